@@ -1,0 +1,101 @@
+/**
+ * Errors are data (CNV-8): a stable code, a verdict for whoever sent the input, and a message for people.
+ *
+ * `ignore`: maybe valid later or elsewhere (an unknown parent, a time slightly ahead), the sender is not to blame.
+ * `reject`: provably bad, whoever made it broke a rule.
+ */
+export type Verdict = 'ignore' | 'reject'
+
+/** Every rejection code of the protocol with its verdict; `docs/spec` lists the rule behind each. */
+export const ERROR_VERDICTS = {
+  // codec (CNV-1, CNV-7)
+  CODEC_MALFORMED: 'reject',
+  CODEC_TRAILING_BYTES: 'reject',
+  CODEC_NOT_CANONICAL: 'reject',
+  CODEC_TOO_LARGE: 'reject',
+  // keys (CNV-3, CNV-5)
+  KEY_INVALID: 'reject',
+  ADDRESS_INVALID: 'reject',
+  SIGNATURE_INVALID: 'reject',
+  // Merkle trees (CNV-6)
+  MERKLE_INDICES_NOT_INCREASING: 'reject',
+  MERKLE_INDEX_OUT_OF_RANGE: 'reject',
+  MERKLE_PROOF_LENGTH: 'reject',
+  MERKLE_ROOT_MISMATCH: 'reject',
+  // parameters (section 4)
+  PARAM_UNKNOWN: 'reject',
+  PARAM_TYPE: 'reject',
+  PARAM_RANGE: 'reject',
+  PARAM_CONTRADICTION: 'reject',
+  PARAM_NOT_IMPLEMENTED: 'reject',
+  // models (MOD)
+  MODEL_MALFORMED: 'reject',
+  MODEL_UNREGISTERED: 'reject',
+  MODEL_ROOT_MISMATCH: 'reject',
+  // units and traces (UNT, TRC)
+  UNIT_LANE: 'reject',
+  UNIT_SHAPE: 'reject',
+  UNIT_PARENT: 'reject',
+  UNIT_PROMPT: 'reject',
+  TRACE_DIMENSIONS: 'reject',
+  TRACE_LEAF: 'reject',
+  STEP_OUT_OF_RANGE: 'reject',
+  STEP_OPENING: 'reject',
+  STEP_MISMATCH: 'reject',
+  // lottery (WRK)
+  TICKET_POSITION: 'reject',
+  TICKET_LOSES: 'reject',
+  TICKET_PROOF_HASH: 'reject',
+  TICKET_PROOF_SHAPE: 'reject',
+  TICKET_PROOF_OPENING: 'reject',
+  TICKET_STATE_MISMATCH: 'reject',
+  // blocks (BLK)
+  BLOCK_VERSION: 'reject',
+  BLOCK_CHAIN: 'ignore',
+  BLOCK_HEIGHT: 'reject',
+  BLOCK_PARENT_UNKNOWN: 'ignore',
+  BLOCK_PARENT_INVALID: 'reject',
+  BLOCK_TIME_TOO_OLD: 'reject',
+  BLOCK_TIME_FUTURE: 'ignore',
+  BLOCK_BEFORE_LAUNCH: 'reject',
+  BLOCK_BITS: 'reject',
+  BLOCK_BEACON: 'reject',
+  BLOCK_BODY_ROOT: 'reject',
+  BLOCK_STATE_ROOT: 'reject',
+  BLOCK_TOKENS: 'reject',
+  BLOCK_REPLAY_TOKENS: 'reject',
+  BLOCK_REPLAY_TRACE: 'reject',
+  BLOCK_TOO_MANY_TRANSACTIONS: 'reject',
+  BLOCK_KEY_BARRED: 'reject',
+  // transactions and ledger (ECO)
+  TX_CHAIN: 'reject',
+  TX_KIND_UNSUPPORTED: 'reject',
+  TX_NONCE_LOW: 'reject',
+  TX_NONCE_GAP: 'ignore',
+  TX_FEE_TOO_LOW: 'reject',
+  TX_INSUFFICIENT_FUNDS: 'ignore',
+  TX_AMOUNT: 'reject',
+  TX_REGISTRATION: 'reject',
+  TX_EQUIVOCATION: 'reject',
+  LEDGER_OVERFLOW: 'reject',
+} as const satisfies Record<string, Verdict>
+
+export type ErrorCode = keyof typeof ERROR_VERDICTS
+
+/** The only error that consensus code throws for bad input. Anything else that escapes is a bug. */
+export class ProtocolError extends Error {
+  readonly code: ErrorCode
+  readonly verdict: Verdict
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(`${code}: ${message}`, options)
+    this.name = 'ProtocolError'
+    this.code = code
+    this.verdict = ERROR_VERDICTS[code]
+  }
+}
+
+/** Throws a {@link ProtocolError} with `code` unless `condition` holds. */
+export function check(condition: boolean, code: ErrorCode, message: string): asserts condition {
+  if (!condition) throw new ProtocolError(code, message)
+}

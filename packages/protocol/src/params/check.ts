@@ -1,0 +1,90 @@
+import { check, ProtocolError } from '../errors.ts'
+import { targetFromBits } from '../difficulty/bits.ts'
+import { MAX_MODELS, MAX_UNIT_TOKENS } from '../limits.ts'
+import { fieldOf, PARAM_FIELDS } from './fields.ts'
+import type { Params } from './types.ts'
+
+const isPowerOfTwo = (n: number): boolean => n > 0 && (n & (n - 1)) === 0
+
+/** Throws PARAM_* with the path and the reason unless `params` is complete, in range, consistent and implemented. */
+export function checkParams(params: Params): void {
+  checkFields('', params)
+  const paths = Object.keys(PARAM_FIELDS).filter((path) => !path.includes('*'))
+  for (const path of paths) check(valueAt(params, path) !== undefined, 'PARAM_UNKNOWN', `${path} is missing`)
+  checkContradictions(params)
+}
+
+function valueAt(params: Params, path: string): unknown {
+  return path.split('.').reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], params)
+}
+
+function checkFields(prefix: string, node: unknown): void {
+  if (node !== null && typeof node === 'object') {
+    for (const [key, child] of Object.entries(node)) checkFields(prefix === '' ? key : `${prefix}.${key}`, child)
+    return
+  }
+  const field = fieldOf(prefix)
+  if (field === undefined) throw new ProtocolError('PARAM_UNKNOWN', `there is no parameter ${prefix}`)
+  switch (field.kind) {
+    case 'integer':
+      check(typeof node === 'number' && Number.isSafeInteger(node), 'PARAM_TYPE', `${prefix} is an integer`)
+      check(node >= field.min && node <= field.max, 'PARAM_RANGE', `${prefix}=${node} is outside ${field.min}..${field.max} ${field.unit}`)
+      break
+    case 'amount':
+      check(typeof node === 'bigint', 'PARAM_TYPE', `${prefix} is an amount in grains`)
+      check(node >= 0n && node <= field.max, 'PARAM_RANGE', `${prefix}=${node} is outside 0..${field.max} grains`)
+      break
+    case 'choice':
+      check(typeof node === 'string', 'PARAM_TYPE', `${prefix} is one of ${field.choices.join(', ')}`)
+      check(field.choices.includes(node), 'PARAM_RANGE', `${prefix}=${node} is none of ${field.choices.join(', ')}`)
+      break
+    case 'text':
+      check(typeof node === 'string', 'PARAM_TYPE', `${prefix} is text`)
+      check(field.pattern.test(node), 'PARAM_RANGE', `${prefix}=${node} does not match ${field.pattern.source}`)
+      break
+  }
+  const refused = field.refused?.[String(node)]
+  if (refused !== undefined) throw new ProtocolError('PARAM_NOT_IMPLEMENTED', `${prefix}=${String(node)} is refused: ${refused}`)
+}
+
+function checkContradictions(params: Params): void {
+  const { block, difficulty, emission, units, models, bonds } = params
+  const need = (holds: boolean, why: string): void => check(holds, 'PARAM_CONTRADICTION', why)
+  need(block.maxFutureMs <= 5 * block.timeMs, 'block.maxFutureMs is more than 5 block.timeMs (BLK-6)')
+  need(difficulty.halfLifeMs >= 16 * block.timeMs, 'difficulty.halfLifeMs is less than 16 block.timeMs (BLK-6)')
+  need(bonds.unbondingBlocks >= block.maturityBlocks, 'bonds.unbondingBlocks is less than block.maturityBlocks (ECO-1)')
+  const maxTarget = targetFromBits(difficulty.maxTargetBits)
+  need(maxTarget >= 1n, 'difficulty.maxTargetBits is no target')
+  const genesisTarget = targetFromBits(difficulty.genesisBits)
+  need(genesisTarget >= 1n && genesisTarget <= maxTarget, 'difficulty.genesisBits is easier than difficulty.maxTargetBits')
+
+  need(emission.supplyGrains >= 1n, 'emission.supplyGrains is 0')
+  need(
+    emission.supplyGrains + emission.premineGrains + emission.faucetGrains < 1n << 63n,
+    'emission.supplyGrains, premine and faucet together exceed 2^63 grains (CNV-4)',
+  )
+  const hasTeam = emission.premineGrains > 0n || emission.teamSharePpm > 0
+  need(hasTeam === (emission.teamAccount !== ''), 'emission.teamAccount goes with a premine or a team share')
+  need(emission.faucetGrains > 0n === (emission.faucetAccount !== ''), 'emission.faucetAccount goes with emission.faucetGrains')
+  need(emission.faucetGrains === 0n || params.network.addressPrefix === 'tncr', 'only test networks have a faucet (ECO-1)')
+  need(emission.teamSharePpm + emission.verifierSharePpm <= 1_000_000, 'emission.teamSharePpm and verifierSharePpm exceed the subsidy')
+
+  need(units.bootstrapPromptTokens <= units.maxPromptTokens, 'units.bootstrapPromptTokens exceeds units.maxPromptTokens')
+  need(units.bootstrapNewTokens <= units.maxNewTokens, 'units.bootstrapNewTokens exceeds units.maxNewTokens')
+  need(units.maxPromptTokens + units.maxNewTokens <= MAX_UNIT_TOKENS, 'units.maxPromptTokens and maxNewTokens exceed the largest unit')
+  // JOB-3. Re-execution is one batched pass at the reference speed; execution decodes token by token, counted at a quarter of it.
+  const rate = BigInt(units.referenceMacsPerSecond) * BigInt(block.timeMs)
+  const macs = BigInt(units.maxUnitMacs) * 1000n
+  need(100n * macs <= rate, 'units.maxUnitMacs at units.referenceMacsPerSecond re-executes for more than a hundredth of block.timeMs (JOB-3)')
+  need(20n * 4n * macs <= rate, 'units.maxUnitMacs at units.referenceMacsPerSecond executes for more than a twentieth of block.timeMs (JOB-3)')
+
+  need(models.length >= 1 && models.length <= MAX_MODELS, `models has ${models.length} entries, 1 to ${MAX_MODELS} are allowed`)
+  need(new Set(models.map((model) => model.modelId)).size === models.length, 'models lists one modelId twice')
+  models.forEach((model, i) => {
+    for (const key of ['name', 'modelId', 'corpusRoot', 'corpusPrompts', 'noiseRank', 'tileRows', 'tileColumns'] as const) {
+      check(model[key] !== undefined, 'PARAM_UNKNOWN', `models.${i}.${key} is missing`)
+    }
+    need(isPowerOfTwo(model.noiseRank), `models.${i}.noiseRank is no power of two`)
+    need(model.tileRows * model.tileColumns <= 4096, `models.${i} has tiles of more than 4096 accumulators`)
+  })
+}

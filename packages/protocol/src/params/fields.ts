@@ -1,0 +1,112 @@
+/** What each parameter may be: the one table behind checks, overrides, hashing and documentation. */
+
+interface FieldBase {
+  readonly doc: string
+  /** Values whose code does not exist yet, each with the reason it is refused. */
+  readonly refused?: Readonly<Record<string, string>>
+}
+export interface IntegerField extends FieldBase {
+  readonly kind: 'integer'
+  readonly unit: string
+  readonly min: number
+  readonly max: number
+}
+export interface AmountField extends FieldBase {
+  readonly kind: 'amount'
+  readonly max: bigint
+}
+export interface ChoiceField extends FieldBase {
+  readonly kind: 'choice'
+  readonly choices: readonly string[]
+}
+export interface TextField extends FieldBase {
+  readonly kind: 'text'
+  readonly pattern: RegExp
+}
+export type ParamField = IntegerField | AmountField | ChoiceField | TextField
+
+const U64_MAX = (1n << 64n) - 1n
+const PPM = 1_000_000
+const integer = (unit: string, min: number, max: number, doc: string): IntegerField => ({ kind: 'integer', unit, min, max, doc })
+const ppm = (doc: string): IntegerField => integer('ppm', 0, PPM, doc)
+const amount = (doc: string): AmountField => ({ kind: 'amount', max: U64_MAX, doc })
+const choice = (choices: readonly string[], doc: string, refused: Readonly<Record<string, string>> = {}): ChoiceField => ({
+  kind: 'choice',
+  choices,
+  doc,
+  refused,
+})
+const text = (pattern: RegExp, doc: string): TextField => ({ kind: 'text', pattern, doc })
+const HEX32 = /^[0-9a-f]{64}$/
+const ACCOUNT_OR_NONE = /^([0-9a-f]{40})?$/
+const binding = (rule: string, doc: string): ChoiceField =>
+  choice(['on', 'off'], `${rule}: ${doc}`, { off: `${rule} cannot be switched off: no code runs without it` })
+
+/** Every path of `Params`; models appear as `models.N.<field>`, here under `models.*`. */
+export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
+  'network.name': text(/^[a-z0-9-]{1,32}$/, 'name of the network'),
+  'network.addressPrefix': choice(['ncr', 'tncr'], 'prefix of addresses'),
+  'network.genesisTimeMs': integer('ms', 0, 2 ** 48, 'time of the genesis block'),
+  'network.launchDelayMs': integer('ms', 0, 2 ** 40, 'time between genesis and the first block allowed'),
+  'network.genesisBeacon': text(HEX32, 'public randomness that did not exist before the announcement'),
+  'block.timeMs': integer('ms', 10, 3_600_000, 'target time between blocks'),
+  'block.maxFutureMs': integer('ms', 10, 18_000_000, 'how far ahead of the local clock a block may be'),
+  'block.maturityBlocks': integer('blocks', 1, 1_000_000, 'blocks until a coinbase can be spent'),
+  'block.maxTransactions': integer('transactions', 0, 1024, 'transactions in one block'),
+  'block.winnerCheck': choice(['execute', 'sample', 'none'], 'how winners are checked (BLK-4)', {
+    sample: 'needs step fraud proofs, which the protocol does not have',
+    none: 'needs the step checks of audits in its place, which the protocol does not have',
+  }),
+  'difficulty.algorithm': choice(['wtema', 'asert'], 'difficulty rule (BLK-6)'),
+  'difficulty.halfLifeMs': integer('ms', 10, 10 ** 12, 'H: e-folding time of wtema, half-life of asert'),
+  'difficulty.genesisBits': integer('compact target', 1, 0xffffffff, 'target of the first two blocks'),
+  'difficulty.maxTargetBits': integer('compact target', 1, 0xffffffff, 'easiest target'),
+  'emission.curve': choice(['hyperbolic', 'halving', 'linear', 'constant'], 'cumulative emission curve (ECO-2)'),
+  'emission.supplyGrains': amount('total supply of the curve'),
+  'emission.curveBlocks': integer('blocks', 1, 10 ** 9, 'length constant of the curve'),
+  'emission.ramp': choice(['none', 'linear', 'quadratic'], 'start-up ramp that delays the curve'),
+  'emission.rampBlocks': integer('blocks', 1, 10 ** 6, 'length of the ramp'),
+  'emission.tailGrains': amount('least subsidy per block after the ramp'),
+  'emission.premineGrains': amount('created in genesis for the team account'),
+  'emission.teamAccount': text(ACCOUNT_OR_NONE, 'account of premine and team share'),
+  'emission.teamSharePpm': ppm('part of each subsidy for the team account'),
+  'emission.bootstrapFactorPpm': ppm('part of the reward that a bootstrap block gets'),
+  'emission.mintCapPpm': ppm('kappa: the cap on minting for useful work over what it burned'),
+  'emission.verifierSharePpm': ppm("verifiers' part of the subsidy"),
+  'emission.faucetGrains': amount('created in genesis for the faucet'),
+  'emission.faucetAccount': text(ACCOUNT_OR_NONE, 'account of the faucet'),
+  'fees.burnPpm': ppm('beta: burned part of job fees'),
+  'fees.verifierPpm': ppm("nu: verifiers' part of the rest of job fees"),
+  'fees.minTransactionGrains': amount('least fee of a transaction'),
+  'bonds.minerGrains': amount('bond of a miner registration'),
+  'bonds.verifierGrains': amount('bond of a verifier registration'),
+  'bonds.unbondingBlocks': integer('blocks', 1, 10 ** 6, 'blocks until a bond is returned'),
+  'units.bootstrapPromptTokens': integer('tokens', 17, 4096, 'prompt length of bootstrap units'),
+  'units.bootstrapNewTokens': integer('tokens', 1, 4096, 'generated length of bootstrap units'),
+  'units.maxPromptTokens': integer('tokens', 1, 32_768, 'longest prompt'),
+  'units.maxNewTokens': integer('tokens', 1, 32_768, 'longest generation'),
+  'units.maxUnitMacs': integer('MACs', 1, 2 ** 50, 'bound on the MACs of one unit'),
+  'units.referenceMacsPerSecond': integer('MACs/s', 1, 2 ** 50, 'speed of the slowest machine meant'),
+  'bindings.assignedInputs': binding('B1', 'inputs are assigned, never chosen'),
+  'bindings.registeredWeights': binding('B2', 'weights are registered'),
+  'bindings.operandBeforeNoise': binding('B3', 'the noise commits to the operand'),
+  'bindings.completionBeforeDraw': binding('B4', 'the draw is keyed by the complete trace'),
+  'bindings.singleUse': binding('B5', 'one trace and one set of draws per unit'),
+  'bindings.checked': binding('B6', 'winners are re-executed, other work is audited'),
+  'bindings.provenance': choice(['open', 'client-signed', 'assigned'], 'where inputs may come from', {
+    open: 'needs the rules of the Pearl baseline, which the protocol does not have',
+    'client-signed': 'needs paid jobs, which the protocol does not have',
+  }),
+  'models.*.name': text(/^[a-z0-9.-]{1,64}$/, 'name of the model'),
+  'models.*.modelId': text(HEX32, 'hash of the manifest'),
+  'models.*.corpusRoot': text(HEX32, 'root of the bootstrap corpus'),
+  'models.*.corpusPrompts': integer('prompts', 1, 2 ** 24, 'prompts in the bootstrap corpus'),
+  'models.*.noiseRank': integer('columns', 4, 1024, 'r: noise rank and fold step, a power of two'),
+  'models.*.tileRows': integer('rows', 1, 256, 'h: rows of an output tile'),
+  'models.*.tileColumns': integer('columns', 1, 256, 'w: columns of an output tile'),
+}
+
+/** The field behind a path, or undefined: `models.3.name` is `models.*.name`. */
+export function fieldOf(path: string): ParamField | undefined {
+  return PARAM_FIELDS[path.replace(/^models\.(0|[1-9]\d?)\./, 'models.*.')]
+}

@@ -1,0 +1,143 @@
+/**
+ * All protocol constants in one typed value (section 4). Passed as an argument, never global: two chains live in one test.
+ * Every leaf is an integer (number or bigint) or a string, so that `path=value` lines are the whole truth.
+ * Fractions are parts per million (`Ppm`).
+ */
+export type Toggle = 'on' | 'off'
+export type EmissionCurve = 'hyperbolic' | 'halving' | 'linear' | 'constant'
+export type EmissionRamp = 'none' | 'linear' | 'quadratic'
+export type DifficultyAlgorithm = 'wtema' | 'asert'
+export type WinnerCheck = 'execute' | 'sample' | 'none'
+export type Provenance = 'open' | 'client-signed' | 'assigned'
+
+export interface NetworkParams {
+  /** Name of the network, printable. */
+  readonly name: string
+  /** Prefix of addresses (CNV-5). */
+  readonly addressPrefix: string
+  /** Time of the genesis block. */
+  readonly genesisTimeMs: number
+  /** No block may be earlier than genesis plus this: the announced launch (ECO-2). */
+  readonly launchDelayMs: number
+  /** 32 bytes of public randomness, hex, that did not exist before the announced launch. */
+  readonly genesisBeacon: string
+}
+
+export interface BlockParams {
+  /** Target time between blocks, T. */
+  readonly timeMs: number
+  /** How far ahead of the local clock a block may be (BLK-6: at most 5 T). */
+  readonly maxFutureMs: number
+  /** Blocks until coinbases and receipts can be spent (ECO-8). */
+  readonly maturityBlocks: number
+  readonly maxTransactions: number
+  /** BLK-4. */
+  readonly winnerCheck: WinnerCheck
+}
+
+export interface DifficultyParams {
+  readonly algorithm: DifficultyAlgorithm
+  /** H of BLK-6: an e-folding time under wtema, a half-life under asert. */
+  readonly halfLifeMs: number
+  /** Compact target of the first blocks; calibrated for the launch. */
+  readonly genesisBits: number
+  /** Compact form of the easiest target. */
+  readonly maxTargetBits: number
+}
+
+export interface EmissionParams {
+  readonly curve: EmissionCurve
+  /** S of ECO-2, in grains. */
+  readonly supplyGrains: bigint
+  /** EC of ECO-2 for `hyperbolic`; the halving interval for `halving`; the whole length for `linear` and `constant`. */
+  readonly curveBlocks: number
+  readonly ramp: EmissionRamp
+  readonly rampBlocks: number
+  /** Least subsidy per block once the ramp is over; 0 for none. */
+  readonly tailGrains: bigint
+  /** Created in genesis for nobody in particular: exists in order to be compared (ECO-2). */
+  readonly premineGrains: bigint
+  /** Account (20 bytes hex) of premine and team share; empty when both are 0. */
+  readonly teamAccount: string
+  /** Part of each subsidy that goes to the team account. */
+  readonly teamSharePpm: number
+  /** w of ECO-3. */
+  readonly bootstrapFactorPpm: number
+  /** kappa of ECO-3. */
+  readonly mintCapPpm: number
+  /** Verifiers' part of the subsidy. */
+  readonly verifierSharePpm: number
+  /** Faucet allocation of devnets, in grains; 0 elsewhere (ECO-1). */
+  readonly faucetGrains: bigint
+  /** Account (20 bytes hex) of the faucet; empty when there is none. */
+  readonly faucetAccount: string
+}
+
+export interface FeeParams {
+  /** beta of E1 and ECO-4. */
+  readonly burnPpm: number
+  /** nu of ECO-4. */
+  readonly verifierPpm: number
+  /** Least fee of a transaction. */
+  readonly minTransactionGrains: bigint
+}
+
+export interface BondParams {
+  readonly minerGrains: bigint
+  readonly verifierGrains: bigint
+  /** Blocks between asking a bond back and getting it. */
+  readonly unbondingBlocks: number
+}
+
+export interface UnitParams {
+  /** P of the bootstrap lane, the 16 leading byte tokens included (UNT-3). */
+  readonly bootstrapPromptTokens: number
+  /** G of the bootstrap lane. */
+  readonly bootstrapNewTokens: number
+  readonly maxPromptTokens: number
+  readonly maxNewTokens: number
+  /** Bound on the MACs of a unit's linear layers (JOB-3). */
+  readonly maxUnitMacs: number
+  /** MACs per second of the slowest machine the network is meant for (JOB-3). */
+  readonly referenceMacsPerSecond: number
+}
+
+/** One registered model (B2, MOD-1) with the lottery shape that suits its size (WRK-3, WRK-6). */
+export interface ModelParams {
+  readonly name: string
+  /** Hash of the manifest, hex. */
+  readonly modelId: string
+  /** Root over the encoded prompts of the bootstrap corpus, hex (UNT-3). */
+  readonly corpusRoot: string
+  readonly corpusPrompts: number
+  /** r: a power of two that divides the model's width. Also the fold step. */
+  readonly noiseRank: number
+  /** h: rows of an output tile. */
+  readonly tileRows: number
+  /** w: columns of an output tile. */
+  readonly tileColumns: number
+}
+
+/** The six bindings of section 2. */
+export interface BindingParams {
+  readonly assignedInputs: Toggle
+  readonly registeredWeights: Toggle
+  readonly operandBeforeNoise: Toggle
+  readonly completionBeforeDraw: Toggle
+  readonly singleUse: Toggle
+  readonly checked: Toggle
+  readonly provenance: Provenance
+}
+
+export interface Params {
+  readonly network: NetworkParams
+  readonly block: BlockParams
+  readonly difficulty: DifficultyParams
+  readonly emission: EmissionParams
+  readonly fees: FeeParams
+  readonly bonds: BondParams
+  readonly units: UnitParams
+  readonly bindings: BindingParams
+  /** The bootstrap lane runs the first one. */
+  readonly models: readonly ModelParams[]
+}
