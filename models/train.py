@@ -107,7 +107,7 @@ def main():
         step += 1
         figures.update(steps=step, seconds=round(time.time() - start))
         figures["quantisedSteps"] += model.quant
-        if step % 5 == 0:
+        if step % 50 == 0:
             print(f"step {step} {elapsed:.0f} s loss {smooth:.4f}{' int8' if model.quant else ''}", flush=True)
         if elapsed - exported > args.export_every * 60:
             exported = elapsed

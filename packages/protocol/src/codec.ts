@@ -45,7 +45,8 @@ export function defineCodec<T>(name: string, coder: P.CoderType<T>, maxBytes: nu
         { cause },
       )
     }
-    if (!equalBytes(encode(value), own)) throw new ProtocolError('CODEC_NOT_CANONICAL', `${name} re-encodes differently`)
+    if (!equalBytes(encode(value), own))
+      throw new ProtocolError('CODEC_NOT_CANONICAL', `${name} re-encodes differently`)
     return value
   }
   return { name, maxBytes, coder, encode, decode }

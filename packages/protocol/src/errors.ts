@@ -37,6 +37,7 @@ export const ERROR_VERDICTS = {
   UNIT_SHAPE: 'reject',
   UNIT_PARENT: 'reject',
   UNIT_PROMPT: 'reject',
+  UNIT_MODEL: 'reject',
   TRACE_DIMENSIONS: 'reject',
   TRACE_LEAF: 'reject',
   STEP_OUT_OF_RANGE: 'reject',
@@ -78,7 +79,7 @@ export const ERROR_VERDICTS = {
   TX_REGISTRATION: 'reject',
   TX_EQUIVOCATION: 'reject',
   LEDGER_OVERFLOW: 'reject',
-} as const satisfies Record<string, Verdict>
+} as const
 
 export type ErrorCode = keyof typeof ERROR_VERDICTS
 

@@ -1,27 +1,27 @@
 /** Hard bounds that hold under every parameter set (CNV-7). Parameters can only be tighter. */
 
 /** Largest message that travels by gossip: a block with its ticket proof, or a transaction (NET-2). */
-export const MAX_GOSSIP_BYTES = 1 << 20
+export const MAX_GOSSIP_BYTES: number = 1 << 20
 /** Largest encoded header. */
 export const MAX_HEADER_BYTES = 1024
 /** Largest encoded transaction. */
-export const MAX_TRANSACTION_BYTES = 512 * 1024
+export const MAX_TRANSACTION_BYTES: number = 512 * 1024
 /** Transactions in one block. */
 export const MAX_BLOCK_TRANSACTIONS = 1024
 /** Tokens of one unit, prompt and generated together. */
-export const MAX_UNIT_TOKENS = 1 << 16
+export const MAX_UNIT_TOKENS: number = 1 << 16
 /** Largest encoded ticket proof. */
-export const MAX_TICKET_PROOF_BYTES = 256 * 1024
+export const MAX_TICKET_PROOF_BYTES: number = 256 * 1024
 /** Largest fraud proof and so largest opening of one step (TRC-4). */
-export const MAX_STEP_OPENING_BYTES = 256 * 1024
+export const MAX_STEP_OPENING_BYTES: number = 256 * 1024
 /** Leaves of one Merkle tree. */
-export const MAX_MERKLE_LEAVES = 2 ** 31
+export const MAX_MERKLE_LEAVES: number = 2 ** 31
 /** Hashes in one multiproof. */
 export const MAX_MERKLE_PROOF_HASHES = 4096
 /** Model dimensions: bounds of section 5 structures so that no product of two exceeds 2^53. */
-export const MAX_MODEL_DIMENSION = 1 << 17
+export const MAX_MODEL_DIMENSION: number = 1 << 17
 export const MAX_MODEL_LAYERS = 256
-export const MAX_SEQUENCE_LENGTH = 1 << 16
+export const MAX_SEQUENCE_LENGTH: number = 1 << 16
 /** Models listed in one parameter set. */
 export const MAX_MODELS = 16
 /** Length of a text parameter, and of a model's name. */

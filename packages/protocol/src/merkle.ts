@@ -4,7 +4,7 @@
  */
 import { equalBytes, u32le } from './bytes.ts'
 import { check } from './errors.ts'
-import { type KeyedHash, keyedHash, tagKey, taggedHash } from './hash.ts'
+import { type KeyedHash, keyedHash, taggedHash, tagKey } from './hash.ts'
 import { MAX_MERKLE_LEAVES } from './limits.ts'
 
 /** All levels of a tree: `levels[0]` are leaf hashes, the last level is one node (none for an empty tree). */
@@ -58,10 +58,18 @@ export function merkleRoot(leaves: readonly Uint8Array[], hash: KeyedHash = keye
 }
 
 function checkIndices(leafCount: number, indices: readonly number[]): void {
-  check(Number.isInteger(leafCount) && leafCount >= 0 && leafCount <= MAX_MERKLE_LEAVES, 'MERKLE_INDEX_OUT_OF_RANGE', `leaf count ${leafCount}`)
+  check(
+    Number.isInteger(leafCount) && leafCount >= 0 && leafCount <= MAX_MERKLE_LEAVES,
+    'MERKLE_INDEX_OUT_OF_RANGE',
+    `leaf count ${leafCount}`,
+  )
   let previous = -1
   for (const index of indices) {
-    check(Number.isInteger(index) && index >= 0 && index < leafCount, 'MERKLE_INDEX_OUT_OF_RANGE', `index ${index} of ${leafCount} leaves`)
+    check(
+      Number.isInteger(index) && index >= 0 && index < leafCount,
+      'MERKLE_INDEX_OUT_OF_RANGE',
+      `index ${index} of ${leafCount} leaves`,
+    )
     check(index > previous, 'MERKLE_INDICES_NOT_INCREASING', `index ${index} after ${previous}`)
     previous = index
   }
@@ -100,7 +108,11 @@ export function verifyMerkle(
   hash: KeyedHash = keyedHash,
 ): void {
   checkIndices(leafCount, indices)
-  check(indices.length > 0 && indices.length === leafHashes.length, 'MERKLE_PROOF_LENGTH', 'one leaf for each index is needed')
+  check(
+    indices.length > 0 && indices.length === leafHashes.length,
+    'MERKLE_PROOF_LENGTH',
+    'one leaf for each index is needed',
+  )
   let known = indices.map((index, j) => ({ index, hash: leafHashes[j]! }))
   let used = 0
   for (let width = leafCount; width > 1; width = (width + 1) >>> 1) {
@@ -120,9 +132,12 @@ export function verifyMerkle(
     known = parents
   }
   check(used === proof.length, 'MERKLE_PROOF_LENGTH', `${proof.length - used} hashes are left over`)
-  check(equalBytes(rootHash(leafCount, known[0]!.hash), root), 'MERKLE_ROOT_MISMATCH', 'the opening does not lead to the root')
+  check(
+    equalBytes(rootHash(leafCount, known[0]!.hash), root),
+    'MERKLE_ROOT_MISMATCH',
+    'the opening does not lead to the root',
+  )
 }
 
 /** The root of a tree with no leaves: a tagged constant (TRC-2). */
 export const EMPTY_MERKLE_ROOT: Uint8Array = rootHash(0, undefined)
-

@@ -12,7 +12,8 @@ export function targetFromBits(bits: number): bigint {
   const exponent = bits >>> 24
   const mantissa = bits & 0x7fffff
   check((bits & 0x800000) === 0 && mantissa !== 0, 'BLOCK_BITS', `bits 0x${bits.toString(16)} are negative or zero`)
-  const target = exponent <= 3 ? BigInt(mantissa) >> BigInt(8 * (3 - exponent)) : BigInt(mantissa) << BigInt(8 * (exponent - 3))
+  const target =
+    exponent <= 3 ? BigInt(mantissa) >> BigInt(8 * (3 - exponent)) : BigInt(mantissa) << BigInt(8 * (exponent - 3))
   check(target >= 1n && target < TARGET_LIMIT, 'BLOCK_BITS', `bits 0x${bits.toString(16)} overflow`)
   check(bitsFromTarget(target) === bits, 'BLOCK_BITS', `bits 0x${bits.toString(16)} are not canonical`)
   return target

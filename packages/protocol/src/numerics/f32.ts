@@ -8,14 +8,17 @@ const f = Math.fround
 /** Smallest normal binary32, 2^-126: a scale below it is 0. */
 export const MIN_NORMAL_F32: number = 2 ** -126
 
+// biome-ignore lint/suspicious/noApproximativeNumericConstant: the digits are the rule
 const LOG2_E = f(1.4426950408889634)
 /** ln 2 in two parts; the high part has trailing zeros, so n * LN2_HI is exact for |n| < 2^8 (Cody and Waite). */
 const LN2_HI = f(0.693359375)
-const LN2_LO = f(-2.12194440e-4)
+const LN2_LO = f(-2.1219444e-4)
 /** 1.5 * 2^23: adding and subtracting it rounds to an integer, half to even. */
 const ROUND_MAGIC = 12582912
 /** Minimax polynomial of (exp(r) - 1 - r) / r^2 on |r| <= ln(2)/2. Source: Cephes `expf`. */
-const EXP_POLY: readonly number[] = [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1].map(f)
+const EXP_POLY: readonly number[] = [
+  1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1,
+].map(f)
 
 /** Arguments are clamped to this range, where results are normal numbers. */
 export const EXP_MIN: number = -87

@@ -3,7 +3,14 @@ import type { QuantMatrix } from '../model/types.ts'
 const f = Math.fround
 
 /** Exact integer dot product of q[qStart ..] with row `n` of the matrix, columns from `kStart`, `length` of them (MOD-3). */
-export function dotRow(q: Int8Array, qStart: number, matrix: QuantMatrix, n: number, kStart: number, length: number): number {
+export function dotRow(
+  q: Int8Array,
+  qStart: number,
+  matrix: QuantMatrix,
+  n: number,
+  kStart: number,
+  length: number,
+): number {
   const base = n * matrix.columns + kStart
   let acc = 0
   for (let i = 0; i < length; i++) acc += q[qStart + i]! * matrix.q[base + i]!
@@ -16,7 +23,13 @@ export function linearElement(q: Int8Array, rowScale: number, matrix: QuantMatri
 }
 
 /** Elements nStart .. nStart + count - 1 of a linear layer on one quantised row. */
-export function linearRow(q: Int8Array, rowScale: number, matrix: QuantMatrix, nStart: number, count: number): Float32Array {
+export function linearRow(
+  q: Int8Array,
+  rowScale: number,
+  matrix: QuantMatrix,
+  nStart: number,
+  count: number,
+): Float32Array {
   const out = new Float32Array(count)
   for (let j = 0; j < count; j++) out[j] = linearElement(q, rowScale, matrix, nStart + j)
   return out

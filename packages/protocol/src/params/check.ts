@@ -1,5 +1,5 @@
-import { check, ProtocolError } from '../errors.ts'
 import { targetFromBits } from '../difficulty/bits.ts'
+import { check, ProtocolError } from '../errors.ts'
 import { MAX_MODELS, MAX_UNIT_TOKENS } from '../limits.ts'
 import { fieldOf, PARAM_FIELDS } from './fields.ts'
 import type { Params } from './types.ts'
@@ -28,7 +28,11 @@ function checkFields(prefix: string, node: unknown): void {
   switch (field.kind) {
     case 'integer':
       check(typeof node === 'number' && Number.isSafeInteger(node), 'PARAM_TYPE', `${prefix} is an integer`)
-      check(node >= field.min && node <= field.max, 'PARAM_RANGE', `${prefix}=${node} is outside ${field.min}..${field.max} ${field.unit}`)
+      check(
+        node >= field.min && node <= field.max,
+        'PARAM_RANGE',
+        `${prefix}=${node} is outside ${field.min}..${field.max} ${field.unit}`,
+      )
       break
     case 'amount':
       check(typeof node === 'bigint', 'PARAM_TYPE', `${prefix} is an amount in grains`)
@@ -44,7 +48,8 @@ function checkFields(prefix: string, node: unknown): void {
       break
   }
   const refused = field.refused?.[String(node)]
-  if (refused !== undefined) throw new ProtocolError('PARAM_NOT_IMPLEMENTED', `${prefix}=${String(node)} is refused: ${refused}`)
+  if (refused !== undefined)
+    throw new ProtocolError('PARAM_NOT_IMPLEMENTED', `${prefix}=${String(node)} is refused: ${refused}`)
 }
 
 function checkContradictions(params: Params): void {
@@ -56,7 +61,10 @@ function checkContradictions(params: Params): void {
   const maxTarget = targetFromBits(difficulty.maxTargetBits)
   need(maxTarget >= 1n, 'difficulty.maxTargetBits is no target')
   const genesisTarget = targetFromBits(difficulty.genesisBits)
-  need(genesisTarget >= 1n && genesisTarget <= maxTarget, 'difficulty.genesisBits is easier than difficulty.maxTargetBits')
+  need(
+    genesisTarget >= 1n && genesisTarget <= maxTarget,
+    'difficulty.genesisBits is easier than difficulty.maxTargetBits',
+  )
 
   need(emission.supplyGrains >= 1n, 'emission.supplyGrains is 0')
   need(
@@ -65,23 +73,55 @@ function checkContradictions(params: Params): void {
   )
   const hasTeam = emission.premineGrains > 0n || emission.teamSharePpm > 0
   need(hasTeam === (emission.teamAccount !== ''), 'emission.teamAccount goes with a premine or a team share')
-  need(emission.faucetGrains > 0n === (emission.faucetAccount !== ''), 'emission.faucetAccount goes with emission.faucetGrains')
-  need(emission.faucetGrains === 0n || params.network.addressPrefix === 'tncr', 'only test networks have a faucet (ECO-1)')
-  need(emission.teamSharePpm + emission.verifierSharePpm <= 1_000_000, 'emission.teamSharePpm and verifierSharePpm exceed the subsidy')
+  need(
+    emission.faucetGrains > 0n === (emission.faucetAccount !== ''),
+    'emission.faucetAccount goes with emission.faucetGrains',
+  )
+  need(
+    emission.faucetGrains === 0n || params.network.addressPrefix === 'tncr',
+    'only test networks have a faucet (ECO-1)',
+  )
+  need(
+    emission.teamSharePpm + emission.verifierSharePpm <= 1_000_000,
+    'emission.teamSharePpm and verifierSharePpm exceed the subsidy',
+  )
 
-  need(units.bootstrapPromptTokens <= units.maxPromptTokens, 'units.bootstrapPromptTokens exceeds units.maxPromptTokens')
+  need(
+    units.bootstrapPromptTokens <= units.maxPromptTokens,
+    'units.bootstrapPromptTokens exceeds units.maxPromptTokens',
+  )
   need(units.bootstrapNewTokens <= units.maxNewTokens, 'units.bootstrapNewTokens exceeds units.maxNewTokens')
-  need(units.maxPromptTokens + units.maxNewTokens <= MAX_UNIT_TOKENS, 'units.maxPromptTokens and maxNewTokens exceed the largest unit')
+  need(
+    units.maxPromptTokens + units.maxNewTokens <= MAX_UNIT_TOKENS,
+    'units.maxPromptTokens and maxNewTokens exceed the largest unit',
+  )
   // JOB-3. Re-execution is one batched pass at the reference speed; execution decodes token by token, counted at a quarter of it.
   const rate = BigInt(units.referenceMacsPerSecond) * BigInt(block.timeMs)
   const macs = BigInt(units.maxUnitMacs) * 1000n
-  need(100n * macs <= rate, 'units.maxUnitMacs at units.referenceMacsPerSecond re-executes for more than a hundredth of block.timeMs (JOB-3)')
-  need(20n * 4n * macs <= rate, 'units.maxUnitMacs at units.referenceMacsPerSecond executes for more than a twentieth of block.timeMs (JOB-3)')
+  need(
+    100n * macs <= rate,
+    'units.maxUnitMacs at units.referenceMacsPerSecond re-executes for more than a hundredth of block.timeMs (JOB-3)',
+  )
+  need(
+    20n * 4n * macs <= rate,
+    'units.maxUnitMacs at units.referenceMacsPerSecond executes for more than a twentieth of block.timeMs (JOB-3)',
+  )
 
-  need(models.length >= 1 && models.length <= MAX_MODELS, `models has ${models.length} entries, 1 to ${MAX_MODELS} are allowed`)
+  need(
+    models.length >= 1 && models.length <= MAX_MODELS,
+    `models has ${models.length} entries, 1 to ${MAX_MODELS} are allowed`,
+  )
   need(new Set(models.map((model) => model.modelId)).size === models.length, 'models lists one modelId twice')
   models.forEach((model, i) => {
-    for (const key of ['name', 'modelId', 'corpusRoot', 'corpusPrompts', 'noiseRank', 'tileRows', 'tileColumns'] as const) {
+    for (const key of [
+      'name',
+      'modelId',
+      'corpusRoot',
+      'corpusPrompts',
+      'noiseRank',
+      'tileRows',
+      'tileColumns',
+    ] as const) {
       check(model[key] !== undefined, 'PARAM_UNKNOWN', `models.${i}.${key} is missing`)
     }
     need(isPowerOfTwo(model.noiseRank), `models.${i}.noiseRank is no power of two`)

@@ -27,10 +27,20 @@ export type ParamField = IntegerField | AmountField | ChoiceField | TextField
 
 const U64_MAX = (1n << 64n) - 1n
 const PPM = 1_000_000
-const integer = (unit: string, min: number, max: number, doc: string): IntegerField => ({ kind: 'integer', unit, min, max, doc })
+const integer = (unit: string, min: number, max: number, doc: string): IntegerField => ({
+  kind: 'integer',
+  unit,
+  min,
+  max,
+  doc,
+})
 const ppm = (doc: string): IntegerField => integer('ppm', 0, PPM, doc)
 const amount = (doc: string): AmountField => ({ kind: 'amount', max: U64_MAX, doc })
-const choice = (choices: readonly string[], doc: string, refused: Readonly<Record<string, string>> = {}): ChoiceField => ({
+const choice = (
+  choices: readonly string[],
+  doc: string,
+  refused: Readonly<Record<string, string>> = {},
+): ChoiceField => ({
   kind: 'choice',
   choices,
   doc,

@@ -1,10 +1,10 @@
+import { utf8ToBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { taggedHash } from '../hash.ts'
 import { MAX_MODELS } from '../limits.ts'
-import { utf8ToBytes } from '../bytes.ts'
+import { checkParams } from './check.ts'
 import { fieldOf, type ParamField } from './fields.ts'
 import type { Params } from './types.ts'
-import { checkParams } from './check.ts'
 
 type Leaf = number | bigint | string
 type Tree = { [key: string]: Tree | Leaf }

@@ -1,0 +1,32 @@
+/** Reading from disk: the only part of `files` that needs Node. */
+import { open } from 'node:fs/promises'
+import type { KeyedHash, Model } from '@nacre/protocol'
+import { type Corpus, parseCorpus } from './corpus.ts'
+import { parseModel } from './model-file.ts'
+import { malformed } from './safetensors.ts'
+
+/** Largest model file: what one buffer can hold everywhere. */
+export const MAX_MODEL_FILE_BYTES: number = 2 ** 31 - 1
+export const MAX_CORPUS_FILE_BYTES: number = 1 << 28
+
+/** Reads a file whose size was checked first. Throws MODEL_MALFORMED for the size; errors of the disk pass through. */
+async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    if (size > maxBytes) malformed(`${path} has ${size} bytes, the limit is ${maxBytes}`)
+    return await file.readFile()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Loads a model file. Throws MODEL_MALFORMED, or the error of the disk. */
+export async function loadModel(path: string, hash?: KeyedHash): Promise<Model> {
+  return parseModel(await readBounded(path, MAX_MODEL_FILE_BYTES), hash)
+}
+
+/** Loads a bootstrap corpus. Throws MODEL_MALFORMED, or the error of the disk. */
+export async function loadCorpus(path: string): Promise<Corpus> {
+  return parseCorpus(await readBounded(path, MAX_CORPUS_FILE_BYTES))
+}

@@ -1,0 +1,8 @@
+export * from './files/corpus.ts'
+export * from './files/load.ts'
+export * from './files/model-file.ts'
+export * from './hashing/fast-hash.ts'
+export * from './kernels/create.ts'
+export type { KernelFactory, KernelName, Kernels } from './kernels/types.ts'
+export * from './run/best-ticket.ts'
+export * from './run/engine.ts'

@@ -1,0 +1,192 @@
+import { type FullNode, NodeError, sleep, type TreeNode } from '@nacre/node'
+import {
+  type Ancestry,
+  assembleBlock,
+  type Block,
+  blockCodec,
+  blockId,
+  bootstrapTask,
+  buildTicketProof,
+  bytesToHex,
+  commitTrace,
+  drawMacs,
+  equalBytes,
+  type KeyPair,
+  LANE_BOOTSTRAP,
+  medianTimePast,
+  ProtocolError,
+  requiredBits,
+  targetFromBits,
+  ticketThreshold,
+  type UnitDescriptor,
+  unitId,
+  unitTickets,
+} from '@nacre/protocol'
+import { selectTransactions } from './select-transactions.ts'
+import type { TraceShelf } from './trace-shelf.ts'
+import type { UnitOutcome, UnitRunner } from './unit-runner.ts'
+
+export interface MinerOptions {
+  readonly node: FullNode
+  readonly runner: UnitRunner
+  readonly keys: KeyPair
+  readonly shelf: TraceShelf
+  /** Part of the time spent on units, in (0, 1]: several miners can share a machine. */
+  readonly dutyCycle: number
+}
+
+export interface MinerStats {
+  units: number
+  tokens: number
+  tickets: number
+  blocks: number
+}
+
+/** Longest pause between two looks at a chain that cannot be mined on. */
+const IDLE_MS = 250
+/** Note in the store: the last block this miner signed (BLK-3). */
+const LAST_SIGNED = 'miner/last-signed'
+
+/** Runs bootstrap units on the tip, one after the other, and turns a winning one into a block. */
+export class Miner {
+  readonly stats: MinerStats = { units: 0, tokens: 0, tickets: 0, blocks: 0 }
+  readonly #options: MinerOptions
+  readonly #abort = new AbortController()
+  #counter: number
+  #loop: Promise<void> | undefined
+
+  constructor(options: MinerOptions) {
+    if (!(options.dutyCycle > 0 && options.dutyCycle <= 1)) throw new NodeError('CONFIG', 'the duty cycle is a number above 0 and at most 1')
+    this.#options = options
+    // A random start, so that a restarted miner does not run units again that it ran before (B5).
+    this.#counter = options.node.random.below(2 ** 32)
+  }
+
+  start(): void {
+    this.#loop ??= this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort()
+    await this.#loop
+  }
+
+  async #run(): Promise<void> {
+    const { node, dutyCycle } = this.#options
+    const { signal } = this.#abort
+    const { network } = node.context.params
+    const launchMs = network.genesisTimeMs + network.launchDelayMs
+    while (!signal.aborted) {
+      const nowMs = node.clock.nowMs()
+      if (nowMs < launchMs || node.isSyncing) {
+        await sleep(node.clock, Math.max(1, Math.min(IDLE_MS, launchMs - nowMs)) || IDLE_MS, signal)
+        continue
+      }
+      try {
+        await this.#mineOne(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        const message = error instanceof Error ? error.message : String(error)
+        node.log.error({ event: 'unit_failed', error: message })
+        await sleep(node.clock, IDLE_MS, signal)
+      }
+      const busyMs = node.clock.nowMs() - nowMs
+      await sleep(node.clock, busyMs * (1 / dutyCycle - 1), signal)
+    }
+  }
+
+  async #mineOne(signal: AbortSignal): Promise<void> {
+    const { node, runner, keys } = this.#options
+    const { context, chain } = node
+    const parent = chain.tip
+    const ancestry = chain.ancestry(parent)
+    const unit: UnitDescriptor = {
+      lane: LANE_BOOTSTRAP,
+      modelId: context.bootstrap.model.modelId,
+      parentId: parent.id,
+      jobId: new Uint8Array(32),
+      counter: this.#nextCounter(),
+    }
+    const id = unitId(unit, keys.publicKey)
+    const task = bootstrapTask(context.params, id, context.bootstrap.corpus)
+    const threshold = this.#threshold(ancestry)
+    const startMs = node.clock.nowMs()
+    const outcome = await runner.runUnit(
+      { task, unitId: id, minerKey: keys.publicKey, parentBeacon: parent.header.beacon, threshold },
+      signal,
+    )
+    this.stats.units++
+    this.stats.tokens += outcome.tokens.length - task.promptTokens.length
+    this.stats.tickets += outcome.tickets
+    node.events.emit('unit', {
+      unitId: bytesToHex(id),
+      tokens: outcome.tokens.length - task.promptTokens.length,
+      tickets: outcome.tickets,
+      won: outcome.won !== undefined,
+      unitMs: node.clock.nowMs() - startMs,
+    })
+    if (outcome.won !== undefined && chain.tip === parent) await this.#publish(parent, ancestry, unit, outcome)
+  }
+
+  #nextCounter(): number {
+    const counter = this.#counter
+    this.#counter = (counter + 1) >>> 0
+    return counter
+  }
+
+  #threshold(ancestry: Ancestry): bigint {
+    const { context } = this.#options.node
+    const dims = context.bootstrap.model.config
+    const promptTokens = context.params.units.bootstrapPromptTokens
+    return ticketThreshold(
+      targetFromBits(requiredBits(context, ancestry)),
+      drawMacs(LANE_BOOTSTRAP, dims, promptTokens),
+      unitTickets(dims, context.bootstrap.params, promptTokens),
+    )
+  }
+
+  async #publish(parent: TreeNode, ancestry: Ancestry, unit: UnitDescriptor, outcome: UnitOutcome): Promise<void> {
+    const { node, keys, shelf } = this.#options
+    const { context, chain } = node
+    const { trace, ticket } = outcome.won!
+    const commitment = commitTrace(trace)
+    const proof = buildTicketProof(trace, commitment.subroots, commitment.top, ticket.position, context.bootstrap.params.tileRows)
+    const medianMs = medianOf(ancestry)
+    const timeMs = Math.max(node.clock.nowMs(), medianMs + 1)
+    const { reader, ltHash } = chain.tipState()
+    const base = { height: parent.header.height + 1, unit, minerKey: keys.publicKey }
+    const transactions = selectTransactions(context, base, node.mempool, reader, ltHash)
+    const won = { unit, tokens: outcome.tokens, traceRoot: commitment.traceRoot, ticket, proof }
+    const block = this.#signOnce(unit, () =>
+      assembleBlock({ context, ancestry, timeMs, won, transactions, reader, ltHash, keys }),
+    )
+    shelf.put(blockId(block.header), trace)
+    try {
+      const result = await node.publishBlock(block)
+      if (result === 'best') this.stats.blocks++
+      node.log.info({ event: 'block_won', height: base.height, id: bytesToHex(blockId(block.header)), result })
+    } catch (error) {
+      if (!(error instanceof ProtocolError || error instanceof NodeError)) throw error
+      node.log.warn({ event: 'own_block_refused', height: base.height, code: error.code, error: error.message })
+    }
+  }
+
+  /** BLK-3: a miner persists what it signs, and never signs two headers for one unit, not even after a crash. */
+  #signOnce(unit: UnitDescriptor, build: () => Block): Block {
+    const { store } = this.#options.node
+    const id = unitId(unit, this.#options.keys.publicKey)
+    const note = store.note(LAST_SIGNED)
+    if (note !== undefined && equalBytes(note.subarray(0, 32), id)) return blockCodec.decode(note.subarray(32))
+    const block = build()
+    const bytes = blockCodec.encode(block)
+    const record = new Uint8Array(32 + bytes.length)
+    record.set(id)
+    record.set(bytes, 32)
+    store.setNote(LAST_SIGNED, record)
+    return block
+  }
+}
+
+function medianOf(ancestry: Ancestry): number {
+  return medianTimePast(ancestry.recent.map((header) => header.timeMs))
+}

@@ -1,0 +1,32 @@
+import { decodeOpeningsRequest, encodeByteList, type FullNode, REQUEST } from '@nacre/node'
+import { assignedTask, check, commitTrace, openStep, ProtocolError, stepOpeningCodec, type Trace } from '@nacre/protocol'
+import type { TraceShelf } from './trace-shelf.ts'
+import type { UnitRunner } from './unit-runner.ts'
+
+/**
+ * Answers requests for openings of steps (TRC-3). Recent traces come from the shelf; an older one, or one from before a
+ * restart, is the same trace re-executed, because a trace is a function of the unit and the model (UNT-1).
+ */
+export function serveOpenings(node: FullNode, runner: Pick<UnitRunner, 'replayTrace'>, shelf: TraceShelf): void {
+  const traceOf = async (id: Uint8Array): Promise<Trace> => {
+    const kept = shelf.get(id)
+    if (kept !== undefined) return kept
+    const at = node.chain.tree.get(id)
+    const block = at === undefined ? undefined : node.chain.block(at)
+    if (block === undefined) throw new ProtocolError('BLOCK_PARENT_UNKNOWN', 'the block is not here')
+    const trace = await runner.replayTrace(assignedTask(node.context, block.header), block.body.tokens)
+    shelf.put(id, trace)
+    return trace
+  }
+  node.network.handle(
+    REQUEST.openings,
+    async (_peer, bytes) => {
+      const request = decodeOpeningsRequest(bytes)
+      check(request.steps.length > 0, 'STEP_OPENING', 'no steps were asked for')
+      const trace = await traceOf(request.blockId)
+      const commitment = commitTrace(trace)
+      return encodeByteList(request.steps.map((ref) => stepOpeningCodec.encode(openStep(trace, commitment, ref))))
+    },
+    { maxRequestBytes: 1024 },
+  )
+}

@@ -1,0 +1,277 @@
+import {
+  type Ancestry,
+  type Block,
+  type BlockHeader,
+  blockCodec,
+  blockId,
+  bytesToHex,
+  check,
+  checkBody,
+  checkHeaderForm,
+  checkHeaderInContext,
+  checkReplayedRoot,
+  checkTransition,
+  type ConsensusContext,
+  assignedTask,
+  headerCodec,
+  isBetterBranch,
+  type LtHash,
+  ltHashFromBytes,
+  ltHashToBytes,
+  ProtocolError,
+  type StateReader,
+} from '@nacre/protocol'
+import { NodeError } from '../errors.ts'
+import { MAX_WAITING_BLOCKS } from '../limits-chain.ts'
+import type { Clock } from '../ports/clock.ts'
+import { BLOCK_STATUS, type BlockEffect, type ChainStore } from '../ports/store.ts'
+import type { BlockWorkers } from '../ports/workers.ts'
+import { BlockTree, forkPoint, pathFrom, type TreeNode } from './block-tree.ts'
+import { StateOverlay } from './state-overlay.ts'
+import { standingOf } from './standing.ts'
+import { type QueueClass, TwoClassQueue } from './two-class-queue.ts'
+
+/** What became of an offered block. */
+export type OfferResult = 'known' | 'side' | 'best'
+
+/** A change of the best chain. Blocks are oldest first. */
+export interface TipEvent {
+  readonly tip: TreeNode
+  readonly joined: readonly TreeNode[]
+  readonly left: readonly TreeNode[]
+  /** Time spent re-executing the joined blocks' units; 0 when all were cached. */
+  readonly replayMs: number
+}
+
+/** The state after a block: what the next block is applied to. */
+export interface StateAt {
+  readonly reader: StateReader
+  readonly ltHash: LtHash
+}
+
+export interface ChainOptions {
+  readonly context: ConsensusContext
+  readonly store: ChainStore
+  readonly workers: BlockWorkers
+  readonly clock: Clock
+}
+
+/**
+ * The block tree and its best branch. It decides nothing about validity itself: every rule is a protocol function, called
+ * here in the order of BLK-4, cheapest first, re-execution last.
+ */
+export class Chain {
+  readonly context: ConsensusContext
+  readonly tree: BlockTree
+  readonly #store: ChainStore
+  readonly #workers: BlockWorkers
+  readonly #clock: Clock
+  readonly #queue = new TwoClassQueue(MAX_WAITING_BLOCKS)
+  readonly #listeners = new Set<(event: TipEvent) => void>()
+  /** The best chain by height. */
+  #best: TreeNode[] = []
+
+  constructor(options: ChainOptions) {
+    this.context = options.context
+    this.#store = options.store
+    this.#workers = options.workers
+    this.#clock = options.clock
+    const { genesis } = this.context
+    const identity = this.#store.identity()
+    if (identity === undefined) {
+      const effect = { changes: genesis.state.changes, ltHash: ltHashToBytes(genesis.state.ltHash) }
+      this.#store.initialise(genesis.chainId, genesis.id, effect)
+    } else if (bytesToHex(identity.chainId) !== bytesToHex(genesis.chainId)) {
+      throw new NodeError('STORE_MISMATCH', 'the data directory belongs to a network with other parameters')
+    }
+    this.tree = new BlockTree(genesis.id, genesis.header)
+    this.tree.restore(this.#store.index())
+    const tip = this.tree.get(identity?.tip ?? genesis.id)
+    if (tip === undefined) throw new NodeError('STORE_CORRUPT', 'the tip is missing from the block index')
+    this.#best = [this.tree.genesis, ...pathFrom(this.tree.genesis, tip)]
+  }
+
+  get tip(): TreeNode {
+    return this.#best.at(-1)!
+  }
+
+  /** The block of the best chain at a height. */
+  atHeight(height: number): TreeNode | undefined {
+    return this.#best[height]
+  }
+
+  isOnBestChain(node: TreeNode): boolean {
+    return this.#best[node.header.height] === node
+  }
+
+  /** Called after each change of the best chain. Returns an unsubscribe function. */
+  onTip(listener: (event: TipEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The stored block, decoded; undefined if unknown (genesis has none). */
+  block(node: TreeNode): Block | undefined {
+    const stored = this.#store.block(node.id)
+    return stored === undefined ? undefined : blockCodec.decode(stored.bytes)
+  }
+
+  /** The state after the tip. */
+  tipState(): StateAt {
+    return { reader: this.#stored, ltHash: ltHashFromBytes(this.#effect(this.tip).ltHash) }
+  }
+
+  ancestry(node: TreeNode): Ancestry {
+    const recent: BlockHeader[] = []
+    for (let at: TreeNode | undefined = node; at !== undefined && recent.length < 11; at = at.parent) recent.push(at.header)
+    recent.reverse()
+    return { recent, first: this.#firstOf(node) }
+  }
+
+  /** True while blocks wait for validation. */
+  get isBusy(): boolean {
+    return this.#queue.waiting > 0
+  }
+
+  /** Whether the miner of a header has something to lose on the best branch (BLK-4). */
+  classOf(header: BlockHeader): QueueClass {
+    const { params } = this.context
+    return standingOf(params, this.#stored, header.minerKey, this.tip.header.height) ? 'bonded' : 'other'
+  }
+
+  /**
+   * Checks what can be checked without re-execution: form, context, body, ticket proof. Throws ProtocolError;
+   * BLOCK_PARENT_UNKNOWN means the block is an orphan for now.
+   * @returns the id, whether it was known before.
+   */
+  async precheck(block: Block): Promise<{ readonly id: Uint8Array; readonly isKnown: boolean }> {
+    const { header } = block
+    const id = blockId(header)
+    const known = this.tree.get(id)
+    if (known !== undefined) {
+      check(known.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the block was found invalid before')
+      return { id, isKnown: true }
+    }
+    checkHeaderForm(this.context, header)
+    const parent = this.tree.get(header.parentId)
+    if (parent === undefined) throw new ProtocolError('BLOCK_PARENT_UNKNOWN', `parent ${bytesToHex(header.parentId)} is unknown`)
+    check(parent.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the parent is invalid')
+    checkHeaderInContext(this.context, header, this.ancestry(parent), this.#clock.nowMs())
+    checkBody(this.context, block)
+    await this.#workers.checkTicketProof(block, parent.header.beacon)
+    return { id, isKnown: false }
+  }
+
+  /**
+   * Offers a block: prechecks it, stores it, and makes its branch the best one if it claims more work and every block of
+   * it re-executes (BLK-4, BLK-5). Resolves when the outcome is final. Rejects with ProtocolError or NodeError.
+   */
+  async offer(block: Block): Promise<OfferResult> {
+    const { id, isKnown } = await this.precheck(block)
+    return isKnown ? 'known' : this.settle(id, block)
+  }
+
+  /** The second half of {@link offer}, for a block that has passed {@link precheck}. */
+  async settle(id: Uint8Array, block: Block): Promise<OfferResult> {
+    const node = this.#admit(id, block)
+    if (!isBetterBranch(node.totalWork, this.tip.totalWork)) return 'side'
+    return this.#queue.run(this.classOf(block.header), async () => {
+      await this.#selectBest()
+      if (node.status === BLOCK_STATUS.invalid) throw this.#failures.get(node.hex) ?? new ProtocolError('BLOCK_PARENT_INVALID', 'an ancestor is invalid')
+      return this.isOnBestChain(node) ? 'best' : 'side'
+    })
+  }
+
+  /** Takes up work that a crash interrupted: stored blocks that claim more work than the tip. */
+  async resume(): Promise<void> {
+    await this.#queue.run('bonded', () => this.#selectBest())
+  }
+
+  close(): void {
+    this.#queue.close()
+    this.#listeners.clear()
+  }
+
+  readonly #stored: StateReader = { get: (key) => this.#store.stateEntry(key) }
+  /** Why a block failed, for whoever offered it. Bounded: the oldest is forgotten. */
+  readonly #failures = new Map<string, ProtocolError>()
+
+  #firstOf(node: TreeNode): BlockHeader | undefined {
+    if (node.header.height < 1) return undefined
+    let at = node
+    while (at.header.height > 1) {
+      const onBest = this.#best[at.header.height]
+      if (onBest === at) return this.#best[1]!.header
+      at = at.parent!
+    }
+    return at.header
+  }
+
+  #admit(id: Uint8Array, block: Block): TreeNode {
+    const stored = { id, height: block.header.height, headerBytes: headerCodec.encode(block.header), bytes: blockCodec.encode(block) }
+    this.#store.putBlock(stored)
+    return this.tree.add(id, block.header, BLOCK_STATUS.candidate)
+  }
+
+  /** Moves to the heaviest branch that proves valid; each failure invalidates a branch, so this ends. */
+  async #selectBest(): Promise<void> {
+    for (;;) {
+      const candidate = this.tree.heaviest()
+      if (!isBetterBranch(candidate.totalWork, this.tip.totalWork)) return
+      await this.#activate(candidate)
+    }
+  }
+
+  async #activate(candidate: TreeNode): Promise<void> {
+    const fork = forkPoint(this.tip, candidate)
+    const leaving = pathFrom(fork, this.tip)
+      .reverse()
+      .map((node) => ({ node, id: node.id, effect: this.#effect(node) }))
+    const view = new StateOverlay(this.#stored)
+    for (const { effect } of leaving) view.undo(effect.changes)
+    let ltHash = ltHashFromBytes(this.#effect(fork).ltHash)
+    const joining: { node: TreeNode; id: Uint8Array; effect: BlockEffect }[] = []
+    let replayMs = 0
+    for (const node of pathFrom(fork, candidate)) {
+      try {
+        const block = this.block(node)
+        if (block === undefined) throw new NodeError('STORE_CORRUPT', `block ${node.hex} is in the index but not in the store`)
+        const applied = checkTransition(this.context, block, view, ltHash)
+        if (node.status !== BLOCK_STATUS.valid) {
+          const startMs = this.#clock.nowMs()
+          checkReplayedRoot(block, await this.#workers.replayRoot(assignedTask(this.context, block.header), block.body.tokens))
+          replayMs += this.#clock.nowMs() - startMs
+        }
+        view.apply(applied.changes)
+        ltHash = applied.ltHash
+        joining.push({ node, id: node.id, effect: { changes: applied.changes, ltHash: ltHashToBytes(ltHash) } })
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error
+        this.#fail(node, error)
+        return
+      }
+    }
+    this.#store.move({ leaving, joining, tip: candidate.id })
+    for (const { node } of joining) node.status = BLOCK_STATUS.valid
+    this.#best.splice(fork.header.height + 1, leaving.length, ...joining.map(({ node }) => node))
+    const event: TipEvent = {
+      tip: candidate,
+      joined: joining.map(({ node }) => node),
+      left: leaving.map(({ node }) => node).reverse(),
+      replayMs,
+    }
+    for (const listener of this.#listeners) listener(event)
+  }
+
+  #fail(node: TreeNode, error: ProtocolError): void {
+    for (const affected of this.tree.invalidate(node)) this.#store.setStatus(affected.id, BLOCK_STATUS.invalid)
+    this.#failures.set(node.hex, error)
+    if (this.#failures.size > 256) this.#failures.delete(this.#failures.keys().next().value!)
+  }
+
+  #effect(node: TreeNode): BlockEffect {
+    const effect = this.#store.effect(node.id)
+    if (effect === undefined) throw new NodeError('STORE_CORRUPT', `no effect is stored for block ${node.hex}`)
+    return effect
+  }
+}

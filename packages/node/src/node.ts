@@ -1,0 +1,271 @@
+import {
+  type Block,
+  blockCodec,
+  blockId,
+  bytesToHex,
+  type ConsensusContext,
+  equalBytes,
+  ProtocolError,
+} from '@nacre/protocol'
+import { BLOCK_STATUS, type ChainStore } from './ports/store.ts'
+import type { Clock } from './ports/clock.ts'
+import type { Logger } from './ports/log.ts'
+import type { GossipVerdict, Network, PeerName } from './ports/network.ts'
+import type { Random } from './ports/random.ts'
+import type { BlockWorkers } from './ports/workers.ts'
+import { Chain, type OfferResult, type TipEvent } from './chain/chain.ts'
+import { NodeError } from './errors.ts'
+import { EventHub } from './events.ts'
+import { MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS } from './limits-chain.ts'
+import { Mempool } from './mempool.ts'
+import {
+  decodeBlocksRequest,
+  decodeHeadersRequest,
+  decodeStatus,
+  encodeByteList,
+  encodeStatus,
+  REQUEST,
+  type StatusMessage,
+} from './messages.ts'
+import { OrphanPool } from './sync/orphans.ts'
+import { blocksById, headersAfter } from './sync/serve.ts'
+import { Sync } from './sync/sync.ts'
+
+export interface NodeOptions {
+  readonly context: ConsensusContext
+  readonly network: Network
+  readonly store: ChainStore
+  readonly workers: BlockWorkers
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** Public key of the miner that runs on this node, told to peers so that they know whom to ask for openings. */
+  readonly minerKey?: Uint8Array
+}
+
+/**
+ * A full node: everything between the network and the chain. It validates every block completely (header, ticket proof,
+ * state, re-execution), whatever role runs on top of it.
+ */
+export class FullNode {
+  readonly context: ConsensusContext
+  readonly chain: Chain
+  readonly mempool: Mempool
+  readonly events: EventHub = new EventHub()
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly store: ChainStore
+  readonly #minerKey: Uint8Array | undefined
+  readonly #orphans = new OrphanPool()
+  readonly #sync: Sync
+  /** Peers with a block that waits for re-execution and whose miner has nothing at stake (BLK-4): one each. */
+  readonly #unvouched = new Set<PeerName>()
+  readonly #statuses = new Map<PeerName, StatusMessage>()
+  readonly #stops: (() => void)[] = []
+  #stopped = false
+
+  constructor(options: NodeOptions) {
+    this.context = options.context
+    this.network = options.network
+    this.clock = options.clock
+    this.random = options.random
+    this.log = options.log
+    this.store = options.store
+    this.#minerKey = options.minerKey
+    this.chain = new Chain(options)
+    this.mempool = new Mempool(options.context)
+    this.#sync = new Sync({ chain: this.chain, network: options.network, clock: options.clock, log: options.log })
+  }
+
+  /** Takes up interrupted work, then joins the network. */
+  async start(): Promise<void> {
+    this.#stops.push(this.chain.onTip((event) => this.#onTip(event)))
+    await this.chain.resume()
+    const { network } = this
+    network.handle(REQUEST.status, async () => encodeStatus(this.status()), { maxRequestBytes: 1024 })
+    network.handle(
+      REQUEST.headers,
+      async (_, bytes) => encodeByteList(headersAfter(this.chain, decodeHeadersRequest(bytes))),
+      { maxRequestBytes: MAX_REQUEST_BYTES },
+    )
+    network.handle(
+      REQUEST.blocks,
+      async (_, bytes) => encodeByteList(blocksById(this.chain, this.store, decodeBlocksRequest(bytes))),
+      { maxRequestBytes: MAX_REQUEST_BYTES },
+    )
+    network.subscribe('block', (from, bytes) => this.#onGossipBlock(from, bytes))
+    network.subscribe('transaction', async (from, bytes) => this.#onGossipTransaction(from, bytes))
+    this.#stops.push(
+      network.onPeer((peer, event) => {
+        if (event === 'connect') void this.#greet(peer)
+        else this.#statuses.delete(peer)
+      }),
+    )
+    for (const peer of network.peers()) void this.#greet(peer)
+    this.#scheduleGreeting()
+  }
+
+  status(): StatusMessage {
+    const { tip } = this.chain
+    return {
+      chainId: this.context.genesis.chainId,
+      height: tip.header.height,
+      tip: tip.id,
+      totalWork: tip.totalWork,
+      minerKey: this.#minerKey,
+    }
+  }
+
+  /** Peers that say they run the miner with this key; then all others. */
+  peersFor(minerKey: Uint8Array): PeerName[] {
+    const peers = this.network.peers()
+    const isMiner = (peer: PeerName): boolean => {
+      const key = this.#statuses.get(peer)?.minerKey
+      return key !== undefined && equalBytes(key, minerKey)
+    }
+    return [...peers.filter(isMiner), ...peers.filter((peer) => !isMiner(peer))]
+  }
+
+  /** True while blocks are being fetched from a peer. */
+  get isSyncing(): boolean {
+    return this.#sync.isActive
+  }
+
+  /** Offers a block made here and gossips it once it is the best. Rejects like {@link Chain.offer}. */
+  async publishBlock(block: Block): Promise<OfferResult> {
+    const result = await this.chain.offer(block)
+    await this.network.publish('block', blockCodec.encode(block))
+    return result
+  }
+
+  /** Takes in a transaction from here and gossips it. Throws like {@link Mempool.add}. */
+  async publishTransaction(bytes: Uint8Array): Promise<Uint8Array> {
+    const { id, isNew } = this.mempool.add(bytes, this.chain.tipState().reader)
+    if (isNew) await this.network.publish('transaction', bytes)
+    return id
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    for (const stop of this.#stops.splice(0)) stop()
+    this.chain.close()
+    await this.network.stop()
+    await this.#sync.stop()
+    this.events.clear()
+    this.store.close()
+  }
+
+  #onTip(event: TipEvent): void {
+    this.mempool.prune(this.chain.tipState().reader)
+    if (event.left.length > 0) {
+      this.log.info({ event: 'reorg', left: event.left.length, joined: event.joined.length, tip: event.tip.hex })
+      this.events.emit('reorg', { left: event.left, tip: event.tip })
+    }
+    for (const node of event.joined) {
+      const tokens = this.chain.block(node)?.body.tokens ?? []
+      const { header } = node
+      this.log.info({
+        event: 'block',
+        height: header.height,
+        id: node.hex,
+        miner: bytesToHex(header.minerKey).slice(0, 16),
+        replayMs: Math.round(event.replayMs / event.joined.length),
+      })
+      this.events.emit('block', { node, tokens, replayMs: event.replayMs / event.joined.length })
+      for (const child of this.#orphans.takeChildren(node.id)) void this.#offerFrom(child.from, child.block)
+    }
+  }
+
+  /** NET-3, first stage: size, shape, header rules, ticket proof. Second stage: state and re-execution. */
+  async #onGossipBlock(from: PeerName, bytes: Uint8Array): Promise<GossipVerdict> {
+    let block: Block
+    try {
+      block = blockCodec.decode(bytes)
+    } catch (error) {
+      return this.#verdictOf(from, error, undefined)
+    }
+    return this.#offerFrom(from, block, bytes.length)
+  }
+
+  async #offerFrom(from: PeerName, block: Block, bytes = 0): Promise<GossipVerdict> {
+    const isVouched = this.chain.classOf(block.header) === 'bonded'
+    if (!isVouched && this.#unvouched.has(from)) return 'ignore'
+    try {
+      if (isVouched) {
+        const { id, isKnown } = await this.chain.precheck(block)
+        if (isKnown) return 'ignore'
+        this.chain.settle(id, block).catch((error: unknown) => this.#verdictOf(from, error, block))
+        return 'accept'
+      }
+      this.#unvouched.add(from)
+      const result = await this.chain.offer(block)
+      // A side block of a key with nothing at stake was not re-executed here, so it is not vouched for.
+      return result === 'best' ? 'accept' : 'ignore'
+    } catch (error) {
+      if (error instanceof ProtocolError && error.code === 'BLOCK_PARENT_UNKNOWN') {
+        this.#orphans.add(blockId(block.header), block, bytes, from)
+        this.#sync.request(from)
+        return 'ignore'
+      }
+      return this.#verdictOf(from, error, block)
+    } finally {
+      if (!isVouched) this.#unvouched.delete(from)
+    }
+  }
+
+  #onGossipTransaction(from: PeerName, bytes: Uint8Array): GossipVerdict {
+    try {
+      return this.mempool.add(bytes, this.chain.tipState().reader).isNew ? 'accept' : 'ignore'
+    } catch (error) {
+      return this.#verdictOf(from, error, undefined)
+    }
+  }
+
+  #verdictOf(from: PeerName, error: unknown, block: Block | undefined): GossipVerdict {
+    if (error instanceof NodeError) return 'ignore'
+    if (!(error instanceof ProtocolError)) {
+      this.log.error({ event: 'internal_error', from, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+      return 'ignore'
+    }
+    const id = block === undefined ? undefined : blockId(block.header)
+    const isInvalid = id !== undefined && this.chain.tree.get(id)?.status === BLOCK_STATUS.invalid
+    const verdict = isInvalid ? 'reject' : error.verdict
+    this.log.debug({ event: 'gossip_refused', from, code: error.code, verdict, error: error.message })
+    return verdict
+  }
+
+  /** Exchanges status with a peer and starts a synchronisation if it claims more work. */
+  async #greet(peer: PeerName): Promise<void> {
+    try {
+      const answer = await this.network.request(peer, REQUEST.status, new Uint8Array(0), {
+        timeoutMs: REQUEST_TIMEOUT_MS,
+        maxResponseBytes: MAX_ANSWER_BYTES,
+      })
+      const status = decodeStatus(answer)
+      if (!equalBytes(status.chainId, this.context.genesis.chainId)) {
+        this.log.warn({ event: 'peer_on_other_chain', peer, chainId: bytesToHex(status.chainId) })
+        return
+      }
+      this.#statuses.set(peer, status)
+      if (status.totalWork > this.chain.tip.totalWork) this.#sync.request(peer)
+    } catch (error) {
+      this.log.debug({ event: 'greeting_failed', peer, error: error instanceof Error ? error.message : String(error) })
+    }
+  }
+
+  /** Every other block time one peer is asked for its status, so that a missed block never keeps a node behind (NET-4). */
+  #scheduleGreeting(): void {
+    const delayMs = 2 * this.context.params.block.timeMs
+    const cancel = this.clock.after(delayMs, () => {
+      if (this.#stopped) return
+      this.#stops.splice(this.#stops.indexOf(cancel), 1)
+      const peers = this.network.peers()
+      if (peers.length > 0) void this.#greet(peers[this.random.below(peers.length)]!)
+      this.#scheduleGreeting()
+    })
+    this.#stops.push(cancel)
+  }
+}

@@ -1,0 +1,123 @@
+import { bytesToHex, decodeAddress, hexToBytes, paramLines, ProtocolError } from '@nacre/protocol'
+import fastify, { type FastifyInstance } from 'fastify'
+import type { TreeNode } from '../chain/block-tree.ts'
+import { NodeError } from '../errors.ts'
+import { MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES } from '../limits-chain.ts'
+import type { FullNode } from '../node.ts'
+import { EventStream } from './event-stream.ts'
+import { accountView, blockView, supplyView } from './views.ts'
+
+export interface RpcServer {
+  /** Where it listens, such as `http://127.0.0.1:41234`. */
+  readonly url: string
+  stop(): Promise<void>
+}
+
+export interface RpcOptions {
+  readonly node: FullNode
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  /** What this node does: `boot`, `miner`, `verifier`. */
+  readonly role: string
+}
+
+const HEX32 = /^[0-9a-f]{64}$/
+
+/** The HTTP RPC: JSON over GET and POST, events by server-sent events on `/events`. */
+export async function startRpc(options: RpcOptions): Promise<RpcServer> {
+  const { node, host, port } = options
+  const app = fastify({ logger: false, bodyLimit: MAX_RPC_BODY_BYTES, forceCloseConnections: true })
+  const events = new EventStream()
+  addRoutes(app, options, events)
+  const unsubscribe = forwardEvents(node, events)
+  const url = await app.listen({ host, port })
+  return {
+    url,
+    stop: async () => {
+      for (const stop of unsubscribe) stop()
+      events.close()
+      await app.close()
+    },
+  }
+}
+
+function addRoutes(app: FastifyInstance, { node, role }: RpcOptions, events: EventStream): void {
+  const { chain, context } = node
+
+  app.setErrorHandler((error, _request, reply) => {
+    if (error instanceof ProtocolError) return reply.code(400).send({ error: { code: error.code, verdict: error.verdict, message: error.message } })
+    if (error instanceof NodeError) return reply.code(503).send({ error: { code: error.code, message: error.message } })
+    const status = (error as { statusCode?: number }).statusCode ?? 500
+    if (status >= 500) node.log.error({ event: 'rpc_error', error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    return reply.code(status).send({ error: { code: status === 500 ? 'INTERNAL' : 'BAD_REQUEST', message: status === 500 ? 'internal error' : String((error as Error).message) } })
+  })
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: { code: 'NOT_FOUND', message: 'no such resource' } }))
+
+  app.get('/health', async () => ({ ok: true, height: chain.tip.header.height }))
+
+  app.get('/status', async () => ({
+    role,
+    network: context.params.network.name,
+    chainId: bytesToHex(context.genesis.chainId),
+    height: chain.tip.header.height,
+    tip: chain.tip.hex,
+    stateRoot: bytesToHex(chain.tip.header.stateRoot),
+    totalWorkMacs: chain.tip.totalWork.toString(),
+    peers: node.network.peers().length,
+    addresses: node.network.addresses(),
+    mempool: node.mempool.size,
+    syncing: node.isSyncing,
+    ...supplyView(chain.tipState().reader),
+  }))
+
+  app.get('/params', async () => ({ lines: paramLines(context.params) }))
+
+  app.get<{ Querystring: { from?: string; limit?: string } }>('/blocks', async (request) => {
+    const limit = Math.min(integerOr(request.query.limit, 20), MAX_RPC_BLOCKS)
+    const from = Math.min(integerOr(request.query.from, chain.tip.header.height), chain.tip.header.height)
+    const nodes: TreeNode[] = []
+    for (let height = from; height >= 0 && nodes.length < limit; height--) nodes.push(chain.atHeight(height)!)
+    return { blocks: nodes.map((at) => blockView(chain, at)) }
+  })
+
+  app.get<{ Params: { id: string } }>('/blocks/:id', async (request, reply) => {
+    const { id } = request.params
+    const found = HEX32.test(id) ? chain.tree.get(id) : /^\d{1,10}$/.test(id) ? chain.atHeight(Number(id)) : undefined
+    if (found === undefined) return reply.code(404).send({ error: { code: 'NOT_FOUND', message: `no block ${id}` } })
+    return { ...blockView(chain, found), onBestChain: chain.isOnBestChain(found) }
+  })
+
+  app.get<{ Params: { address: string } }>('/accounts/:address', async (request) => {
+    const account = decodeAddress(request.params.address, context.params.network.addressPrefix)
+    return accountView(chain.tipState().reader, request.params.address, account)
+  })
+
+  app.post<{ Body: { transaction?: unknown } }>('/transactions', async (request, reply) => {
+    const hex = request.body?.transaction
+    if (typeof hex !== 'string' || !/^([0-9a-f]{2})+$/.test(hex)) {
+      return reply.code(400).send({ error: { code: 'BAD_REQUEST', message: '"transaction" must be lower-case hex' } })
+    }
+    return { id: bytesToHex(await node.publishTransaction(hexToBytes(hex))) }
+  })
+
+  app.get('/events', (_request, reply) => {
+    reply.hijack()
+    if (!events.attach(reply.raw)) reply.raw.writeHead(503).end()
+  })
+}
+
+function integerOr(text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback
+  if (!/^\d{1,10}$/.test(text)) throw Object.assign(new Error(`"${text}" is not a whole number`), { statusCode: 400 })
+  return Number(text)
+}
+
+function forwardEvents(node: FullNode, events: EventStream): (() => void)[] {
+  return [
+    node.events.on('block', ({ node: block, replayMs }) => events.send('block', { ...blockView(node.chain, block), replayMs })),
+    node.events.on('reorg', ({ left, tip }) => events.send('reorg', { left: left.map((block) => block.hex), tip: tip.hex })),
+    node.events.on('verdict', (verdict) => events.send('verdict', verdict)),
+    node.events.on('unit', (unit) => events.send('unit', unit)),
+  ]
+}

@@ -1,0 +1,29 @@
+import { equalBytes } from '../bytes.ts'
+import { check, ProtocolError } from '../errors.ts'
+import { unitId } from '../unit/unit-id.ts'
+import type { ConsensusContext } from './context.ts'
+import { type BlockHeader, blockId, hasValidSignature, headerCodec } from './header.ts'
+import { headerTicketHash } from './validate-header.ts'
+
+/**
+ * BLK-3: two different headers signed by one miner with the same ticket, or with two trace roots for one unit.
+ * The pair is evidence whoever shows it; neither header needs to be in a chain.
+ * @returns the key that equivocated. Throws TX_EQUIVOCATION when the pair proves nothing, CODEC_* for malformed bytes.
+ */
+export function checkEquivocationEvidence(context: ConsensusContext, first: Uint8Array, second: Uint8Array): { minerKey: Uint8Array } {
+  const a = headerCodec.decode(first)
+  const b = headerCodec.decode(second)
+  check(areEquivocating(a, b), 'TX_EQUIVOCATION', 'the two headers have neither a common ticket nor two trace roots for one unit')
+  for (const header of [a, b]) {
+    check(equalBytes(header.chainId, context.genesis.chainId), 'TX_EQUIVOCATION', 'a header belongs to another chain')
+    if (!hasValidSignature(header)) throw new ProtocolError('TX_EQUIVOCATION', 'a header is not signed by its miner')
+  }
+  return { minerKey: a.minerKey }
+}
+
+/** True if one miner made both headers and they contradict each other. Signatures are not checked here. */
+export function areEquivocating(a: BlockHeader, b: BlockHeader): boolean {
+  if (!equalBytes(a.minerKey, b.minerKey) || equalBytes(blockId(a), blockId(b))) return false
+  if (equalBytes(headerTicketHash(a), headerTicketHash(b))) return true
+  return equalBytes(unitId(a.unit, a.minerKey), unitId(b.unit, b.minerKey)) && !equalBytes(a.traceRoot, b.traceRoot)
+}

@@ -1,0 +1,84 @@
+import { equalBytes } from '../bytes.ts'
+import { targetFromBits } from '../difficulty/bits.ts'
+import { medianTimePast, nextBits } from '../difficulty/next-bits.ts'
+import { check } from '../errors.ts'
+import { checkHeaderTicket, headerTicket } from '../lottery/header-ticket.ts'
+import { LANE_BOOTSTRAP } from '../unit/types.ts'
+import { unitId } from '../unit/unit-id.ts'
+import { nextBeacon } from './beacon.ts'
+import type { ConsensusContext } from './context.ts'
+import { BLOCK_VERSION, type BlockHeader, hasValidSignature } from './header.ts'
+
+/**
+ * What a header must satisfy by itself (BLK-1): version, chain, signature, lane, model, and a ticket that wins at its own
+ * target. Costs one signature check and three hashes; nothing else is needed, so a header alone counts as work.
+ */
+export function checkHeaderForm(context: ConsensusContext, header: BlockHeader): void {
+  const { params, genesis, bootstrap } = context
+  check(header.version === BLOCK_VERSION, 'BLOCK_VERSION', `version ${header.version} instead of ${BLOCK_VERSION}`)
+  check(equalBytes(header.chainId, genesis.chainId), 'BLOCK_CHAIN', 'the block belongs to another chain or other parameters')
+  check(header.height >= 1, 'BLOCK_HEIGHT', 'only genesis has height 0')
+  const { unit } = header
+  check(unit.lane === LANE_BOOTSTRAP, 'UNIT_LANE', 'the paid lane needs jobs, which this version of the rules has not')
+  check(equalBytes(unit.modelId, bootstrap.model.modelId), 'UNIT_MODEL', 'bootstrap units run the first registered model (B2)')
+  check(equalBytes(unit.parentId, header.parentId), 'UNIT_PARENT', "a bootstrap unit's parent is the block's parent (UNT-1)")
+  checkHeaderTicket({
+    unitId: unitId(unit, header.minerKey),
+    traceRoot: header.traceRoot,
+    foldState: header.foldState,
+    position: header.ticket,
+    modelParams: bootstrap.params,
+    dims: bootstrap.model.config,
+    promptTokens: params.units.bootstrapPromptTokens,
+    lane: unit.lane,
+    target: targetFromBits(header.bits),
+  })
+  check(hasValidSignature(header), 'SIGNATURE_INVALID', 'the header is not signed by its miner')
+}
+
+/** The ticket recomputed from the header's own fields (WRK-4). */
+export function headerTicketHash(header: Omit<BlockHeader, 'signature'>): Uint8Array {
+  return headerTicket({
+    unitId: unitId(header.unit, header.minerKey),
+    traceRoot: header.traceRoot,
+    foldState: header.foldState,
+    position: header.ticket,
+  })
+}
+
+/** The ancestors that a header is judged against. */
+export interface Ancestry {
+  /** Up to eleven headers, oldest first, the last one the parent; genesis included near the start. */
+  readonly recent: readonly BlockHeader[]
+  /** The block at height 1 of the branch, if the parent is at height 1 or above. */
+  readonly first: BlockHeader | undefined
+}
+
+/** The bits that a child of the ancestry's last header must carry (BLK-6). */
+export function requiredBits(context: ConsensusContext, ancestry: Ancestry): number {
+  const { recent, first } = ancestry
+  return nextBits(context.params, first === undefined ? recent : [first, ...recent])
+}
+
+/**
+ * What a header must satisfy in its branch (BLK-2, BLK-6): height, time, bits, beacon.
+ * @param nowMs the local clock; a block too far ahead is `ignore`, it may be valid later.
+ */
+export function checkHeaderInContext(context: ConsensusContext, header: BlockHeader, ancestry: Ancestry, nowMs: number): void {
+  const { params } = context
+  const parent = ancestry.recent.at(-1)!
+  check(header.height === parent.height + 1, 'BLOCK_HEIGHT', `height ${header.height} on a parent at ${parent.height}`)
+  const median = medianTimePast(ancestry.recent.map((ancestor) => ancestor.timeMs))
+  check(header.timeMs > median, 'BLOCK_TIME_TOO_OLD', `time ${header.timeMs} is not after the median ${median} of its ancestors`)
+  const launchMs = params.network.genesisTimeMs + params.network.launchDelayMs
+  check(header.timeMs >= launchMs, 'BLOCK_BEFORE_LAUNCH', `time ${header.timeMs} is before the launch at ${launchMs}`)
+  check(
+    header.timeMs <= nowMs + params.block.maxFutureMs,
+    'BLOCK_TIME_FUTURE',
+    `time ${header.timeMs} is more than ${params.block.maxFutureMs} ms ahead of ${nowMs}`,
+  )
+  const bits = requiredBits(context, ancestry)
+  check(header.bits === bits, 'BLOCK_BITS', `bits 0x${header.bits.toString(16)} instead of 0x${bits.toString(16)}`)
+  const beacon = nextBeacon(parent.beacon, headerTicketHash(header))
+  check(equalBytes(header.beacon, beacon), 'BLOCK_BEACON', "the beacon does not follow from the parent's and the ticket (BLK-2)")
+}

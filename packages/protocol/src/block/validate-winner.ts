@@ -1,0 +1,21 @@
+import { equalBytes } from '../bytes.ts'
+import { check } from '../errors.ts'
+import { replayUnit } from '../inference/replay.ts'
+import { commitTrace } from '../trace/commit.ts'
+import type { Block } from './body.ts'
+import type { ConsensusContext } from './context.ts'
+import { assignedTask } from './validate-body.ts'
+
+/** A winner's re-executed trace root against the one it committed to (B6). */
+export function checkReplayedRoot(block: Pick<Block, 'header'>, replayedRoot: Uint8Array): void {
+  check(equalBytes(replayedRoot, block.header.traceRoot), 'BLOCK_REPLAY_TRACE', 'the unit re-executes to another trace root (BLK-4)')
+}
+
+/**
+ * BLK-4, the winner check, by the reference implementation: the unit re-executed without noise in one pass over prompt and
+ * committed tokens reproduces the tokens and the trace root. Nodes run the engine's twin of this.
+ */
+export function checkWinner(context: ConsensusContext, block: Block): void {
+  const trace = replayUnit(context.bootstrap.model, assignedTask(context, block.header), block.body.tokens)
+  checkReplayedRoot(block, commitTrace(trace).traceRoot)
+}

@@ -1,0 +1,20 @@
+import type { Model } from '../model/types.ts'
+import { storeFinite } from '../numerics/f32.ts'
+import { groupedLinearRow } from '../numerics/linear.ts'
+
+/**
+ * The residual row after attention: x[d] = f(h[d] + W_o(o)[d]), non-finite elements stored as +0.
+ * @param h residual row entering the layer, length dModel. @param o nHeads * headDim values of all groups in order.
+ * @param oScale one per KV group.
+ */
+export function projRow(
+  model: Model,
+  layer: number,
+  h: Float32Array,
+  o: Int8Array,
+  oScale: Float32Array,
+): Float32Array {
+  const out = groupedLinearRow(o, oScale, model.layers[layer]!.o)
+  for (let d = 0; d < out.length; d++) out[d] = Math.fround(h[d]! + out[d]!)
+  return storeFinite(out)
+}

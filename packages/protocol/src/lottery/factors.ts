@@ -1,0 +1,84 @@
+/** The two random factors of a noise matrix (WRK-2). */
+import type { KeyedHash } from '../hash.ts'
+import { randomStream } from './random-block.ts'
+
+const SLOT_UNIFORM = 0
+const SLOT_PERMUTATION = 1
+const SLOT_PARTNER = 2
+const TWO_32 = 2 ** 32
+
+/**
+ * A sparse factor with two entries per index c of k: +1 at plus[c] and -1 at minus[c], both in 0..r-1 and never equal.
+ * It is E_R (r x k) read by columns, or F_L (k x r) read by rows.
+ */
+export interface SparseFactor {
+  readonly plus: Uint16Array
+  readonly minus: Uint16Array
+}
+
+/**
+ * Rows firstRow .. firstRow + rows - 1 of a uniform factor with r values per row, row-major: value t of the whole factor is
+ * (byte t of the slot-0 stream & 63) - 32, so it lies in [-32, 31].
+ */
+export function uniformFactorRows(
+  label: string,
+  key: Uint8Array,
+  firstRow: number,
+  rows: number,
+  r: number,
+  hash?: KeyedHash,
+): Int8Array {
+  const bytes = randomStream(label, key, SLOT_UNIFORM, firstRow * r, rows * r, hash)
+  return Int8Array.from(bytes, (byte) => (byte & 63) - 32)
+}
+
+/** A whole uniform factor: rows x r values in [-32, 31], row-major. */
+export function uniformFactor(label: string, key: Uint8Array, rows: number, r: number, hash?: KeyedHash): Int8Array {
+  return uniformFactorRows(label, key, 0, rows, r, hash)
+}
+
+/**
+ * The sparse factor of k indices. Each group of r consecutive indices draws a permutation p from the identity by
+ * p[j] <-> p[floor((j + 1) u_j / 2^32)] for j = r-1..1; its index j has +1 at p[j] and -1 at
+ * p[j] xor (1 + floor((r - 1) v_j / 2^32)). u_j and v_j are the u32 words of the index in the streams of slots 1 and 2.
+ * All products are below 2^42, exact in a double.
+ * @param k a multiple of r. @param r a power of two in 2..1024.
+ */
+export function permutedSparseFactor(
+  label: string,
+  key: Uint8Array,
+  k: number,
+  r: number,
+  hash?: KeyedHash,
+): SparseFactor {
+  const u = wordStream(label, key, SLOT_PERMUTATION, k, hash)
+  const v = wordStream(label, key, SLOT_PARTNER, k, hash)
+  const plus = new Uint16Array(k)
+  const minus = new Uint16Array(k)
+  for (let start = 0; start < k; start += r) {
+    const p = plus.subarray(start, start + r)
+    for (let j = 0; j < r; j++) p[j] = j
+    for (let j = r - 1; j >= 1; j--) {
+      const other = Math.floor(((j + 1) * u(start + j)) / TWO_32)
+      const swapped = p[j]!
+      p[j] = p[other]!
+      p[other] = swapped
+    }
+    for (let j = 0; j < r; j++) {
+      minus[start + j] = p[j]! ^ (1 + Math.floor(((r - 1) * v(start + j)) / TWO_32))
+    }
+  }
+  return { plus, minus }
+}
+
+/** Word c of a slot's stream: eight little-endian u32 words per block. */
+function wordStream(
+  label: string,
+  key: Uint8Array,
+  slot: number,
+  count: number,
+  hash?: KeyedHash,
+): (c: number) => number {
+  const view = new DataView(randomStream(label, key, slot, 0, 4 * count, hash).buffer)
+  return (c) => view.getUint32(4 * c, true)
+}

@@ -1,0 +1,101 @@
+/** Tickets: how many a unit has, what each is worth, which wins (WRK-4, WRK-6). */
+import { bigintFromLe, concatBytes, u32ListToBytes } from '../bytes.ts'
+import { TARGET_LIMIT } from '../difficulty/bits.ts'
+import { check } from '../errors.ts'
+import { type KeyedHash, keyedHash, taggedHash } from '../hash.ts'
+import { promptMacs, ticketOpMacs } from '../model/macs.ts'
+import type { ModelDims } from '../model/types.ts'
+import type { ModelParams } from '../params/types.ts'
+import { OP_GATE_UP, OP_QKV, type TicketOp } from '../trace/types.ts'
+import { LANE_BOOTSTRAP, type Lane } from '../unit/types.ts'
+import type { FoldShape } from './fold.ts'
+import type { TicketPosition } from './types.ts'
+
+/** The parameters of a registered model that shape its lottery. */
+export type LotteryParams = Pick<ModelParams, 'noiseRank' | 'tileRows' | 'tileColumns'>
+
+/** Both ticket operations in the order in which they draw. */
+export const TICKET_OPS: readonly TicketOp[] = [OP_QKV, OP_GATE_UP]
+
+/** Sizes of one ticket operation: A is m x k, W is k x n, tiles are h x w, noise rank and fold step are r. */
+export interface TicketShape extends FoldShape {
+  readonly m: number
+  readonly n: number
+  /** Full tiles from top to bottom: floor(m / h). */
+  readonly rowTiles: number
+  /** Full tiles from left to right: floor(n / w). */
+  readonly columnTiles: number
+}
+
+/** Outputs of a ticket operation: query, key and value heads, or gates and ups. */
+function outputs(dims: ModelDims, op: TicketOp): number {
+  return op === OP_QKV ? (dims.nHeads + 2 * dims.nKvHeads) * dims.headDim : 2 * dims.ffnDim
+}
+
+/**
+ * The shape of a ticket operation over m prompt rows.
+ * Throws PARAM_CONTRADICTION if the noise rank does not divide the model's width.
+ */
+export function ticketShape(dims: ModelDims, params: LotteryParams, op: TicketOp, m: number): TicketShape {
+  const { noiseRank: r, tileRows: h, tileColumns: w } = params
+  const k = dims.dModel
+  const n = outputs(dims, op)
+  check(k % r === 0, 'PARAM_CONTRADICTION', `noise rank ${r} does not divide the model's width ${k} (WRK-2)`)
+  return { m, k, n, r, h, w, rowTiles: Math.floor(m / h), columnTiles: Math.floor(n / w) }
+}
+
+/** Tickets of a unit: the full tiles of both operations over all layers. 0 for a prompt shorter than a tile. */
+export function unitTickets(dims: ModelDims, params: LotteryParams, promptTokens: number): number {
+  let perLayer = 0
+  for (const op of TICKET_OPS) {
+    const { rowTiles, columnTiles } = ticketShape(dims, params, op, promptTokens)
+    perLayer += rowTiles * columnTiles
+  }
+  return dims.nLayers * perLayer
+}
+
+/**
+ * The MACs that a unit's tickets stand for together: all linear MACs of the prompt in the bootstrap lane, only those of the
+ * ticket operations in the paid lane. An integer below 2^53; throws UNIT_SHAPE for more.
+ */
+export function drawMacs(lane: Lane, dims: ModelDims, promptTokens: number): number {
+  if (lane === LANE_BOOTSTRAP) return promptMacs(dims, promptTokens)
+  const perLayer = ticketOpMacs(dims, OP_QKV) + ticketOpMacs(dims, OP_GATE_UP)
+  const macs = promptTokens * dims.nLayers * perLayer
+  check(Number.isSafeInteger(macs), 'UNIT_SHAPE', `${macs} MACs are not countable`)
+  return macs
+}
+
+/** The key of all tickets of a unit: it commits to the complete trace (B4). */
+export function ticketKey(unitId: Uint8Array, traceRoot: Uint8Array): Uint8Array {
+  return taggedHash('ticketKey', unitId, traceRoot)
+}
+
+/**
+ * The ticket of a tile, 32 bytes: BLAKE3 keyed with `key` of the state's 16 words | layer | op | tileRow | tileColumn, all
+ * u32 LE (80 bytes).
+ */
+export function ticketHash(
+  key: Uint8Array,
+  foldState: Uint32Array,
+  position: TicketPosition,
+  hash: KeyedHash = keyedHash,
+): Uint8Array {
+  const { layer, op, tileRow, tileColumn } = position
+  return hash(key, concatBytes(u32ListToBytes(foldState), u32ListToBytes([layer, op, tileRow, tileColumn])))
+}
+
+/**
+ * The bound below which a ticket wins: target * floor(drawMacs / unitTickets), at most 2^256 - 1; 0 for a unit without tickets.
+ * @param target 1..2^256-1. @param drawMacs see {@link drawMacs}. @param tickets see {@link unitTickets}.
+ */
+export function ticketThreshold(target: bigint, drawMacs: number, tickets: number): bigint {
+  if (tickets === 0) return 0n
+  const threshold = target * (BigInt(drawMacs) / BigInt(tickets))
+  return threshold < TARGET_LIMIT ? threshold : TARGET_LIMIT - 1n
+}
+
+/** Whether a ticket, read as a little-endian integer, wins. */
+export function ticketWins(ticket: Uint8Array, target: bigint, drawMacs: number, tickets: number): boolean {
+  return bigintFromLe(ticket) < ticketThreshold(target, drawMacs, tickets)
+}

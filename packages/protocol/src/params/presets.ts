@@ -1,0 +1,174 @@
+/**
+ * Complete parameter sets (section 4). `devnet` and `unit` say what they change and why; everything else is as in the
+ * network that they stand for.
+ */
+import { ProtocolError } from '../errors.ts'
+import { NACRE_SMALL, UNIT_MODEL } from './registered-models.ts'
+import type { BindingParams, ModelParams, Params } from './types.ts'
+
+/** Grains in one NCR (CNV-4). */
+export const GRAINS_PER_NCR = 100_000_000n
+
+/**
+ * Ed25519 seed of the faucet of `devnet` and `unit`: 32 bytes of 7. Everybody knows this key; whoever wants the
+ * faucet's coins takes them.
+ */
+export const FAUCET_SEED_HEX: string = '07'.repeat(32)
+/** Account of {@link FAUCET_SEED_HEX}. */
+export const FAUCET_ACCOUNT = '8accfddd326c41ae6cd1f97062f0128907a0183e'
+
+const NO_BEACON = '00'.repeat(32)
+
+const ALL_BINDINGS: BindingParams = {
+  assignedInputs: 'on',
+  registeredWeights: 'on',
+  operandBeforeNoise: 'on',
+  completionBeforeDraw: 'on',
+  singleUse: 'on',
+  checked: 'on',
+  provenance: 'assigned',
+}
+
+const nacreSmall: ModelParams = {
+  name: 'nacre-small',
+  modelId: NACRE_SMALL.modelId,
+  corpusRoot: NACRE_SMALL.corpusRoot,
+  corpusPrompts: 512,
+  noiseRank: 32,
+  tileRows: 16,
+  tileColumns: 32,
+}
+
+const unitModel: ModelParams = {
+  name: 'unit-model',
+  modelId: UNIT_MODEL.modelId,
+  corpusRoot: UNIT_MODEL.corpusRoot,
+  corpusPrompts: 512,
+  noiseRank: 8,
+  tileRows: 4,
+  tileColumns: 8,
+}
+
+/**
+ * The fair network. `network.genesisBeacon` is zero here because the randomness does not exist before the launch is
+ * announced: a real launch sets it, and so gets its own chain id.
+ */
+const nacre: Params = {
+  network: {
+    name: 'nacre',
+    addressPrefix: 'ncr',
+    genesisTimeMs: 1_798_761_600_000, // 2027-01-01
+    launchDelayMs: 604_800_000, // 7 days
+    genesisBeacon: NO_BEACON,
+  },
+  block: {
+    timeMs: 194_000,
+    maxFutureMs: 970_000, // 5 block times, the most that BLK-6 allows
+    maturityBlocks: 445, // 1 day
+    maxTransactions: 1024,
+    winnerCheck: 'execute',
+  },
+  difficulty: {
+    algorithm: 'asert',
+    halfLifeMs: 28_800_000, // 8 hours
+    genesisBits: 0x195f1618, // 1.94e17 MACs per block: 10^15 MACs/s
+    maxTargetBits: 0x20100000, // 2^252: 15 MACs per block
+  },
+  emission: {
+    curve: 'hyperbolic',
+    supplyGrains: 2_100_000_000n * GRAINS_PER_NCR,
+    curveBlocks: 650_226, // 4 years
+    ramp: 'quadratic',
+    rampBlocks: 40_640, // about 91 days
+    tailGrains: 0n,
+    premineGrains: 0n,
+    teamAccount: '',
+    teamSharePpm: 0,
+    bootstrapFactorPpm: 500_000,
+    mintCapPpm: 500_000,
+    verifierSharePpm: 20_000,
+    faucetGrains: 0n,
+    faucetAccount: '',
+  },
+  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n },
+  bonds: {
+    minerGrains: 100n * GRAINS_PER_NCR,
+    verifierGrains: 500n * GRAINS_PER_NCR,
+    unbondingBlocks: 1335, // three times maturity: audit, challenge and response windows
+  },
+  units: {
+    bootstrapPromptTokens: 64,
+    bootstrapNewTokens: 24,
+    // Both maxima need not fit one unit: the model's longest sequence is checked for each job.
+    maxPromptTokens: 96,
+    maxNewTokens: 64,
+    maxUnitMacs: 300_000_000,
+    referenceMacsPerSecond: 5_000_000_000,
+  },
+  bindings: ALL_BINDINGS,
+  models: [nacreSmall],
+}
+
+/** `nacre` with seconds instead of minutes, and a faucet. */
+const devnet: Params = {
+  ...nacre,
+  network: {
+    name: 'devnet',
+    addressPrefix: 'tncr',
+    genesisTimeMs: 1_767_225_600_000, // 2026-01-01: in the past, so that it starts at once
+    launchDelayMs: 0,
+    genesisBeacon: NO_BEACON,
+  },
+  block: { ...nacre.block, timeMs: 5000, maxFutureMs: 25_000, maturityBlocks: 20 },
+  difficulty: {
+    ...nacre.difficulty,
+    algorithm: 'wtema', // one machine's speed is not known beforehand; wtema's clamp keeps pauses of the machine harmless
+    halfLifeMs: 80_000, // 16 block times, the least that BLK-6 allows
+    genesisBits: 0x1c2bfaff, // 2.5e10 MACs per block: 5 * 10^9 MACs/s
+  },
+  emission: {
+    ...nacre.emission,
+    curveBlocks: 50_000,
+    rampBlocks: 100,
+    faucetGrains: 1_000_000n * GRAINS_PER_NCR,
+    faucetAccount: FAUCET_ACCOUNT,
+  },
+  bonds: { minerGrains: 10n * GRAINS_PER_NCR, verifierGrains: 20n * GRAINS_PER_NCR, unbondingBlocks: 40 },
+  // JOB-3 within 5 s blocks: a machine of 6.5 * 10^9 MACs/s re-executes the largest unit in 46 ms.
+  units: { ...nacre.units, referenceMacsPerSecond: 6_500_000_000 },
+}
+
+/** Tiny, for tests: windows of a few blocks, units of milliseconds. */
+const unit: Params = {
+  ...devnet,
+  network: { ...devnet.network, name: 'unit' },
+  block: { ...devnet.block, timeMs: 1000, maxFutureMs: 5000, maturityBlocks: 3 },
+  difficulty: {
+    ...devnet.difficulty,
+    halfLifeMs: 16_000,
+    genesisBits: 0x1e035afe, // 5 * 10^6 MACs per block: about one unit
+  },
+  emission: { ...devnet.emission, curveBlocks: 1000, rampBlocks: 10 },
+  bonds: { minerGrains: GRAINS_PER_NCR, verifierGrains: 2n * GRAINS_PER_NCR, unbondingBlocks: 3 },
+  units: {
+    bootstrapPromptTokens: 24,
+    bootstrapNewTokens: 4,
+    maxPromptTokens: 32,
+    maxNewTokens: 16,
+    maxUnitMacs: 5_000_000,
+    referenceMacsPerSecond: 1_000_000_000,
+  },
+  models: [unitModel],
+}
+
+export type PresetName = 'nacre' | 'devnet' | 'unit'
+
+/** Every preset by its name. */
+export const presets: Readonly<Record<PresetName, Params>> = { nacre, devnet, unit }
+
+/** The preset called `name`. Throws PARAM_UNKNOWN with the names there are. */
+export function presetByName(name: string): Params {
+  if (!Object.hasOwn(presets, name))
+    throw new ProtocolError('PARAM_UNKNOWN', `there is no preset ${name}, only ${Object.keys(presets).join(', ')}`)
+  return presets[name as PresetName]
+}

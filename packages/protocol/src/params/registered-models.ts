@@ -1,0 +1,16 @@
+/** The models that presets register (B2): the hash of each manifest and the root of its bootstrap corpus, hex. */
+
+export interface RegisteredModel {
+  readonly modelId: string
+  readonly corpusRoot: string
+}
+
+export const NACRE_SMALL: RegisteredModel = {
+  modelId: '0000000000000000000000000000000000000000000000000000000000000000',
+  corpusRoot: '0000000000000000000000000000000000000000000000000000000000000000',
+}
+
+export const UNIT_MODEL: RegisteredModel = {
+  modelId: '10cbfae6081c69fcc36235688c2f6a19218b3bc85d78a5992914936fb6539b6f',
+  corpusRoot: '225f3542a7a3151776241407ee2c0b29e8a72ed72c0bb15b93c59292ae2cef9b',
+}

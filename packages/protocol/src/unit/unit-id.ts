@@ -1,0 +1,46 @@
+import * as P from 'micro-packed'
+import { bytes32, type Codec, defineCodec, u8, u32 } from '../codec.ts'
+import { check } from '../errors.ts'
+import { taggedHash } from '../hash.ts'
+import { LANE_BOOTSTRAP, LANE_PAID, type UnitDescriptor } from './types.ts'
+
+interface KeyedUnit extends UnitDescriptor {
+  readonly minerKey: Uint8Array
+}
+
+const coder: P.CoderType<KeyedUnit> = P.struct({
+  lane: u8,
+  parentId: bytes32,
+  minerKey: bytes32,
+  modelId: bytes32,
+  jobId: bytes32,
+  counter: u32,
+}) as unknown as P.CoderType<KeyedUnit>
+
+/** 133 bytes: what the unit id commits to. */
+const keyedUnit: Codec<KeyedUnit> = defineCodec('unit', coder, 1 + 4 * 32 + 4)
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
+
+/**
+ * UNT-1: a bootstrap unit has a counter and no job, a paid unit a job and no counter, so that one unit has one descriptor.
+ * Throws UNIT_LANE.
+ */
+export function checkLane(unit: UnitDescriptor): void {
+  check(unit.lane === LANE_BOOTSTRAP || unit.lane === LANE_PAID, 'UNIT_LANE', `there is no lane ${String(unit.lane)}`)
+  if (unit.lane === LANE_BOOTSTRAP) check(isZero(unit.jobId), 'UNIT_LANE', 'a bootstrap unit has no job')
+  else {
+    check(!isZero(unit.jobId), 'UNIT_LANE', 'a paid unit has a job')
+    check(unit.counter === 0, 'UNIT_LANE', `a paid unit has no counter, not ${unit.counter}`)
+  }
+}
+
+/**
+ * `unitId` (UNT-1): the hash of lane, parent, miner key, model, job and counter.
+ * @param minerKey 32 bytes.
+ * @returns 32 bytes. Throws UNIT_LANE, or CODEC_MALFORMED for a field of the wrong size.
+ */
+export function unitId(unit: UnitDescriptor, minerKey: Uint8Array): Uint8Array {
+  checkLane(unit)
+  return taggedHash('unitId', keyedUnit.encode({ ...unit, minerKey }))
+}

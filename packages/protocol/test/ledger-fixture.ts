@@ -1,0 +1,140 @@
+import { equalBytes } from '../src/bytes.ts'
+import { ProtocolError } from '../src/errors.ts'
+import { accountOf, type KeyPair, keyPairFromSeed } from '../src/keys.ts'
+import { auditSupply, type SupplyAudit } from '../src/ledger/accounting.ts'
+import { type AppliedBlock, applyBlock } from '../src/ledger/apply-block.ts'
+import type { EquivocationChecker } from '../src/ledger/apply-transaction.ts'
+import { readAccount } from '../src/ledger/entries.ts'
+import { genesisState } from '../src/ledger/genesis.ts'
+import { revertChanges, type StateChange, type StateReader } from '../src/ledger/state.ts'
+import { encodeTransaction, signTransaction, type TransactionBody } from '../src/ledger/transactions.ts'
+import { emptyLtHash, type LtHash, ltHashAdd } from '../src/lthash.ts'
+import { presets } from '../src/params/presets.ts'
+import type { Params } from '../src/params/types.ts'
+import { LANE_BOOTSTRAP } from '../src/unit/types.ts'
+
+export const CHAIN_ID: Uint8Array = new Uint8Array(32).fill(0xc1)
+
+/** The key pair whose seed is 32 equal bytes; 7 is the faucet. */
+export const keysOf = (seed: number): KeyPair => keyPairFromSeed(new Uint8Array(32).fill(seed))
+export const FAUCET = keysOf(7)
+export const MINER = keysOf(100)
+export const OTHER_MINER = keysOf(101)
+export const ALICE = keysOf(1)
+export const BOB = keysOf(2)
+
+/** Evidence that {@link markChecker} accepts against a key. */
+export const evidenceAgainst = (key: Uint8Array): { evidenceA: Uint8Array; evidenceB: Uint8Array } => ({
+  evidenceA: Uint8Array.of(1, ...key),
+  evidenceB: Uint8Array.of(2, ...key),
+})
+
+/** Stands for the header rules: evidence is a mark and the key, the marks must differ. */
+export const markChecker: EquivocationChecker = (a, b) => {
+  if (a.length !== 33 || b.length !== 33 || a[0] === b[0] || !equalBytes(a.subarray(1), b.subarray(1)))
+    throw new ProtocolError('TX_EQUIVOCATION', 'the evidence proves nothing')
+  return { minerKey: a.slice(1) }
+}
+
+export const TEST_PARAMS: Params = presets.unit
+
+/** A signed, encoded transaction. */
+export function transactionOf(
+  keys: KeyPair,
+  nonce: bigint,
+  body: TransactionBody,
+  fee = 1000n,
+  chainId: Uint8Array = CHAIN_ID,
+): Uint8Array {
+  return encodeTransaction(signTransaction({ chainId, nonce, fee, body }, keys))
+}
+
+export const transfer = (to: Uint8Array, grains: bigint): TransactionBody => ({ kind: 'transfer', to, grains })
+
+/** A chain of states in memory. */
+export class TestLedger implements StateReader {
+  readonly params: Params
+  readonly entries = new Map<string, Uint8Array>()
+  readonly journal: { changes: readonly StateChange[]; before: LtHash }[] = []
+  ltHash: LtHash
+
+  constructor(params: Params = TEST_PARAMS) {
+    this.params = params
+    const genesis = genesisState(params)
+    this.#write(genesis.changes)
+    this.ltHash = genesis.ltHash
+  }
+
+  get height(): number {
+    return this.journal.length
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.entries.get(key)
+  }
+
+  /** What the next block would do. Throws what `applyBlock` throws. */
+  preview(transactions: readonly Uint8Array[] = [], miner: KeyPair = MINER): AppliedBlock {
+    return applyBlock({
+      params: this.params,
+      chainId: CHAIN_ID,
+      reader: this,
+      ltHash: this.ltHash,
+      height: this.height + 1,
+      lane: LANE_BOOTSTRAP,
+      minerKey: miner.publicKey,
+      transactions,
+      checkEquivocation: markChecker,
+    })
+  }
+
+  /** Applies the next block. */
+  block(transactions: readonly Uint8Array[] = [], miner: KeyPair = MINER): AppliedBlock {
+    const applied = this.preview(transactions, miner)
+    this.journal.push({ changes: applied.changes, before: this.ltHash })
+    this.#write(applied.changes)
+    this.ltHash = applied.ltHash
+    return applied
+  }
+
+  /** `count` blocks without transactions. */
+  blocks(count: number, miner: KeyPair = MINER): void {
+    for (let i = 0; i < count; i++) this.block([], miner)
+  }
+
+  /** Takes the last block back. Returns the LtHash that was stored before it. */
+  revert(): LtHash {
+    const { changes, before } = this.journal.pop()!
+    this.#write(revertChanges(changes))
+    return before
+  }
+
+  balance(keys: KeyPair): bigint {
+    return readAccount(this, accountOf(keys.publicKey)).balance
+  }
+
+  nonce(keys: KeyPair): bigint {
+    return readAccount(this, accountOf(keys.publicKey)).nonce
+  }
+
+  audit(): SupplyAudit {
+    return auditSupply(this.entries)
+  }
+
+  /** The LtHash computed from all entries instead of from changes. */
+  recomputedLtHash(): LtHash {
+    let hash = emptyLtHash()
+    for (const [key, value] of this.entries) hash = ltHashAdd(hash, new TextEncoder().encode(key), value)
+    return hash
+  }
+
+  #write(changes: readonly StateChange[]): void {
+    for (const { key, before, after } of changes) {
+      const now = this.entries.get(key)
+      if (now === undefined || before === undefined ? now !== before : !equalBytes(now, before))
+        throw new Error(`${key} is not what the change expects`)
+      if (after === undefined) this.entries.delete(key)
+      else this.entries.set(key, after)
+    }
+  }
+}

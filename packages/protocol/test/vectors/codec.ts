@@ -1,0 +1,109 @@
+import { bytesToHex, concatBytes, hexToBytes } from '../../src/bytes.ts'
+import { ProtocolError } from '../../src/errors.ts'
+import { accountOf, keyPairFromSeed } from '../../src/keys.ts'
+import {
+  decodeTransaction,
+  encodeTransaction,
+  signTransaction,
+  TRANSACTION_TAGS,
+  type TransactionBody,
+  transactionId,
+} from '../../src/ledger/transactions.ts'
+
+const KEYS = keyPairFromSeed(new Uint8Array(32).fill(1))
+const CHAIN_ID = new Uint8Array(32).fill(0xc1)
+
+const BODIES: [name: string, body: TransactionBody, nonce: bigint, fee: bigint][] = [
+  ['transfer', { kind: 'transfer', to: accountOf(new Uint8Array(32).fill(9)), grains: 123_456_789n }, 0n, 1000n],
+  [
+    'largest amounts',
+    { kind: 'transfer', to: new Uint8Array(20), grains: 2n ** 64n - 1n },
+    2n ** 64n - 1n,
+    2n ** 64n - 1n,
+  ],
+  ['miner registration', { kind: 'minerRegister' }, 1n, 1000n],
+  ['verifier registration', { kind: 'verifierRegister' }, 2n, 1000n],
+  ['unbond miner', { kind: 'unbond', role: 0 }, 3n, 1000n],
+  ['unbond verifier', { kind: 'unbond', role: 1 }, 4n, 1000n],
+  ['equivocation', { kind: 'equivocation', evidenceA: hexToBytes('0102'), evidenceB: hexToBytes('030405') }, 5n, 1000n],
+  ['empty evidence', { kind: 'equivocation', evidenceA: new Uint8Array(0), evidenceB: new Uint8Array(0) }, 6n, 0n],
+]
+
+const hexFields = (body: TransactionBody): Record<string, string | number> =>
+  Object.fromEntries(
+    Object.entries(body).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? bytesToHex(value) : typeof value === 'bigint' ? String(value) : value,
+    ]),
+  )
+
+/** Bytes of the envelope before the payload length. */
+const HEAD = 1 + 32 + 1 + 32 + 8 + 8
+
+function invalidTransactions(): { name: string; bytes: Uint8Array }[] {
+  const [transferBody, unbondBody] = [BODIES[0]![1], BODIES[4]![1]]
+  const make = (body: TransactionBody): Uint8Array =>
+    encodeTransaction(signTransaction({ chainId: CHAIN_ID, nonce: 0n, fee: 1000n, body }, KEYS))
+  const transfer = make(transferBody)
+  const withByte = (bytes: Uint8Array, at: number, value: number): Uint8Array => {
+    const copy = bytes.slice()
+    copy[at] = value
+    return copy
+  }
+  const reserved = Object.values(TRANSACTION_TAGS).filter((tag) => ![1, 3, 4, 9, 15].includes(tag))
+  return [
+    { name: 'empty', bytes: new Uint8Array(0) },
+    { name: 'one byte short', bytes: transfer.slice(0, -1) },
+    { name: 'version 0', bytes: withByte(transfer, 0, 0) },
+    { name: 'version 2', bytes: withByte(transfer, 0, 2) },
+    { name: 'tag 0', bytes: withByte(transfer, 33, 0) },
+    { name: 'tag 17', bytes: withByte(transfer, 33, 17) },
+    { name: 'tag 255', bytes: withByte(transfer, 33, 255) },
+    ...reserved.map((tag) => ({ name: `reserved tag ${tag}`, bytes: withByte(transfer, 33, tag) })),
+    { name: 'payload of another kind', bytes: withByte(transfer, 33, TRANSACTION_TAGS.unbond) },
+    { name: 'payload where none belongs', bytes: withByte(transfer, 33, TRANSACTION_TAGS.minerRegister) },
+    { name: 'payload length beyond the end', bytes: withByte(transfer, HEAD, 200) },
+    {
+      name: 'payload length of 2^32 - 1',
+      bytes: concatBytes(transfer.slice(0, HEAD), new Uint8Array(4).fill(255), transfer.slice(HEAD + 4)),
+    },
+    { name: 'unknown role', bytes: withByte(make(unbondBody), HEAD + 4, 2) },
+  ]
+}
+
+function errorOf(bytes: Uint8Array): string {
+  try {
+    decodeTransaction(bytes)
+  } catch (cause) {
+    if (cause instanceof ProtocolError) return cause.code
+    throw cause
+  }
+  throw new Error('an invalid vector decodes')
+}
+
+/** The transaction codec by example (CNV-1, ECO-1). */
+export function codecVectors(): unknown {
+  return {
+    description: 'Transactions: bytes, id and signature under the key of 32 bytes of 1, and bytes that do not decode.',
+    secretKey: bytesToHex(KEYS.secretKey),
+    tags: TRANSACTION_TAGS,
+    valid: BODIES.map(([name, body, nonce, fee]) => {
+      const transaction = signTransaction({ chainId: CHAIN_ID, nonce, fee, body }, KEYS)
+      return {
+        name,
+        chainId: bytesToHex(CHAIN_ID),
+        sender: bytesToHex(transaction.sender),
+        nonce: String(nonce),
+        fee: String(fee),
+        body: hexFields(body),
+        bytes: bytesToHex(encodeTransaction(transaction)),
+        id: bytesToHex(transactionId(transaction)),
+      }
+    }),
+    invalid: invalidTransactions().map(({ name, bytes }) => ({
+      name,
+      bytes: bytesToHex(bytes),
+      error: errorOf(bytes),
+    })),
+  }
+}
