@@ -1,8 +1,10 @@
-/** A network of full nodes in one process: in-memory hub, virtual clock, in-memory stores, the reference inference. */
-import { Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
+/** A network of full nodes in one process: in-memory hub, virtual clock, in-memory stores, the real engine inline. */
+import { createFastHash, createKernels, createUnitEngine, inlineWorkers } from '@nacre/engine'
+import { engineUnitRunner, Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
 import {
   type BlockWorkers,
   createSqliteStore,
+  engineBlockWorkers,
   FullNode,
   MemoryHub,
   type Random,
@@ -12,48 +14,38 @@ import {
   VirtualClock,
 } from '@nacre/node'
 import {
-  checkTicketProof,
-  commitTrace,
   type ConsensusContext,
   createContext,
-  drawUnit,
-  executeUnit,
   keyPairFromSeed,
   type Params,
   presets,
-  replayUnit,
-  ticketThreshold,
-  bigintFromLe,
   unitCorpus,
   unitModel,
-  bestTicket,
 } from '@nacre/protocol'
 import { Verifier } from '@nacre/verifier'
-
-/** Validation by the protocol's own reference, on the spot. */
-export function referenceWorkers(context: ConsensusContext): BlockWorkers {
-  return {
-    checkTicketProof: async (block, parentBeacon) => checkTicketProof(context, block, parentBeacon),
-    replayRoot: async (task, tokens) => commitTrace(replayUnit(context.bootstrap.model, task, tokens)).traceRoot,
-  }
-}
 
 /** Virtual milliseconds that one unit takes on every miner here. */
 const UNIT_MS = 900
 
-/** Units by the reference implementation; time passes on the virtual clock only. */
-export function referenceRunner(context: ConsensusContext, clock: VirtualClock): UnitRunner {
-  const { model, params: modelParams } = context.bootstrap
+const hash = await createFastHash()
+const kernels = await createKernels()
+
+/** The real engine, on the spot; a unit takes its time on the virtual clock. */
+export function inlineEngine(
+  context: ConsensusContext,
+  clock: VirtualClock,
+): { workers: BlockWorkers; runner: UnitRunner } {
+  const port = inlineWorkers([createUnitEngine({ model: context.bootstrap.model, kernels, hash })], hash)
+  const runner = engineUnitRunner(context, port)
   return {
-    runUnit: async (job, signal) => {
-      await sleep(clock, UNIT_MS, signal)
-      const trace = executeUnit(model, job.task)
-      const tickets = drawUnit({ ...job, modelParams, model, trace, traceRoot: commitTrace(trace).traceRoot })
-      const best = bestTicket(tickets)
-      const won = best !== undefined && bigintFromLe(best.hash) < job.threshold ? { trace, ticket: best } : undefined
-      return { tokens: [...trace.tokens], tickets: tickets.length, won }
+    workers: engineBlockWorkers(context, port),
+    runner: {
+      ...runner,
+      runUnit: async (job, signal) => {
+        await sleep(clock, UNIT_MS, signal)
+        return runner.runUnit(job, signal)
+      },
     },
-    replayTrace: async (task, tokens) => replayUnit(model, task, tokens),
   }
 }
 
@@ -85,7 +77,11 @@ export class LocalNetwork {
     this.context = createContext(params, unitModel(), unitCorpus())
     this.clock = new VirtualClock(params.network.genesisTimeMs + 1000)
     this.#random = seededRandom(options.seed)
-    this.hub = new MemoryHub({ clock: this.clock, random: seededRandom(`${options.seed}/hub`), latencyMs: options.latencyMs ?? { min: 5, max: 40 } })
+    this.hub = new MemoryHub({
+      clock: this.clock,
+      random: seededRandom(`${options.seed}/hub`),
+      latencyMs: options.latencyMs ?? { min: 5, max: 40 },
+    })
     for (let i = 0; i < options.miners; i++) this.add(`miner-${i}`, 'miner')
     for (let i = 0; i < (options.verifiers ?? 0); i++) this.add(`verifier-${i}`, 'verifier')
   }
@@ -96,8 +92,17 @@ export class LocalNetwork {
     const keys = keyPairFromSeed(random.bytes(32))
     const minerKey = role === 'miner' ? { minerKey: keys.publicKey } : {}
     const network = this.hub.join(name)
-    const node = new FullNode({ context, network, store, workers: referenceWorkers(context), clock, random, log: silentLogger, ...minerKey })
-    const runner = referenceRunner(context, clock)
+    const { workers, runner } = inlineEngine(context, clock)
+    const node = new FullNode({
+      context,
+      network,
+      store,
+      workers,
+      clock,
+      random,
+      log: silentLogger,
+      ...minerKey,
+    })
     const shelf = new TraceShelf()
     if (role === 'miner') serveOpenings(node, runner, shelf)
     const miner = role === 'miner' ? new Miner({ node, runner, keys, shelf, dutyCycle: 1 }) : undefined

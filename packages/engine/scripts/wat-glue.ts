@@ -32,9 +32,7 @@ const exp4 = `
     (f32x4.mul (local.get $n) ${splat(LN2_LO)})))
   (local.set $p ${splat(EXP_POLY[0]!)})
   ${lines(
-    EXP_POLY.slice(1).map(
-      (c) => `(local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r)) ${splat(c)}))`,
-    ),
+    EXP_POLY.slice(1).map((c) => `(local.set $p (f32x4.add (f32x4.mul (local.get $p) (local.get $r)) ${splat(c)}))`),
   )}
   (f32x4.mul
     (f32x4.add

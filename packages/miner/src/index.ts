@@ -1,4 +1,10 @@
 export { Miner, type MinerOptions, type MinerStats } from './miner.ts'
 export { serveOpenings } from './openings.ts'
 export { TraceShelf } from './trace-shelf.ts'
-export type { UnitJob, UnitOutcome, UnitRunner } from './unit-runner.ts'
+export {
+  engineUnitRunner,
+  type UnitJob,
+  type UnitOutcome,
+  type UnitRunner,
+  type WinningUnit,
+} from './unit-runner.ts'

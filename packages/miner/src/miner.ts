@@ -6,9 +6,7 @@ import {
   blockCodec,
   blockId,
   bootstrapTask,
-  buildTicketProof,
   bytesToHex,
-  commitTrace,
   drawMacs,
   equalBytes,
   type KeyPair,
@@ -56,7 +54,8 @@ export class Miner {
   #loop: Promise<void> | undefined
 
   constructor(options: MinerOptions) {
-    if (!(options.dutyCycle > 0 && options.dutyCycle <= 1)) throw new NodeError('CONFIG', 'the duty cycle is a number above 0 and at most 1')
+    if (!(options.dutyCycle > 0 && options.dutyCycle <= 1))
+      throw new NodeError('CONFIG', 'the duty cycle is a number above 0 and at most 1')
     this.#options = options
     // A random start, so that a restarted miner does not run units again that it ran before (B5).
     this.#counter = options.node.random.below(2 ** 32)
@@ -148,15 +147,13 @@ export class Miner {
   async #publish(parent: TreeNode, ancestry: Ancestry, unit: UnitDescriptor, outcome: UnitOutcome): Promise<void> {
     const { node, keys, shelf } = this.#options
     const { context, chain } = node
-    const { trace, ticket } = outcome.won!
-    const commitment = commitTrace(trace)
-    const proof = buildTicketProof(trace, commitment.subroots, commitment.top, ticket.position, context.bootstrap.params.tileRows)
     const medianMs = medianOf(ancestry)
     const timeMs = Math.max(node.clock.nowMs(), medianMs + 1)
     const { reader, ltHash } = chain.tipState()
     const base = { height: parent.header.height + 1, unit, minerKey: keys.publicKey }
     const transactions = selectTransactions(context, base, node.mempool, reader, ltHash)
-    const won = { unit, tokens: outcome.tokens, traceRoot: commitment.traceRoot, ticket, proof }
+    const { trace, traceRoot, ticket, proof } = outcome.won!
+    const won = { unit, tokens: outcome.tokens, traceRoot, ticket, proof }
     const block = this.#signOnce(unit, () =>
       assembleBlock({ context, ancestry, timeMs, won, transactions, reader, ltHash, keys }),
     )

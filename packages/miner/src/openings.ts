@@ -1,5 +1,5 @@
 import { decodeOpeningsRequest, encodeByteList, type FullNode, REQUEST } from '@nacre/node'
-import { assignedTask, check, commitTrace, openStep, ProtocolError, stepOpeningCodec, type Trace } from '@nacre/protocol'
+import { assignedTask, check, ProtocolError, stepOpeningCodec, type Trace } from '@nacre/protocol'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { UnitRunner } from './unit-runner.ts'
 
@@ -7,7 +7,11 @@ import type { UnitRunner } from './unit-runner.ts'
  * Answers requests for openings of steps (TRC-3). Recent traces come from the shelf; an older one, or one from before a
  * restart, is the same trace re-executed, because a trace is a function of the unit and the model (UNT-1).
  */
-export function serveOpenings(node: FullNode, runner: Pick<UnitRunner, 'replayTrace'>, shelf: TraceShelf): void {
+export function serveOpenings(
+  node: FullNode,
+  runner: Pick<UnitRunner, 'replayTrace' | 'openSteps'>,
+  shelf: TraceShelf,
+): void {
   const traceOf = async (id: Uint8Array): Promise<Trace> => {
     const kept = shelf.get(id)
     if (kept !== undefined) return kept
@@ -24,8 +28,8 @@ export function serveOpenings(node: FullNode, runner: Pick<UnitRunner, 'replayTr
       const request = decodeOpeningsRequest(bytes)
       check(request.steps.length > 0, 'STEP_OPENING', 'no steps were asked for')
       const trace = await traceOf(request.blockId)
-      const commitment = commitTrace(trace)
-      return encodeByteList(request.steps.map((ref) => stepOpeningCodec.encode(openStep(trace, commitment, ref))))
+      const openings = await runner.openSteps(trace, request.steps)
+      return encodeByteList(openings.map((opening) => stepOpeningCodec.encode(opening)))
     },
     { maxRequestBytes: 1024 },
   )

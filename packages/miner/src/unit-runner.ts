@@ -1,4 +1,14 @@
-import type { Ticket, Trace, UnitTask } from '@nacre/protocol'
+import type { WorkerPort } from '@nacre/engine'
+import {
+  type ConsensusContext,
+  type StepOpening,
+  type StepRef,
+  TARGET_LIMIT,
+  type Ticket,
+  type TicketProof,
+  type Trace,
+  type UnitTask,
+} from '@nacre/protocol'
 
 /** One unit to run for the lottery. */
 export interface UnitJob {
@@ -6,8 +16,16 @@ export interface UnitJob {
   readonly unitId: Uint8Array
   readonly minerKey: Uint8Array
   readonly parentBeacon: Uint8Array
-  /** Tickets below this win; the trace comes back only then. */
+  /** Tickets below this win; trace and proof come back only then. */
   readonly threshold: bigint
+}
+
+/** What a block needs of a winning unit. */
+export interface WinningUnit {
+  readonly trace: Trace
+  readonly traceRoot: Uint8Array
+  readonly ticket: Ticket
+  readonly proof: TicketProof
 }
 
 export interface UnitOutcome {
@@ -15,7 +33,7 @@ export interface UnitOutcome {
   readonly tokens: readonly number[]
   /** Tickets drawn. */
   readonly tickets: number
-  readonly won: { readonly trace: Trace; readonly ticket: Ticket } | undefined
+  readonly won: WinningUnit | undefined
 }
 
 /** What the miner needs of an engine: units run off the event loop. */
@@ -24,4 +42,34 @@ export interface UnitRunner {
   runUnit(job: UnitJob, signal: AbortSignal): Promise<UnitOutcome>
   /** Re-executes a unit without the lottery, for openings of units that are no longer in memory. */
   replayTrace(task: UnitTask, tokens: readonly number[]): Promise<Trace>
+  /** Opens steps of a trace. Rejects with ProtocolError STEP_OUT_OF_RANGE. */
+  openSteps(trace: Trace, steps: readonly StepRef[]): Promise<readonly StepOpening[]>
+}
+
+/** Units on an engine's workers. */
+export function engineUnitRunner(context: ConsensusContext, workers: WorkerPort): UnitRunner {
+  const { model, params: modelParams } = context.bootstrap
+  const { modelId } = model
+  return {
+    runUnit: async ({ threshold, ...job }, signal) => {
+      const winBelow = toLittleEndian(threshold)
+      const outcome = await workers.run({ kind: 'runUnit', modelId, modelParams, winBelow, ...job }, { signal })
+      const { tokens, tickets, traceRoot, best, win } = outcome
+      const won = best === undefined || win === undefined ? undefined : { ...win, traceRoot, ticket: best }
+      return { tokens: [...tokens], tickets, won }
+    },
+    replayTrace: async (task, tokens) => {
+      const { trace } = await workers.run({ kind: 'replayUnit', modelId, task, tokens, wantTrace: true })
+      return trace!
+    },
+    openSteps: (trace, steps) => workers.run({ kind: 'openSteps', trace, steps }),
+  }
+}
+
+/** A threshold below 2^256 as 32 little-endian bytes. */
+function toLittleEndian(threshold: bigint): Uint8Array {
+  const out = new Uint8Array(32)
+  let rest = threshold < TARGET_LIMIT ? threshold : TARGET_LIMIT - 1n
+  for (let i = 0; i < 32; i++, rest >>= 8n) out[i] = Number(rest & 0xffn)
+  return out
 }

@@ -16,7 +16,13 @@ export interface NodeEvents {
     readonly reason: string | undefined
   }
   /** A miner finished a unit. */
-  readonly unit: { readonly unitId: string; readonly tokens: number; readonly tickets: number; readonly won: boolean; readonly unitMs: number }
+  readonly unit: {
+    readonly unitId: string
+    readonly tokens: number
+    readonly tickets: number
+    readonly won: boolean
+    readonly unitMs: number
+  }
 }
 
 export type NodeEventName = keyof NodeEvents

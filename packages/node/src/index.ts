@@ -1,3 +1,4 @@
+export { engineBlockWorkers } from './adapters/engine-workers.ts'
 export * from './adapters/index.ts'
 export { BlockTree, forkPoint, pathFrom, type TreeNode } from './chain/block-tree.ts'
 export { Chain, type OfferResult, type StateAt, type TipEvent } from './chain/chain.ts'

@@ -1,9 +1,9 @@
 import {
   accountOf,
   bytesToHex,
+  type ConsensusContext,
   check,
   checkTransactionForm,
-  type ConsensusContext,
   decodeTransaction,
   ProtocolError,
   readAccount,
@@ -48,7 +48,11 @@ export class Mempool {
     checkTransactionForm(this.#context.params, this.#context.genesis.chainId, transaction)
     const accountId = accountOf(transaction.sender)
     const account = readAccount(state, accountId)
-    check(transaction.nonce >= account.nonce, 'TX_NONCE_LOW', `nonce ${transaction.nonce} was used, the next is ${account.nonce}`)
+    check(
+      transaction.nonce >= account.nonce,
+      'TX_NONCE_LOW',
+      `nonce ${transaction.nonce} was used, the next is ${account.nonce}`,
+    )
     check(
       transaction.nonce < account.nonce + BigInt(MAX_MEMPOOL_PER_ACCOUNT),
       'TX_NONCE_GAP',

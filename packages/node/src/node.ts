@@ -7,12 +7,6 @@ import {
   equalBytes,
   ProtocolError,
 } from '@nacre/protocol'
-import { BLOCK_STATUS, type ChainStore } from './ports/store.ts'
-import type { Clock } from './ports/clock.ts'
-import type { Logger } from './ports/log.ts'
-import type { GossipVerdict, Network, PeerName } from './ports/network.ts'
-import type { Random } from './ports/random.ts'
-import type { BlockWorkers } from './ports/workers.ts'
 import { Chain, type OfferResult, type TipEvent } from './chain/chain.ts'
 import { NodeError } from './errors.ts'
 import { EventHub } from './events.ts'
@@ -27,6 +21,12 @@ import {
   REQUEST,
   type StatusMessage,
 } from './messages.ts'
+import type { Clock } from './ports/clock.ts'
+import type { Logger } from './ports/log.ts'
+import type { GossipVerdict, Network, PeerName } from './ports/network.ts'
+import type { Random } from './ports/random.ts'
+import { BLOCK_STATUS, type ChainStore } from './ports/store.ts'
+import type { BlockWorkers } from './ports/workers.ts'
 import { OrphanPool } from './sync/orphans.ts'
 import { blocksById, headersAfter } from './sync/serve.ts'
 import { Sync } from './sync/sync.ts'
@@ -227,7 +227,11 @@ export class FullNode {
   #verdictOf(from: PeerName, error: unknown, block: Block | undefined): GossipVerdict {
     if (error instanceof NodeError) return 'ignore'
     if (!(error instanceof ProtocolError)) {
-      this.log.error({ event: 'internal_error', from, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+      this.log.error({
+        event: 'internal_error',
+        from,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      })
       return 'ignore'
     }
     const id = block === undefined ? undefined : blockId(block.header)

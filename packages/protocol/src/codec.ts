@@ -38,7 +38,7 @@ export function defineCodec<T>(name: string, coder: P.CoderType<T>, maxBytes: nu
       value = coder.decode(own)
     } catch (cause) {
       const text = message(cause)
-      const trailing = text.includes('unused') || text.includes('not all bytes')
+      const trailing = cause instanceof Error && cause.message.includes('left after unpack')
       throw new ProtocolError(
         trailing ? 'CODEC_TRAILING_BYTES' : 'CODEC_MALFORMED',
         `${name}: ${trailing ? 'bytes after the end' : text}`,
@@ -52,7 +52,8 @@ export function defineCodec<T>(name: string, coder: P.CoderType<T>, maxBytes: nu
   return { name, maxBytes, coder, encode, decode }
 }
 
-const message = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+/** Why micro-packed refused, cut short: its messages can contain the whole input. */
+const message = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).slice(0, 200)
 
 function tooLarge(name: string, bytes: number, maxBytes: number): never {
   throw new ProtocolError('CODEC_TOO_LARGE', `${name} has ${bytes} bytes, the limit is ${maxBytes}`)

@@ -20,7 +20,6 @@ export const HASH_TAGS = {
   traceRoot: 'nacre/1/trace',
   noiseWeights: 'nacre/1/noise/weights',
   noiseOperand: 'nacre/1/noise/operand',
-  noiseLabel: 'nacre/1/noise/label',
   ticketKey: 'nacre/1/ticket-key',
   ticketProof: 'nacre/1/ticket-proof',
   block: 'nacre/1/block',

@@ -1,6 +1,7 @@
 export * from './block/assemble.ts'
 export * from './block/beacon.ts'
 export * from './block/body.ts'
+export * from './block/check-model-fits.ts'
 export * from './block/context.ts'
 export * from './block/equivocation.ts'
 export * from './block/fork-choice.ts'

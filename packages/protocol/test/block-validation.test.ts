@@ -5,11 +5,14 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
   type Ancestry,
+  assembleBlock,
   type Block,
   type BlockHeader,
+  bestTicket,
   blockCodec,
   blockId,
   bodyRoot,
+  buildTicketProof,
   checkBody,
   checkHeaderForm,
   checkHeaderInContext,
@@ -17,11 +20,17 @@ import {
   checkTransition,
   checkWinner,
   commitTrace,
+  drawUnit,
   type ErrorCode,
   headerCodec,
+  headerTicketHash,
+  LANE_BOOTSTRAP,
+  nextBeacon,
   ProtocolError,
   signHeader,
+  type Trace,
   ticketProofHash,
+  unitId,
 } from '../src/index.ts'
 import { easyContext as context, MemoryState, mineBlock, testKeys } from './chain-fixture.ts'
 
@@ -59,7 +68,10 @@ function codeOf(run: () => void): ErrorCode | 'accepted' {
 }
 
 const resigned = (header: BlockHeader): BlockHeader => signHeader(header, keys)
-const withHeader = (change: Partial<BlockHeader>): Block => ({ ...block, header: resigned({ ...block.header, ...change }) })
+const withHeader = (change: Partial<BlockHeader>): Block => ({
+  ...block,
+  header: resigned({ ...block.header, ...change }),
+})
 const flip = (bytes: Uint8Array, at = 0): Uint8Array => bytes.map((byte, i) => (i === at ? byte ^ 1 : byte))
 
 test('the valid block is accepted, and re-encodes to the same bytes', () => {
@@ -75,17 +87,33 @@ describe('header fields (BLK-1, BLK-2, BLK-6, BLK-7)', () => {
     ['height', () => withHeader({ height: 2 }), 'BLOCK_HEIGHT'],
     ['parent', () => withHeader({ parentId: flip(genesis.id) }), 'UNIT_PARENT'],
     ['time too old', () => withHeader({ timeMs: genesis.header.timeMs }), 'BLOCK_TIME_TOO_OLD'],
-    ['time in the future', () => withHeader({ timeMs: nowMs + context.params.block.maxFutureMs + 1 }), 'BLOCK_TIME_FUTURE'],
+    [
+      'time in the future',
+      () => withHeader({ timeMs: nowMs + context.params.block.maxFutureMs + 1 }),
+      'BLOCK_TIME_FUTURE',
+    ],
     ['bits', () => withHeader({ bits: block.header.bits - 1 }), 'BLOCK_BITS'],
     ['bits that are no target', () => withHeader({ bits: 0x04800000 }), 'BLOCK_BITS'],
     ['beacon', () => withHeader({ beacon: flip(block.header.beacon) }), 'BLOCK_BEACON'],
     ['body root', () => withHeader({ bodyRoot: flip(block.header.bodyRoot) }), 'BLOCK_BODY_ROOT'],
     ['state root', () => withHeader({ stateRoot: flip(block.header.stateRoot) }), 'BLOCK_STATE_ROOT'],
-    ['ticket proof hash', () => withHeader({ ticketProofHash: flip(block.header.ticketProofHash) }), 'TICKET_PROOF_HASH'],
+    [
+      'ticket proof hash',
+      () => withHeader({ ticketProofHash: flip(block.header.ticketProofHash) }),
+      'TICKET_PROOF_HASH',
+    ],
     ['paid lane', () => withHeader({ unit: { ...block.header.unit, lane: 1 } }), 'UNIT_LANE'],
-    ['model', () => withHeader({ unit: { ...block.header.unit, modelId: flip(block.header.unit.modelId) } }), 'UNIT_MODEL'],
+    [
+      'model',
+      () => withHeader({ unit: { ...block.header.unit, modelId: flip(block.header.unit.modelId) } }),
+      'UNIT_MODEL',
+    ],
     ['unit parent', () => withHeader({ unit: { ...block.header.unit, parentId: flip(genesis.id) } }), 'UNIT_PARENT'],
-    ['job id in the bootstrap lane', () => withHeader({ unit: { ...block.header.unit, jobId: new Uint8Array(32).fill(1) } }), 'UNIT_LANE'],
+    [
+      'job id in the bootstrap lane',
+      () => withHeader({ unit: { ...block.header.unit, jobId: new Uint8Array(32).fill(1) } }),
+      'UNIT_LANE',
+    ],
     ['ticket layer', () => withHeader({ ticket: { ...block.header.ticket, layer: 2 } }), 'TICKET_POSITION'],
     ['ticket row', () => withHeader({ ticket: { ...block.header.ticket, tileRow: 6 } }), 'TICKET_POSITION'],
     ['ticket column', () => withHeader({ ticket: { ...block.header.ticket, tileColumn: 60_000 } }), 'TICKET_POSITION'],
@@ -116,18 +144,20 @@ function luckyHeader(change: (attempt: number) => Partial<BlockHeader>): BlockHe
   throw new Error('no winning header found')
 }
 
-import { headerTicketHash, nextBeacon } from '../src/index.ts'
-
 const expectedBeacon = (header: BlockHeader): Uint8Array => nextBeacon(genesis.header.beacon, headerTicketHash(header))
 
 describe('garbage under a lucky ticket (B3, B4, B6)', () => {
   test('a fold state that no tile has is refused by the ticket proof', () => {
-    const header = luckyHeader((attempt) => ({ foldState: block.header.foldState.map((word) => (word + attempt + 1) >>> 0) }))
+    const header = luckyHeader((attempt) => ({
+      foldState: block.header.foldState.map((word) => (word + attempt + 1) >>> 0),
+    }))
     expect(codeOf(() => validate({ ...block, header }))).toBe('TICKET_STATE_MISMATCH')
   })
 
   test('another trace root does not contain the opened rows', () => {
-    const header = luckyHeader((attempt) => ({ traceRoot: block.header.traceRoot.map((byte, i) => (i < 4 ? (byte + 1 + (attempt >>> (8 * i))) & 255 : byte)) }))
+    const header = luckyHeader((attempt) => ({
+      traceRoot: block.header.traceRoot.map((byte, i) => (i < 4 ? (byte + 1 + (attempt >>> (8 * i))) & 255 : byte)),
+    }))
     expect(codeOf(() => validate({ ...block, header }))).toBe('TICKET_PROOF_OPENING')
   })
 
@@ -146,7 +176,9 @@ describe('body (B1, UNT-3)', () => {
     return { ...block, body, header: resigned({ ...block.header, bodyRoot: bodyRoot(body) }) }
   }
   test('a chosen prompt', () => {
-    expect(codeOf(() => validate(withTokens(block.body.tokens.map((t, i) => (i === 3 ? t ^ 1 : t)))))).toBe('UNIT_PROMPT')
+    expect(codeOf(() => validate(withTokens(block.body.tokens.map((t, i) => (i === 3 ? t ^ 1 : t)))))).toBe(
+      'UNIT_PROMPT',
+    )
   })
   test('one token too few', () => {
     expect(codeOf(() => validate(withTokens(block.body.tokens.slice(0, -1))))).toBe('UNIT_SHAPE')
@@ -162,19 +194,29 @@ describe('body (B1, UNT-3)', () => {
 })
 
 describe('ticket proof (WRK-7)', () => {
-  const withProof = (proof: Block['proof']): Block => ({ ...block, proof, header: resigned({ ...block.header, ticketProofHash: ticketProofHash(proof) }) })
+  const withProof = (proof: Block['proof']): Block => ({
+    ...block,
+    proof,
+    header: resigned({ ...block.header, ticketProofHash: ticketProofHash(proof) }),
+  })
   test('one residual row changed', () => {
     const rows = block.proof.rows.map((row, i) => (i === 0 ? flip(row) : row))
     expect(codeOf(() => validate(withProof({ ...block.proof, rows })))).toBe('TICKET_PROOF_OPENING')
   })
   test('one row missing', () => {
-    expect(codeOf(() => validate(withProof({ ...block.proof, rows: block.proof.rows.slice(1) })))).toBe('TICKET_PROOF_SHAPE')
+    expect(codeOf(() => validate(withProof({ ...block.proof, rows: block.proof.rows.slice(1) })))).toBe(
+      'TICKET_PROOF_SHAPE',
+    )
   })
   test('pre-root of another layer', () => {
-    expect(codeOf(() => validate(withProof({ ...block.proof, preRoot: flip(block.proof.preRoot) })))).toBe('TICKET_PROOF_OPENING')
+    expect(codeOf(() => validate(withProof({ ...block.proof, preRoot: flip(block.proof.preRoot) })))).toBe(
+      'TICKET_PROOF_OPENING',
+    )
   })
   test('a proof swapped after signing', () => {
-    expect(codeOf(() => validate({ ...block, proof: { ...block.proof, preRoot: flip(block.proof.preRoot) } }))).toBe('TICKET_PROOF_HASH')
+    expect(codeOf(() => validate({ ...block, proof: { ...block.proof, preRoot: flip(block.proof.preRoot) } }))).toBe(
+      'TICKET_PROOF_HASH',
+    )
   })
 })
 
@@ -193,13 +235,23 @@ function mineForged(): Block {
   return remine(honest.trace)
 }
 
-import { assembleBlock, bestTicket, buildTicketProof, drawUnit, LANE_BOOTSTRAP, type Trace, unitId } from '../src/index.ts'
-
 function remine(trace: Trace): Block {
   const { model, params: modelParams } = context.bootstrap
-  const unit = { lane: LANE_BOOTSTRAP, modelId: model.modelId, parentId: genesis.id, jobId: new Uint8Array(32), counter: 7 } as const
+  const unit = {
+    lane: LANE_BOOTSTRAP,
+    modelId: model.modelId,
+    parentId: genesis.id,
+    jobId: new Uint8Array(32),
+    counter: 7,
+  } as const
   const commitment = commitTrace(trace)
-  const input = { modelParams, model, parentBeacon: genesis.header.beacon, unitId: unitId(unit, keys.publicKey), minerKey: keys.publicKey }
+  const input = {
+    modelParams,
+    model,
+    parentBeacon: genesis.header.beacon,
+    unitId: unitId(unit, keys.publicKey),
+    minerKey: keys.publicKey,
+  }
   const ticket = bestTicket(drawUnit({ ...input, trace, traceRoot: commitment.traceRoot }))!
   const proof = buildTicketProof(trace, commitment.subroots, commitment.top, ticket.position, modelParams.tileRows)
   const won = { unit, tokens: [...trace.tokens], traceRoot: commitment.traceRoot, ticket, proof }

@@ -2,17 +2,17 @@
 import {
   type Ancestry,
   assembleBlock,
-  bestTicket,
   type Block,
+  bestTicket,
   bootstrapTask,
   buildTicketProof,
-  commitTrace,
   type ConsensusContext,
+  commitTrace,
   createContext,
   drawUnit,
   executeUnit,
-  keyPairFromSeed,
   type KeyPair,
+  keyPairFromSeed,
   LANE_BOOTSTRAP,
   type LtHash,
   overrideParams,
@@ -20,14 +20,16 @@ import {
   presets,
   type StateReader,
   type Trace,
-  unitCorpus,
   type UnitDescriptor,
+  unitCorpus,
   unitId,
   unitModel,
 } from '../src/index.ts'
 
 /** The easiest target that parameters allow, so that every unit wins. */
-export const easyParams: Params = overrideParams(presets.unit, [`difficulty.genesisBits=${presets.unit.difficulty.maxTargetBits}`])
+export const easyParams: Params = overrideParams(presets.unit, [
+  `difficulty.genesisBits=${presets.unit.difficulty.maxTargetBits}`,
+])
 
 export const easyContext: ConsensusContext = createContext(easyParams, unitModel(), unitCorpus())
 
@@ -42,7 +44,8 @@ export class MemoryState implements StateReader {
 
   constructor(context: ConsensusContext) {
     this.ltHash = context.genesis.state.ltHash
-    for (const change of context.genesis.state.changes) if (change.after !== undefined) this.entries.set(change.key, change.after)
+    for (const change of context.genesis.state.changes)
+      if (change.after !== undefined) this.entries.set(change.key, change.after)
   }
 
   get(key: string): Uint8Array | undefined {
@@ -79,7 +82,15 @@ export function mineBlock(input: {
   const trace = executeUnit(model, bootstrapTask(context.params, id, corpus))
   const commitment = commitTrace(trace)
   const parentBeacon = ancestry.recent.at(-1)!.beacon
-  const tickets = drawUnit({ modelParams, model, parentBeacon, unitId: id, minerKey: keys.publicKey, trace, traceRoot: commitment.traceRoot })
+  const tickets = drawUnit({
+    modelParams,
+    model,
+    parentBeacon,
+    unitId: id,
+    minerKey: keys.publicKey,
+    trace,
+    traceRoot: commitment.traceRoot,
+  })
   const ticket = bestTicket(tickets)!
   const proof = buildTicketProof(trace, commitment.subroots, commitment.top, ticket.position, modelParams.tileRows)
   const block = assembleBlock({

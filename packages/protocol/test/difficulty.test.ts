@@ -269,6 +269,26 @@ describe('BLK-6 in simulation', () => {
     const { params, chain } = mine('wtema', 'early six times, then five steps that the clamp counts in full')
     expect(surplusBlocks(params, chain)).toBeGreaterThan(1000)
   })
+
+  test.each([
+    [16, 0.8, 1],
+    [148, 1, 1.2],
+  ] as const)(
+    'wtema, H = %i T: with 60 %% of the blocks the same times give a mean block time of %f to %f T',
+    (ratio, least, most) => {
+      const params = withDifficulty(nacre, 'wtema', ratio)
+      const step = params.difficulty.halfLifeMs / 8 + params.block.timeMs
+      const owner = seededRandom(60)
+      const stamp: Simulation['stamp'] = (chain, now, earliest) => {
+        if (owner() >= 0.6) return now
+        return chain.length % 11 < 6 ? earliest : chain.at(-1)!.timeMs + step
+      }
+      const chain = simulate({ params, blocks: 6000, random: seededRandom(1), stamp })
+      const mean = meanBlockTime(params, chain, 0, 6000)
+      expect(mean).toBeGreaterThan(least)
+      expect(mean).toBeLessThan(most)
+    },
+  )
 })
 
 test('vectors/difficulty.json', () => {

@@ -9,7 +9,7 @@ import { genesisState } from '../src/ledger/genesis.ts'
 import { revertChanges, type StateChange, type StateReader } from '../src/ledger/state.ts'
 import { encodeTransaction, signTransaction, type TransactionBody } from '../src/ledger/transactions.ts'
 import { emptyLtHash, type LtHash, ltHashAdd } from '../src/lthash.ts'
-import { presets } from '../src/params/presets.ts'
+import { GRAINS_PER_NCR, presets } from '../src/params/presets.ts'
 import type { Params } from '../src/params/types.ts'
 import { LANE_BOOTSTRAP } from '../src/unit/types.ts'
 
@@ -138,3 +138,16 @@ export class TestLedger implements StateReader {
     }
   }
 }
+
+/** A ledger at height 1 in which Alice and Bob have 100 NCR each. */
+export function funded(params: Params = TEST_PARAMS): TestLedger {
+  const ledger = new TestLedger(params)
+  const give = 100n * GRAINS_PER_NCR
+  ledger.block(
+    [ALICE, BOB].map((keys, i) => transactionOf(FAUCET, BigInt(i), transfer(accountOf(keys.publicKey), give))),
+  )
+  return ledger
+}
+
+/** An equivocation transaction that {@link markChecker} accepts. */
+export const accuse = (key: Uint8Array): TransactionBody => ({ kind: 'equivocation', ...evidenceAgainst(key) })

@@ -9,6 +9,8 @@ import {
   foldTileProduct,
   noisedOperandRows,
   noisedWeightColumns,
+  noiseElement,
+  noiseMatrix,
   operandNoise,
   weightNoise,
 } from '../src/lottery/index.ts'
@@ -174,5 +176,18 @@ describe('denoise', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  test('gives A W exactly where the operand leans on the noise of the weights and the weights on that of the operand', () => {
+    const [m, n, k, r] = [3, 4, 1024, 32]
+    const e = operandNoise(bytes(1), k, r, 0, m)
+    const f = weightNoise(bytes(2), k, r, 0, n)
+    const operand = noiseMatrix({ ...f, uniform: f.uniform.subarray(0, m * r) }).map((value) => 63 * Math.sign(value))
+    const weights = new Int8Array(n * k).map((_, t) => 63 * Math.sign(noiseElement(e, 0, t % k)))
+    const noisedWeights = noisedWeightColumns({ rows: n, columns: k, q: weights, scale: new Float32Array(n) }, f)
+    const { product } = foldProduct(noisedOperandRows(operand, e), noisedWeights, { m, n, k, r, h: 1, w: 1 })
+    const useful = denoise({ m, k, n, operand, operandNoise: e, noisedWeights, weightNoise: f, product })
+    expect(useful).toEqual(plainProduct(operand, weights, m, k, n))
+    expect(product[0]! - useful[0]!).toBeGreaterThan(2_000_000)
   })
 })

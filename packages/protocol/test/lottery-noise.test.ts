@@ -1,7 +1,7 @@
 // WRK-2: random factors, noise matrices and their seeds.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { bytesToHex } from '../src/bytes.ts'
+import { bigintFromLe, bytesToHex } from '../src/bytes.ts'
 import { type KeyedHash, keyedHash } from '../src/hash.ts'
 import {
   NOISED_MAX,
@@ -118,6 +118,31 @@ describe('permuted sparse factor', () => {
         expect(minus.every((value, c) => value < r && value !== plus[c])).toBe(true)
       }),
       { numRuns: 60 },
+    )
+  })
+
+  test('is the rule of WRK-2 written out with integers of unbounded size', () => {
+    const word = (slot: number, seed: Uint8Array, c: number): bigint => {
+      const block = randomBlock(Math.floor(c / 8), 'B_tensor', seed, slot)
+      return bigintFromLe(block.subarray(4 * (c % 8), 4 * (c % 8) + 4))
+    }
+    fc.assert(
+      fc.property(anySeed, anyWidth, (seed, { k, r }) => {
+        const plus: number[] = []
+        const minus: number[] = []
+        for (let start = 0; start < k; start += r) {
+          const p = [...Array(r).keys()]
+          for (let j = r - 1; j >= 1; j--) {
+            const other = Number((BigInt(j + 1) * word(1, seed, start + j)) >> 32n)
+            ;[p[j], p[other]] = [p[other]!, p[j]!]
+          }
+          plus.push(...p)
+          minus.push(...p.map((value, j) => value ^ (1 + Number((BigInt(r - 1) * word(2, seed, start + j)) >> 32n))))
+        }
+        const factor = permutedSparseFactor('B_tensor', seed, k, r)
+        expect([[...factor.plus], [...factor.minus]]).toEqual([plus, minus])
+      }),
+      { numRuns: 20 },
     )
   })
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { bytesToHex, hexToBytes } from '../src/bytes.ts'
@@ -9,6 +10,7 @@ import { fieldOf, PARAM_FIELDS } from '../src/params/fields.ts'
 import { diffParams, overrideParams, paramLines, paramsHash } from '../src/params/lines.ts'
 import { FAUCET_ACCOUNT, FAUCET_SEED_HEX, presetByName, presets } from '../src/params/presets.ts'
 import type { Params } from '../src/params/types.ts'
+import { parameterTable } from './parameter-table.ts'
 import { paramsVectors } from './vectors/params.ts'
 import { asJson, storedVectors } from './vectors/vector-file.ts'
 
@@ -246,4 +248,9 @@ describe('incomplete values', () => {
 
 test('vectors/params.json', () => {
   expect(asJson(paramsVectors())).toEqual(storedVectors('params', paramsVectors))
+})
+
+test('the table in docs/spec/04-parameters.md says what code and presets say', () => {
+  const text = readFileSync(new URL('../../../docs/spec/04-parameters.md', import.meta.url), 'utf8')
+  expect(text).toContain(parameterTable().join('\n'))
 })

@@ -1,5 +1,22 @@
-import { decodeByteList, encodeOpeningsRequest, type FullNode, NetworkError, type PeerName, REQUEST, type TreeNode } from '@nacre/node'
-import { assignedTask, type Block, checkStep, ProtocolError, sampleSteps, type StepRef, stepOpeningCodec, type TraceShape } from '@nacre/protocol'
+import {
+  decodeByteList,
+  encodeOpeningsRequest,
+  type FullNode,
+  NetworkError,
+  type PeerName,
+  REQUEST,
+  type TreeNode,
+} from '@nacre/node'
+import {
+  assignedTask,
+  type Block,
+  checkStep,
+  ProtocolError,
+  type StepRef,
+  sampleSteps,
+  stepOpeningCodec,
+  type TraceShape,
+} from '@nacre/protocol'
 
 export interface VerifierOptions {
   readonly node: FullNode
@@ -65,7 +82,14 @@ export class Verifier {
     const reason = await this.#check(at, block, steps)
     if (this.#stopped) return
     const checkMs = clock.nowMs() - startMs
-    const verdict = { blockId: at.hex, height: at.header.height, steps: steps.length, ok: reason === undefined, checkMs, reason }
+    const verdict = {
+      blockId: at.hex,
+      height: at.header.height,
+      steps: steps.length,
+      ok: reason === undefined,
+      checkMs,
+      reason,
+    }
     if (reason === undefined) log.info({ event: 'verdict', ...verdict })
     else log.warn({ event: 'verdict', ...verdict })
     events.emit('verdict', verdict)
@@ -104,11 +128,13 @@ export class Verifier {
   /** Throws ProtocolError unless there is one opening for each step and each reproduces its committed output. */
   #checkOpenings(block: Block, steps: readonly StepRef[], openings: readonly Uint8Array[]): void {
     const { context } = this.#node
-    if (openings.length !== steps.length) throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
+    if (openings.length !== steps.length)
+      throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
     const task = assignedTask(context, block.header)
     for (const [i, ref] of steps.entries()) {
       const opening = stepOpeningCodec.decode(openings[i]!)
-      if (!isSameStep(opening.ref, ref)) throw new ProtocolError('STEP_OPENING', 'the opening is of another step than asked for')
+      if (!isSameStep(opening.ref, ref))
+        throw new ProtocolError('STEP_OPENING', 'the opening is of another step than asked for')
       checkStep({ model: context.bootstrap.model, task, traceRoot: block.header.traceRoot, opening })
     }
   }

@@ -60,7 +60,8 @@ export function parseSafetensors(file: Uint8Array): Safetensors {
 function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+    // A copy: decoders refuse shared memory.
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(new Uint8Array(bytes)))
   } catch {
     malformed('the header is no JSON')
   }

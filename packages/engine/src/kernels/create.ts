@@ -84,7 +84,12 @@ interface Placed {
   readonly scratch: number
 }
 
-function place(factory: KernelFactory, a: Int8Array, w: Int8Array, shape: TestShape): [Placed, ReturnType<KernelFactory['instantiate']>] {
+function place(
+  factory: KernelFactory,
+  a: Int8Array,
+  w: Int8Array,
+  shape: TestShape,
+): [Placed, ReturnType<KernelFactory['instantiate']>] {
   const { m, n, k, r } = shape
   if (n % PANEL !== 0) throw new RangeError('whole panels only')
   const at = { a: FIRST, w: 0, c: 0, states: 0, scratch: 0 }

@@ -1,4 +1,4 @@
-import { padK, PANEL } from './types.ts'
+import { PANEL, padK } from './types.ts'
 
 /**
  * Packs rows of int8 weights, one output column a row, into panels (see `types.ts`).

@@ -1,4 +1,5 @@
 import { FOLD_WORDS } from '@nacre/protocol'
+import { scalarGlue } from './scalar-glue.ts'
 import { type FoldCall, type GemmCall, type KernelFactory, type Kernels, PANEL } from './types.ts'
 
 /** The kernels in plain TypeScript: for machines without WebAssembly SIMD, and a second opinion in tests. */
@@ -60,6 +61,7 @@ function instantiateScalar(bytes: number): Kernels {
   return {
     name: 'scalar',
     buffer,
+    ...scalarGlue(buffer),
     gemm8: (call) => gemm(i8, call.w, call),
     gemm16: (call) => gemm(i16, call.w >> 1, call),
     fold: (call) => {

@@ -78,9 +78,45 @@ export interface ScatterCall {
 /** Byte offset of row t of a panel's int16 sums. */
 export const scatterOffset = (t: number): number => 2 * PANEL * t
 
+/** One query head over the first `count` rows of keys and values (MOD-4). */
+export interface AttendCall {
+  /** int16, padded with zeros. */
+  readonly q: number
+  readonly qScale: number
+  /** int8 rows of one KV head, padded with zeros, `rowBytes` apart. */
+  readonly k: number
+  readonly v: number
+  /** binary32, `scaleBytes` apart. */
+  readonly kScale: number
+  readonly vScale: number
+  readonly rowBytes: number
+  readonly scaleBytes: number
+  readonly count: number
+  readonly headDim: number
+  /** f(1 / f(sqrt(headDim))). */
+  readonly invSqrt: number
+  /** Scratch: binary32, `count` rounded up to a multiple of 4. */
+  readonly weights: number
+  /** binary32, headDim values; padding gets arbitrary ones. */
+  readonly out: number
+}
+
+/** The arithmetic between the products. Rows of n binary32 values have room for padK(n). */
+export interface GlueKernels {
+  /** RMSNorm (MOD-4). The padding of `row` and `gain` is zero, that of `out` becomes zero. */
+  norm(row: number, gain: number, n: number, eps: number, out: number): void
+  /** Quantises to int16 with zeros in the padding, and returns the scale (MOD-2). The padding of `row` is zero. */
+  quantise(row: number, n: number, q: number): number
+  /** f(f(f32(acc) * rowScale) * columns) (MOD-3). The padding of `out` gets arbitrary values. */
+  scale(acc: number, n: number, rowScale: number, columns: number, out: number): void
+  /** f(silu(gate) * up) of n scaled gates and the n ups behind them. The padding of `out` becomes zero. */
+  gate(acc: number, n: number, rowScale: number, columns: number, out: number): void
+  attend(call: AttendCall): void
+}
+
 export type KernelName = 'wasm-simd' | 'scalar'
 
-export interface Kernels {
+export interface Kernels extends GlueKernels {
   readonly name: KernelName
   /** The memory all calls work on; it never moves. Bytes 0..63 are reserved. */
   readonly buffer: ArrayBuffer

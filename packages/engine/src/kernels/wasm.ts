@@ -1,5 +1,5 @@
 import { KERNEL_BASE64 } from './binary.ts'
-import { K_STEP, type KernelFactory, type Kernels, PANEL } from './types.ts'
+import { K_STEP, type KernelFactory, type Kernels, PANEL, padK } from './types.ts'
 
 const PAGE_BYTES = 65_536
 
@@ -20,6 +20,11 @@ interface KernelExports {
   fold(...args: number[]): void
   scatter(...args: number[]): void
   pairUp(...args: number[]): void
+  norm(...args: number[]): void
+  quantise(...args: number[]): number
+  scale(...args: number[]): void
+  gate(...args: number[]): void
+  attend(...args: number[]): void
 }
 
 /** Compiles the SIMD kernels. Rejects where WebAssembly SIMD is missing. */
@@ -38,6 +43,7 @@ function instantiateWasm(module: WasmModule, bytes: number): Kernels {
   // A fixed size: views on the memory stay valid for good.
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
   const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports
+  const f32 = new Float32Array(memory.buffer)
   /** Where a plain product leaves the fold nobody asked for. */
   const unusedFold = 0
   return {
@@ -54,6 +60,17 @@ function instantiateWasm(module: WasmModule, bytes: number): Kernels {
       ),
     scatter: ({ dst, src, plus, minus, k, n, r }) =>
       kernels.scatter(dst, src, plus, minus, k, n / PANEL, 2 * PANEL * r, PANEL * k),
+    norm: (row, gain, n, eps, out) => kernels.norm(row, gain, padK(n), n, eps, out),
+    quantise: (row, n, q) => kernels.quantise(row, padK(n), q),
+    scale: (acc, n, rowScale, columns, out) => kernels.scale(acc, n, rowScale, columns, out),
+    gate: (acc, n, rowScale, columns, out) => {
+      kernels.gate(acc, n, rowScale, columns, out)
+      for (let j = n; j % K_STEP !== 0; j++) f32[(out >> 2) + j] = 0
+    },
+    attend: ({ q, qScale, k, v, kScale, vScale, rowBytes, scaleBytes, count, headDim, invSqrt, weights, out }) => {
+      const blocks = padK(headDim) / K_STEP
+      kernels.attend(q, qScale, k, v, kScale, vScale, rowBytes, scaleBytes, count, blocks, invSqrt, weights, out)
+    },
     pairUp: (at, n, r) => kernels.pairUp(at, ((n / PANEL) * r) / 2),
   }
 }

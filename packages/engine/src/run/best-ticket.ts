@@ -1,4 +1,13 @@
-import { FOLD_WORDS, type KeyedHash, type Model, type LotteryParams, TICKET_OPS, type Ticket, ticketKey, ticketShape } from '@nacre/protocol'
+import {
+  FOLD_WORDS,
+  type KeyedHash,
+  type LotteryParams,
+  type Model,
+  TICKET_OPS,
+  type Ticket,
+  ticketKey,
+  ticketShape,
+} from '@nacre/protocol'
 
 /** Order of 256-bit little-endian integers: negative, zero or positive. */
 export function compareLittleEndian(a: Uint8Array, b: Uint8Array): number {

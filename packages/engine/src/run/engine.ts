@@ -127,21 +127,14 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
       for (let position = promptTokens - 1; position < last; position++) {
         const token = forward.nextToken(trace, task.decoding, position)
         const claimed = trace.tokens[position + 1]!
-        check(
-          token === claimed,
-          'BLOCK_REPLAY_TOKENS',
-          `token ${claimed} at ${position + 1}, the model chose ${token}`,
-        )
+        check(token === claimed, 'BLOCK_REPLAY_TOKENS', `token ${claimed} at ${position + 1}, the model chose ${token}`)
       }
       return committed(trace)
     },
     verifyTicketProof: (input) => {
-      const cache = products !== undefined && sameLottery(products.params, input.modelParams) ? products.cache : undefined
-      return verifyTicketProof(
-        { ...input, model },
-        (side) => cache?.kept(side.parentBeacon, side.layer, side.op),
-        hash,
-      )
+      const cache =
+        products !== undefined && sameLottery(products.params, input.modelParams) ? products.cache : undefined
+      return verifyTicketProof({ ...input, model }, (side) => cache?.kept(side.parentBeacon, side.layer, side.op), hash)
     },
   }
 }

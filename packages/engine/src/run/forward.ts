@@ -1,13 +1,21 @@
 /** The forward pass over a run of positions at once: the fast twin of the reference's position by position one (MOD-6). */
-import { type Decoding, chooseToken, type Model, OP_GATE_UP, OP_QKV, siluF32, type TicketOp, type Trace } from '@nacre/protocol'
+import {
+  chooseToken,
+  type Decoding,
+  type Model,
+  OP_GATE_UP,
+  OP_QKV,
+  storeFinite,
+  type TicketOp,
+  type Trace,
+} from '@nacre/protocol'
 import type { KernelFactory } from '../kernels/types.ts'
-import { attendHead, type HeadShape } from './attend.ts'
-import { addGroupedRow, addScaledRow, normRow, quantise, rotate, scaleRow } from './glue.ts'
+import { addGroupedRow, addScaledRow, rotate } from './glue.ts'
 import { createModelMemory, type ModelMemory, type PackedLinear } from './model-memory.ts'
 
 const f = Math.fround
 
-/** int32 accumulators of a product, `stride` values a row. */
+/** int32 accumulators of a product: `stride` values a row from `start`, in the memory of the kernels or elsewhere. */
 export interface Accumulators {
   readonly values: Int32Array
   readonly start: number
@@ -28,68 +36,58 @@ export type TicketProduct = (trace: Trace, layer: number, op: TicketOp, operand:
 export class Forward {
   readonly model: Model
   readonly #memory: ModelMemory
+  readonly #int8: Int8Array
   readonly #int16: Int16Array
   readonly #int32: Int32Array
-  readonly #headShape: HeadShape
-  /** One scale for each operand row. */
+  readonly #f32: Float32Array
+  readonly #invSqrt: number
+  /** One scale for each operand row, and for each head of each row of queries. */
   readonly #rowScale: Float32Array
-  /** One linear layer's outputs at one position, then the layer's next operand before it is quantised. */
-  readonly #wide: Float32Array
-  readonly #narrow: Float32Array
-  readonly #queries: Int16Array
   readonly #queryScale: Float32Array
-  readonly #attended: Float32Array
-  readonly #weights: Float32Array
-  readonly #logits: Float32Array
 
   constructor(model: Model, factory: KernelFactory) {
-    const { dModel, nHeads, nKvHeads, headDim, ffnDim, vocabSize, maxSeqLen } = model.config
+    const { nHeads, headDim, maxSeqLen } = model.config
     this.model = model
     this.#memory = createModelMemory(model, factory)
-    this.#int16 = new Int16Array(this.#memory.kernels.buffer)
-    this.#int32 = new Int32Array(this.#memory.kernels.buffer)
-    this.#headShape = { headDim, nKvHeads, invSqrt: f(1 / f(Math.sqrt(headDim))) }
+    const { buffer } = this.#memory.kernels
+    this.#int8 = new Int8Array(buffer)
+    this.#int16 = new Int16Array(buffer)
+    this.#int32 = new Int32Array(buffer)
+    this.#f32 = new Float32Array(buffer)
+    this.#invSqrt = f(1 / f(Math.sqrt(headDim)))
     this.#rowScale = new Float32Array(maxSeqLen)
-    this.#wide = new Float32Array(Math.max(2 * ffnDim, (nHeads + 2 * nKvHeads) * headDim))
-    this.#narrow = new Float32Array(Math.max(dModel, ffnDim))
-    this.#queries = new Int16Array(maxSeqLen * nHeads * headDim)
     this.#queryScale = new Float32Array(maxSeqLen * nHeads)
-    this.#attended = new Float32Array((nHeads / nKvHeads) * headDim)
-    this.#weights = new Float32Array(maxSeqLen)
-    this.#logits = new Float32Array(vocabSize)
   }
 
   /**
-   * Runs all layers at positions from .. to - 1, whose tokens are in the trace, and writes every row; needs all earlier
-   * positions. With `ticketProduct`, `from` is 0 and the positions are the prompt.
+   * Runs all layers at positions from .. to - 1, whose tokens are in the trace, and writes every row. The call before ended at
+   * `from` on the same trace, or `from` is 0. With `ticketProduct`, `from` is 0 and the positions are the prompt.
    */
   run(trace: Trace, from: number, to: number, ticketProduct?: TicketProduct): void {
-    const { nLayers } = this.model.config
+    const rows = to - from
     this.#embed(trace, from, to)
-    for (let layer = 0; layer < nLayers; layer++) {
-      const { qkv, gateUp } = this.#memory.layers[layer]!
-      const weights = this.model.layers[layer]!
-      this.#normOperand(trace.h[layer]!, weights.attnNorm, from, to)
-      this.#keysAndValues(trace, layer, from, to, this.#product(trace, layer, OP_QKV, qkv, to - from, ticketProduct))
-      this.#attend(trace, layer, from, to)
+    this.#memory.layers.forEach(({ attnNorm, ffnNorm, qkv, gateUp }, layer) => {
+      this.#normOperand(trace.h[layer]!, attnNorm, from, to)
+      const fused = this.#product(trace, layer, OP_QKV, qkv, rows, ticketProduct)
+      for (let i = 0; i < rows; i++) this.#keysAndValues(trace, layer, from + i, i, this.#inMemory(fused, i, qkv.n))
+      for (let i = 0; i < rows; i++) this.#attend(trace, layer, from + i, i)
       this.#project(trace, layer, from, to)
-      this.#normOperand(trace.x[layer]!, weights.ffnNorm, from, to)
-      this.#gate(layer, to - from, this.#product(trace, layer, OP_GATE_UP, gateUp, to - from, ticketProduct))
+      this.#normOperand(trace.x[layer]!, ffnNorm, from, to)
+      const gates = this.#product(trace, layer, OP_GATE_UP, gateUp, rows, ticketProduct)
+      for (let i = 0; i < rows; i++) this.#gate(gateUp, i, this.#inMemory(gates, i, gateUp.n))
       this.#down(trace, layer, from, to)
-    }
+    })
   }
 
   /** The token that follows `position`, whose rows are in the trace (MOD-5). */
   nextToken(trace: Trace, decoding: Decoding, position: number): number {
-    const { dModel, nLayers, normEps, vocabSize } = this.model.config
-    const { head, operand, accumulators } = this.#memory
-    normRow(trace.h[nLayers]!, position * dModel, this.model.finalNorm, normEps, this.#narrow)
-    const scale = quantise(this.#narrow, 0, dModel, this.#int16, operand >> 1)
-    this.#clearPadding(0, dModel)
+    const { nLayers, vocabSize } = this.model.config
+    const { kernels, head, finalNorm, accumulators, wide } = this.#memory
+    const rowScale = this.#normRow(trace.h[nLayers]!, finalNorm, position, 0)
     this.#gemm(head, 1)
-    scaleRow(this.#int32, accumulators >> 2, vocabSize, scale, this.model.head.scale, this.#logits)
-    for (let i = 0; i < vocabSize; i++) if (!Number.isFinite(this.#logits[i]!)) this.#logits[i] = 0
-    return chooseToken(this.#logits, decoding, position)
+    kernels.scale(accumulators, vocabSize, rowScale, head.scale, wide)
+    const logits = storeFinite(this.#f32.subarray(wide >> 2, (wide >> 2) + vocabSize))
+    return chooseToken(logits, decoding, position)
   }
 
   #embed(trace: Trace, from: number, to: number): void {
@@ -102,20 +100,18 @@ export class Forward {
     }
   }
 
-  /** Operand rows are padded to whole kernel steps; a wider layer may have left something there. */
-  #clearPadding(row: number, k: number): void {
-    const start = (this.#memory.operand >> 1) + row * this.#memory.operandStride
-    for (let c = k; c & 7; c++) this.#int16[start + c] = 0
+  /** Norms and quantises one residual row into operand row i; returns the scale. */
+  #normRow(rows: Float32Array, gain: number, position: number, i: number): number {
+    const { dModel, normEps } = this.model.config
+    const { kernels, residual, narrow, operand, operandStride } = this.#memory
+    this.#f32.set(rows.subarray(position * dModel, (position + 1) * dModel), residual >> 2)
+    kernels.norm(residual, gain, dModel, normEps, narrow)
+    return kernels.quantise(narrow, dModel, operand + 2 * i * operandStride)
   }
 
-  #normOperand(rows: Float32Array, gain: Float32Array, from: number, to: number): void {
-    const { dModel, normEps } = this.model.config
-    const { operand, operandStride } = this.#memory
+  #normOperand(rows: Float32Array, gain: number, from: number, to: number): void {
     for (let position = from; position < to; position++) {
-      const i = position - from
-      normRow(rows, position * dModel, gain, normEps, this.#narrow)
-      this.#rowScale[i] = quantise(this.#narrow, 0, dModel, this.#int16, (operand >> 1) + i * operandStride)
-      this.#clearPadding(i, dModel)
+      this.#rowScale[position - from] = this.#normRow(rows, gain, position, position - from)
     }
   }
 
@@ -140,63 +136,85 @@ export class Forward {
     return ticketProduct(trace, layer, op, { values: this.#int16, start: operand >> 1, stride: operandStride, rows })
   }
 
-  /** Splits the fused product into rotated, quantised queries (kept here), keys and values (in the trace). */
-  #keysAndValues(trace: Trace, layer: number, from: number, to: number, product: Accumulators): void {
+  /** Offset of row i of a product, which is copied here if it lies in another memory. */
+  #inMemory(product: Accumulators, i: number, n: number): number {
+    const start = product.start + i * product.stride
+    if (product.values === this.#int32) return 4 * start
+    const { accumulators } = this.#memory
+    this.#int32.set(product.values.subarray(start, start + Math.min(n, product.stride)), accumulators >> 2)
+    return accumulators
+  }
+
+  /** Splits one row of the fused product into queries (kept here), keys and values (also in the trace). */
+  #keysAndValues(trace: Trace, layer: number, position: number, i: number, acc: number): void {
     const { nHeads, nKvHeads, headDim } = this.model.config
+    const { kernels, layers, queries, headStride, kvStride, wide, attention } = this.#memory
+    const { qkv, k, v, kScale, vScale } = layers[layer]!
     const { ropeCos, ropeSin } = this.model
-    const { scale } = this.model.layers[layer]!.qkv
-    const width = nHeads * headDim
-    const kvWidth = nKvHeads * headDim
-    for (let position = from; position < to; position++) {
-      const i = position - from
-      scaleRow(product.values, product.start + i * product.stride, scale.length, this.#rowScale[i]!, scale, this.#wide)
-      for (let head = 0; head < nHeads; head++) {
-        const at = head * headDim
-        rotate(this.#wide, at, ropeCos, ropeSin, position, headDim / 2)
-        this.#queryScale[i * nHeads + head] = quantise(this.#wide, at, headDim, this.#queries, i * width + at)
-      }
-      for (let g = 0; g < nKvHeads; g++) {
-        const at = width + g * headDim
-        const row = position * kvWidth + g * headDim
-        rotate(this.#wide, at, ropeCos, ropeSin, position, headDim / 2)
-        trace.kScale[layer]![position * nKvHeads + g] = this.#quantiseTo(trace.k[layer]!, row, at, headDim)
-        trace.vScale[layer]![position * nKvHeads + g] = this.#quantiseTo(trace.v[layer]!, row, at + kvWidth, headDim)
-      }
+    kernels.scale(acc, (nHeads + 2 * nKvHeads) * headDim, this.#rowScale[i]!, qkv.scale, wide)
+    for (let head = 0; head < nHeads + nKvHeads; head++) {
+      rotate(this.#f32, (wide >> 2) + head * headDim, ropeCos, ropeSin, position, headDim / 2)
+    }
+    for (let head = 0; head < nHeads; head++) {
+      const index = i * nHeads + head
+      this.#queryScale[index] = this.#quantiseHead(head, queries + 2 * index * headStride)
+    }
+    for (let g = 0; g < nKvHeads; g++) {
+      const row = position * nKvHeads + g
+      const cached = position * kvStride + g * headStride
+      // The attention operand is not in use yet and serves as scratch.
+      const kq = this.#quantiseHead(nHeads + g, attention)
+      this.#storeInt8(attention, trace.k[layer]!, row * headDim, k + cached)
+      const vq = this.#quantiseHead(nHeads + nKvHeads + g, attention)
+      this.#storeInt8(attention, trace.v[layer]!, row * headDim, v + cached)
+      this.#f32[(kScale >> 2) + row] = trace.kScale[layer]![row] = kq
+      this.#f32[(vScale >> 2) + row] = trace.vScale[layer]![row] = vq
     }
   }
 
-  /** Quantises part of the wide row into an int8 array of the trace; the operand's first values serve as scratch. */
-  #quantiseTo(target: Int8Array, start: number, from: number, length: number): number {
-    const scratch = this.#memory.attention >> 1
-    const scale = quantise(this.#wide, from, length, this.#int16, scratch)
-    for (let d = 0; d < length; d++) target[start + d] = this.#int16[scratch + d]!
-    return scale
+  /** Quantises head `index` of the wide row to int16 at offset q; returns the scale. */
+  #quantiseHead(index: number, q: number): number {
+    const { headDim } = this.model.config
+    const { kernels, wide, oneHead, headStride } = this.#memory
+    const from = wide + 4 * index * headDim
+    if (headDim === headStride) return kernels.quantise(from, headDim, q)
+    this.#f32.copyWithin(oneHead >> 2, from >> 2, (from >> 2) + headDim)
+    return kernels.quantise(oneHead, headDim, q)
   }
 
-  #attend(trace: Trace, layer: number, from: number, to: number): void {
+  /** Stores one quantised head in the trace and among the cached rows. */
+  #storeInt8(from: number, target: Int8Array, start: number, cached: number): void {
+    const { headDim } = this.model.config
+    for (let d = 0; d < headDim; d++) {
+      const value = this.#int16[(from >> 1) + d]!
+      target[start + d] = value
+      this.#int8[cached + d] = value
+    }
+  }
+
+  #attend(trace: Trace, layer: number, position: number, i: number): void {
     const { nHeads, nKvHeads, headDim } = this.model.config
-    const { attention, attentionStride, groupStride } = this.#memory
-    const cache = { k: trace.k[layer]!, v: trace.v[layer]!, kScale: trace.kScale[layer]!, vScale: trace.vScale[layer]! }
-    const o = trace.o[layer]!
+    const memory = this.#memory
+    const { kernels, queries, headStride, kvStride, attended, attention, attentionStride, groupStride } = memory
+    const { k, v, kScale, vScale } = memory.layers[layer]!
     const heads = nHeads / nKvHeads
     const length = heads * headDim
-    for (let position = from; position < to; position++) {
-      const i = position - from
-      for (let g = 0; g < nKvHeads; g++) {
-        for (let part = 0; part < heads; part++) {
-          const head = g * heads + part
-          const start = (i * nHeads + head) * headDim
-          const scale = this.#queryScale[i * nHeads + head]!
-          const at = part * headDim
-          attendHead(this.#headShape, cache, g, position, this.#queries, start, scale, this.#weights, this.#attended, at)
-        }
-        const target = (attention >> 1) + i * attentionStride + g * groupStride
-        const scale = quantise(this.#attended, 0, length, this.#int16, target)
-        for (let c = length; c < groupStride; c++) this.#int16[target + c] = 0
-        trace.oScale[layer]![position * nKvHeads + g] = scale
-        const row = position * nHeads * headDim + g * length
-        for (let d = 0; d < length; d++) o[row + d] = this.#int16[target + d]!
+    const rows = { rowBytes: kvStride, scaleBytes: 4 * nKvHeads, count: position + 1 }
+    const common = { ...rows, headDim, invSqrt: this.#invSqrt, weights: memory.weights }
+    const o = trace.o[layer]!
+    for (let g = 0; g < nKvHeads; g++) {
+      const cached = { k: k + g * headStride, v: v + g * headStride, kScale: kScale + 4 * g, vScale: vScale + 4 * g }
+      for (let part = 0; part < heads; part++) {
+        const index = i * nHeads + g * heads + part
+        const query = { q: queries + 2 * index * headStride, qScale: this.#queryScale[index]! }
+        // Heads lie side by side, so the padding of one is overwritten by the next.
+        kernels.attend({ ...query, ...cached, ...common, out: attended + 4 * part * headDim })
       }
+      for (let c = length; c < groupStride; c++) this.#f32[(attended >> 2) + c] = 0
+      const target = attention + 2 * (i * attentionStride + g * groupStride)
+      trace.oScale[layer]![position * nKvHeads + g] = kernels.quantise(attended, length, target)
+      const row = (position * nKvHeads + g) * length
+      for (let d = 0; d < length; d++) o[row + d] = this.#int16[(target >> 1) + d]!
     }
   }
 
@@ -212,36 +230,31 @@ export class Forward {
       kernels.gemm8({ a, lda: 2 * attentionStride, w, c, ldc: 4 * row, m: to - from, n, k, add: false })
     })
     const { scale } = this.model.layers[layer]!.o
-    const oScale = trace.oScale[layer]!
+    const h = trace.h[layer]!
+    const x = trace.x[layer]!
     for (let position = from; position < to; position++) {
       const acc = (accumulators >> 2) + (position - from) * row
-      const at = position * dModel
-      const scales = position * nKvHeads
-      addGroupedRow(this.#int32, acc, n, oScale, scales, nKvHeads, scale, trace.h[layer]!, trace.x[layer]!, at)
+      const first = position * nKvHeads
+      addGroupedRow(this.#int32, acc, n, trace.oScale[layer]!, first, nKvHeads, scale, h, x, position * dModel)
     }
   }
 
-  /** s = f(silu(gate) * up), quantised: the operand of the down projection (MOD-4). */
-  #gate(layer: number, rows: number, product: Accumulators): void {
+  /** s = f(silu(gate) * up), quantised: row i of the operand of the down projection (MOD-4). */
+  #gate(gateUp: PackedLinear, i: number, acc: number): void {
     const { ffnDim } = this.model.config
-    const { operand, operandStride } = this.#memory
-    const { scale } = this.model.layers[layer]!.gateUp
-    for (let i = 0; i < rows; i++) {
-      scaleRow(product.values, product.start + i * product.stride, 2 * ffnDim, this.#rowScale[i]!, scale, this.#wide)
-      for (let j = 0; j < ffnDim; j++) this.#narrow[j] = f(siluF32(this.#wide[j]!) * this.#wide[ffnDim + j]!)
-      this.#rowScale[i] = quantise(this.#narrow, 0, ffnDim, this.#int16, (operand >> 1) + i * operandStride)
-      this.#clearPadding(i, ffnDim)
-    }
+    const { kernels, narrow, operand, operandStride } = this.#memory
+    kernels.gate(acc, ffnDim, this.#rowScale[i]!, gateUp.scale, narrow)
+    this.#rowScale[i] = kernels.quantise(narrow, ffnDim, operand + 2 * i * operandStride)
   }
 
   #down(trace: Trace, layer: number, from: number, to: number): void {
     const { dModel } = this.model.config
     const { values, start, stride } = this.#gemm(this.#memory.layers[layer]!.down, to - from)
     const { scale } = this.model.layers[layer]!.down
-    const h = trace.h[layer + 1]!
     for (let position = from; position < to; position++) {
       const i = position - from
-      addScaledRow(values, start + i * stride, this.#rowScale[i]!, scale, trace.x[layer]!, h, position * dModel)
+      const acc = start + i * stride
+      addScaledRow(values, acc, this.#rowScale[i]!, scale, trace.x[layer]!, trace.h[layer + 1]!, position * dModel)
     }
   }
 }

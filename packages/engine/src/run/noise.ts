@@ -1,5 +1,11 @@
 /** The random factors of the lottery (WRK-2): fast twins of the reference's, block by block without allocation. */
-import { type KeyedHash, permutedSparseFactor, RANDOM_BLOCK_BYTES, type SparseFactor, utf8ToBytes } from '@nacre/protocol'
+import {
+  type KeyedHash,
+  permutedSparseFactor,
+  RANDOM_BLOCK_BYTES,
+  type SparseFactor,
+  utf8ToBytes,
+} from '@nacre/protocol'
 
 /** A noise matrix in factored form, all rows: `uniform` is rows x r, `sparse` is over the k columns. */
 export interface NoiseFactors {

@@ -18,7 +18,7 @@ import {
   unitTickets,
 } from '@nacre/protocol'
 import { Arena } from '../kernels/arena.ts'
-import { K_STEP, type KernelFactory, type Kernels, padK, PANEL, padN, scatterOffset } from '../kernels/types.ts'
+import { K_STEP, type KernelFactory, type Kernels, PANEL, padK, padN, scatterOffset } from '../kernels/types.ts'
 import type { Accumulators, Operand } from './forward.ts'
 import { type NoiseFactors, noiseFactors } from './noise.ts'
 import { type FilledSlot, WeightCache } from './noised-weights.ts'

@@ -76,7 +76,9 @@ export class WeightCache {
   get(parentBeacon: Uint8Array, layer: number, op: TicketOp): FilledSlot {
     const parent = this.#parent(parentBeacon)
     const index = layer * TICKET_OPS.length + op
-    return (parent.filled[index] ??= this.#fill(parent.slots[index]!, parentBeacon, layer, op))
+    const slot = parent.filled[index] ?? this.#fill(parent.slots[index]!, parentBeacon, layer, op)
+    parent.filled[index] = slot
+    return slot
   }
 
   /** What {@link get} has already computed for a parent, in the reference's form. */

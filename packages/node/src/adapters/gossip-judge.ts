@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { GOSSIP_LIMITS, GOSSIP_VALIDATION_MS, MAX_GOSSIP_BYTES, REJECT_POINTS } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Logger } from '../ports/log.ts'
 import type { GossipValidator, GossipVerdict, PeerName } from '../ports/network.ts'
 import { Deadlines } from './deadlines.ts'
 import { KeyedLimiter, LimiterFullError } from './keyed-limiter.ts'
-import type { NetworkLog } from './network-log.ts'
 import type { Standings } from './standing.ts'
 
 const MESSAGE_ID_BYTES = 20
@@ -25,7 +25,7 @@ export function gossipMessageId(topic: string, bytes: Uint8Array): Uint8Array {
 export interface GossipJudgeOptions {
   readonly clock: Clock
   readonly standings: Standings
-  readonly log: NetworkLog
+  readonly log: Logger
 }
 
 /**
@@ -36,7 +36,7 @@ export class GossipJudge {
   readonly #limiter = new KeyedLimiter(GOSSIP_LIMITS)
   readonly #deadlines: Deadlines
   readonly #standings: Standings
-  readonly #log: NetworkLog
+  readonly #log: Logger
 
   constructor(options: GossipJudgeOptions) {
     this.#deadlines = new Deadlines(options.clock)
@@ -74,7 +74,7 @@ export class GossipJudge {
       )
     } catch (error) {
       const full = error instanceof LimiterFullError
-      this.#log[full ? 'debug' : 'warn']({ peer: from, error: String(error) }, 'gossip ignored without a verdict')
+      this.#log[full ? 'debug' : 'warn']({ event: 'gossip_not_judged', peer: from, error: String(error) })
       return 'ignore'
     }
   }

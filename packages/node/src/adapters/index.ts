@@ -6,7 +6,6 @@ export { createLibp2pNetwork, type Libp2pNetworkOptions } from './libp2p-network
 export { DEFAULT_PEER_TIMING, type PeerTiming } from './libp2p-peer-manager.ts'
 export type { LatencyMs } from './memory-link.ts'
 export { MemoryHub, type MemoryHubOptions } from './memory-network.ts'
-export { type NetworkLog, silentLog } from './network-log.ts'
 export { seededRandom, systemRandom, xoshiro128 } from './random.ts'
 export { Standings, type StandingsOptions } from './standing.ts'
 export { type RunOptions, VirtualClock } from './virtual-clock.ts'

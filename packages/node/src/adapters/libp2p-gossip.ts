@@ -2,11 +2,11 @@ import type { GossipSub, GossipSubComponents, GossipsubOpts, TopicValidatorFn } 
 import { gossipsub, StrictNoSign, TopicValidatorResult } from '@libp2p/gossipsub'
 import { defaultTopicScoreParams, type TopicScoreParams } from '@libp2p/gossipsub/score'
 import type { PeerId } from '@libp2p/interface'
-import { GOSSIP_SEEN_MS, MAX_GOSSIP_BYTES, MAX_GOSSIP_SEND_BUFFER } from '../limits.ts'
+import { GOSSIP_SEEN_MS, MAX_GOSSIP_BYTES, MAX_GOSSIP_SEND_BUFFER, REJECT_POINTS } from '../limits.ts'
+import type { Logger } from '../ports/log.ts'
 import type { GossipTopic, GossipValidator, GossipVerdict, PeerName } from '../ports/network.ts'
 import { NetworkError } from '../ports/network.ts'
 import { type GossipJudge, gossipMessageId } from './gossip-judge.ts'
-import type { NetworkLog } from './network-log.ts'
 
 const TOPICS: readonly GossipTopic[] = ['block', 'transaction']
 
@@ -26,11 +26,14 @@ const TOPIC_SCORE: TopicScoreParams = {
 }
 
 /**
- * Weight of our own penalty points (P5). With four rejects, -32 here and -40 from our points, a peer is just above the
- * graylist threshold of -80; the fifth reaches the ban score. Were it lower, gossipsub would stop showing us the
- * peer's messages before we could ban it.
+ * Weight of our own penalty points (P5). With four rejects, -32 above and -30 here, a peer is still above the graylist
+ * threshold of -80; the fifth reaches the ban score. Were it lower, gossipsub would stop showing us the peer's messages
+ * before we could ban it.
  */
 const APP_SCORE_WEIGHT = -0.5
+
+/** Any negative score costs a peer its place in the mesh, which in a small network can cut us off: one fault is free. */
+const TOLERATED_POINTS: number = REJECT_POINTS
 
 const VERDICTS: Readonly<Record<GossipVerdict, TopicValidatorResult>> = {
   accept: TopicValidatorResult.Accept,
@@ -67,7 +70,7 @@ export function gossipService(options: GossipServiceOptions): (components: Gossi
     maxOutboundBufferSize: MAX_GOSSIP_SEND_BUFFER,
     scoreParams: {
       topics: Object.fromEntries(topics.map((topic) => [topic, TOPIC_SCORE])),
-      appSpecificScore: options.penaltyPoints,
+      appSpecificScore: (peer) => Math.max(0, options.penaltyPoints(peer) - TOLERATED_POINTS),
       appSpecificWeight: APP_SCORE_WEIGHT,
       // An answer to IWANT that would exceed the frame cap is lost without a trace: not the peer's fault.
       behaviourPenaltyThreshold: 6,
@@ -86,9 +89,9 @@ export class Libp2pGossip {
   readonly #pubsub: GossipSub
   readonly #chainTag: string
   readonly #judge: GossipJudge
-  readonly #log: NetworkLog
+  readonly #log: Logger
 
-  constructor(pubsub: GossipSub, chainTag: string, judge: GossipJudge, log: NetworkLog) {
+  constructor(pubsub: GossipSub, chainTag: string, judge: GossipJudge, log: Logger) {
     this.#pubsub = pubsub
     this.#chainTag = chainTag
     this.#judge = judge
@@ -111,7 +114,7 @@ export class Libp2pGossip {
       const { recipients } = await this.#pubsub.publish(topicName(this.#chainTag, topic), new Uint8Array(bytes))
       return recipients.length
     } catch (error) {
-      this.#log.warn({ topic, error: String(error) }, 'gossip not published')
+      this.#log.warn({ event: 'gossip_not_published', topic, error: String(error) })
       return 0
     }
   }

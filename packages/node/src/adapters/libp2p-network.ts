@@ -9,6 +9,7 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { MAX_BOOTSTRAP_PEERS, STOP_MS } from '../limits.ts'
+import { type Logger, silentLogger } from '../ports/log.ts'
 import type {
   GossipTopic,
   GossipValidator,
@@ -25,7 +26,6 @@ import { parsePeerAddress } from './libp2p-addresses.ts'
 import { gossipService, Libp2pGossip } from './libp2p-gossip.ts'
 import { DEFAULT_PEER_TIMING, PeerManager, type PeerTiming } from './libp2p-peer-manager.ts'
 import { Libp2pRequests } from './libp2p-requests.ts'
-import { type NetworkLog, silentLog } from './network-log.ts'
 import { PeerListeners } from './peer-listeners.ts'
 import { systemRandom } from './random.ts'
 import { Standings } from './standing.ts'
@@ -43,7 +43,7 @@ export interface Libp2pNetworkOptions {
   readonly singleHost: boolean
   /** How many peers to look for. Twice as many and a few more may connect to us. */
   readonly targetPeers: number
-  readonly log?: NetworkLog
+  readonly log?: Logger
   /** For tests; see DEFAULT_PEER_TIMING and BAN_MS. */
   readonly timing?: Partial<PeerTiming>
   readonly banMs?: number
@@ -60,7 +60,7 @@ type Services = { readonly pubsub: GossipSub }
 export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promise<Network> {
   const { chainTag, identitySeed, singleHost, targetPeers } = options
   if (!/^[0-9a-f]{1,64}$/.test(chainTag)) throw new TypeError(`chain tag "${chainTag}" is not lower-case hex`)
-  const log = options.log ?? silentLog
+  const log = options.log ?? silentLogger
   const clock = systemClock
   const random = systemRandom
   const privateKey = identitySeed
@@ -76,7 +76,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     clock,
     banMs: options.banMs,
     onBan: (peer, reason) => {
-      log.warn({ peer, reason }, 'peer banned')
+      log.warn({ event: 'peer_banned', peer, reason })
       manager.hangUp(peer, `banned: ${reason}`)
     },
   })
@@ -163,7 +163,7 @@ interface Parts {
   readonly manager: PeerManager
   readonly listeners: PeerListeners
   readonly standings: Standings
-  readonly log: NetworkLog
+  readonly log: Logger
 }
 
 /** The parts as one Network. */
@@ -203,7 +203,7 @@ class Libp2pNetwork implements Network {
     // libp2p answers to the protocol at once; what may fail later is only the note in its peer store.
     this.#parts.requests
       .handle(this.#protocolName(protocol), handler, limits.maxRequestBytes)
-      .catch((error) => this.#parts.log.warn({ protocol, error: String(error) }, 'handler not announced'))
+      .catch((error) => this.#parts.log.warn({ event: 'handler_not_announced', protocol, error: String(error) }))
   }
 
   async request(peer: PeerName, protocol: string, request: Uint8Array, options: RequestOptions): Promise<Uint8Array> {
@@ -228,12 +228,12 @@ class Libp2pNetwork implements Network {
     requests.stop()
     judge.stop()
     const stopped = Promise.resolve(node.stop()).catch((error) => {
-      log.warn({ error: String(error) }, 'libp2p did not stop cleanly')
+      log.warn({ event: 'libp2p_did_not_stop_cleanly', error: String(error) })
     })
     if (await within(STOP_MS, stopped)) return
     // A peer that no longer reads keeps gossipsub waiting for its stream to close.
     for (const connection of connections) connection.abort(new Error('the network is stopping'))
-    if (!(await within(STOP_MS / 2, stopped))) log.warn({}, 'libp2p did not stop in time')
+    if (!(await within(STOP_MS / 2, stopped))) log.warn({ event: 'libp2p_did_not_stop_in_time' })
   }
 
   #protocolName(protocol: string): string {

@@ -2,12 +2,12 @@ import type { Connection, IdentifyResult, Libp2p, PeerId } from '@libp2p/interfa
 import { multiaddr } from '@multiformats/multiaddr'
 import { DIAL_MS, MAX_ADDRESS_CHARS, MAX_EXCHANGED_ADDRESSES, MAX_PARALLEL_DIALS } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Logger } from '../ports/log.ts'
 import type { PeerName } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import type { AddressBook, KnownPeer } from './libp2p-address-book.ts'
 import { decodeAddresses, encodeAddresses, parsePeerAddress } from './libp2p-addresses.ts'
 import type { Libp2pRequests } from './libp2p-requests.ts'
-import type { NetworkLog } from './network-log.ts'
 import type { PeerListeners } from './peer-listeners.ts'
 import type { Standings } from './standing.ts'
 
@@ -44,7 +44,7 @@ export interface PeerManagerOptions {
   readonly book: AddressBook
   readonly standings: Standings
   readonly listeners: PeerListeners
-  readonly log: NetworkLog
+  readonly log: Logger
   readonly timing: PeerTiming
   readonly targetPeers: number
   readonly singleHost: boolean
@@ -206,7 +206,7 @@ export class PeerManager {
       } else if (gossipPeers.has(name) && canGossip(connections)) {
         link.hearingMs = nowMs
       } else if (nowMs - link.hearingMs > timing.deafMs) {
-        log.warn({ peer: name }, 'no gossip with a connected peer: reconnecting')
+        log.warn({ event: 'gossip_lost_reconnecting', peer: name })
         this.hangUp(name, 'gossip stream lost')
       }
     }
@@ -243,7 +243,7 @@ export class PeerManager {
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       book.failed(peer.name)
-      log.debug({ peer: peer.name, error: String(error) }, 'dial failed')
+      log.debug({ event: 'dial_failed', peer: peer.name, error: String(error) })
     } finally {
       this.#dialling.delete(peer.name)
     }
@@ -257,18 +257,22 @@ export class PeerManager {
       for (const { peer, address } of decodeAddresses(answer, singleHost)) book.learn(peer, [address], name)
       if (!this.#stopping.signal.aborted) this.#dialDue()
     } catch (error) {
-      log.debug({ peer: name, error: String(error) }, 'peer exchange failed')
+      log.debug({ event: 'peer_exchange_failed', peer: name, error: String(error) })
     }
   }
 }
 
-/** Whether gossipsub has a stream each way. A half that closed is not opened again as long as the connection lasts. */
+/**
+ * Whether gossipsub has a stream each way; one that is lost is not opened again as long as the connection lasts.
+ * gossipsub writes nothing to a stream the peer opened, so a closed write side there is how it marks one it has given
+ * up reading, while the stream itself goes on counting as open.
+ */
 function canGossip(connections: readonly Connection[]): boolean {
   const streams = connections
     .flatMap((connection) => connection.streams)
-    .filter((stream) => stream.protocol.startsWith(GOSSIP_PROTOCOL_PREFIX) && stream.status === 'open')
+    .filter((stream) => stream.protocol.startsWith(GOSSIP_PROTOCOL_PREFIX) && stream.writeStatus === 'writable')
   return (
-    streams.some((stream) => stream.direction === 'inbound') &&
-    streams.some((stream) => stream.direction === 'outbound')
+    streams.some((stream) => stream.direction === 'outbound') &&
+    streams.some((stream) => stream.direction === 'inbound' && stream.remoteWriteStatus === 'writable')
   )
 }

@@ -11,11 +11,11 @@ import {
   WRITE_ANSWER_MS,
 } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Logger } from '../ports/log.ts'
 import type { NetworkErrorCode, PeerName, RequestHandler, RequestOptions } from '../ports/network.ts'
 import { NetworkError } from '../ports/network.ts'
 import { Deadlines } from './deadlines.ts'
 import { KeyedLimiter, LimiterFullError } from './keyed-limiter.ts'
-import type { NetworkLog } from './network-log.ts'
 import type { Standings } from './standing.ts'
 
 /** Errors of lpStream and of the muxer that mean "longer than we take"; told apart by name, as libp2p advises. */
@@ -29,7 +29,7 @@ export interface RequestsOptions {
   readonly node: Libp2p
   readonly clock: Clock
   readonly standings: Standings
-  readonly log: NetworkLog
+  readonly log: Logger
   /** An open connection to a peer. Requests never dial: whom to connect to is the peer manager's business. */
   readonly connectionTo: (peer: PeerName) => Connection | undefined
   /** Called with each request that comes in: whoever speaks our protocol names is of our network. */
@@ -102,7 +102,7 @@ export class Libp2pRequests {
       const answer = await frames.read({ signal })
       const copy = new Uint8Array(answer.subarray())
       // Not awaited, the answer is here; with a deadline, since a peer that never closes must not keep the stream.
-      void stream.close({ signal: AbortSignal.timeout(READ_REQUEST_MS) }).catch((error: Error) => stream.abort(error))
+      void stream.close({ signal: AbortSignal.timeout(READ_REQUEST_MS) }).catch((error) => stream.abort(asError(error)))
       return copy
     } catch (error) {
       stream.abort(asError(error))
@@ -135,7 +135,7 @@ export class Libp2pRequests {
       })
       await this.#whenFree(peer, request.length, () => this.#answer(peer, frames, stream, request, handler))
     } catch (error) {
-      this.#options.log.debug({ peer, protocol, error: String(error) }, 'request not answered')
+      this.#options.log.debug({ event: 'request_not_answered', peer, protocol, error: String(error) })
       stream.abort(asError(error))
     } finally {
       const left = (this.#inbound.get(peer) ?? 1) - 1

@@ -1,9 +1,9 @@
 import type { Clock } from '../ports/clock.ts'
+import { type Logger, silentLogger } from '../ports/log.ts'
 import type { Network, PeerName } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import { type LatencyMs, MemoryLink } from './memory-link.ts'
 import { MemoryPeer } from './memory-peer.ts'
-import { type NetworkLog, silentLog } from './network-log.ts'
 
 export interface MemoryHubOptions {
   readonly clock: Clock
@@ -11,7 +11,7 @@ export interface MemoryHubOptions {
   /** One way, drawn anew for each message. Default: none, though delivery is never synchronous. */
   readonly latencyMs?: LatencyMs
   readonly banMs?: number
-  readonly log?: NetworkLog
+  readonly log?: Logger
 }
 
 /**
@@ -41,7 +41,7 @@ export class MemoryHub {
       name,
       clock: this.#options.clock,
       banMs: this.#options.banMs,
-      log: this.#options.log ?? silentLog,
+      log: this.#options.log ?? silentLogger,
       hangUp: (other) => this.disconnect(name, other),
       leave: () => {
         for (const other of peer.peers()) this.disconnect(name, other)

@@ -7,6 +7,7 @@ import {
   SERVE_REQUEST_MS,
 } from '../limits.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Logger } from '../ports/log.ts'
 import type {
   GossipTopic,
   GossipValidator,
@@ -21,7 +22,6 @@ import { Deadlines } from './deadlines.ts'
 import { GossipJudge, gossipMessageId } from './gossip-judge.ts'
 import { KeyedLimiter, LimiterFullError } from './keyed-limiter.ts'
 import type { MemoryLink } from './memory-link.ts'
-import type { NetworkLog } from './network-log.ts'
 import { PeerListeners } from './peer-listeners.ts'
 import { Standings } from './standing.ts'
 
@@ -29,7 +29,7 @@ export interface MemoryPeerOptions {
   readonly name: PeerName
   readonly clock: Clock
   readonly banMs: number | undefined
-  readonly log: NetworkLog
+  readonly log: Logger
   readonly hangUp: (peer: PeerName) => void
   readonly leave: () => void
   readonly peer: (name: PeerName) => MemoryPeer | undefined
@@ -215,7 +215,7 @@ export class MemoryPeer implements Network {
       )
       return { bytes: new Uint8Array(answer) }
     } catch (error) {
-      this.#options.log.debug({ peer: from, protocol, error: String(error) }, 'request not answered')
+      this.#options.log.debug({ event: 'request_not_answered', peer: from, protocol, error: String(error) })
       return { failure: 'CLOSED_WITHOUT_ANSWER' }
     }
   }

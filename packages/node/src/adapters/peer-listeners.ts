@@ -1,14 +1,14 @@
+import type { Logger } from '../ports/log.ts'
 import type { PeerName } from '../ports/network.ts'
-import type { NetworkLog } from './network-log.ts'
 
 export type PeerListener = (peer: PeerName, event: 'connect' | 'disconnect') => void
 
 /** Listeners for peers coming and going. One that throws does not keep the others from hearing. */
 export class PeerListeners {
-  readonly #log: NetworkLog
+  readonly #log: Logger
   readonly #listeners = new Set<PeerListener>()
 
-  constructor(log: NetworkLog) {
+  constructor(log: Logger) {
     this.#log = log
   }
 
@@ -24,7 +24,7 @@ export class PeerListeners {
       try {
         listener(peer, event)
       } catch (error) {
-        this.#log.warn({ peer, event, error: String(error) }, 'a peer listener threw')
+        this.#log.warn({ event: 'peer_listener_threw', peer, change: event, error: String(error) })
       }
     }
   }

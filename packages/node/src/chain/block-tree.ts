@@ -70,13 +70,29 @@ export class BlockTree {
     let best = this.genesis
     for (const node of this.#nodes.values()) {
       if (node.status === BLOCK_STATUS.invalid) continue
-      if (node.totalWork > best.totalWork || (node.totalWork === best.totalWork && node.sequence < best.sequence)) best = node
+      if (node.totalWork > best.totalWork || (node.totalWork === best.totalWork && node.sequence < best.sequence))
+        best = node
     }
     return best
   }
 
-  #insert(id: Uint8Array, header: BlockHeader, parent: TreeNode | undefined, totalWork: bigint, status: BlockStatus): TreeNode {
-    const node: TreeNode = { id, hex: bytesToHex(id), header, parent, totalWork, status, children: [], sequence: this.#sequence++ }
+  #insert(
+    id: Uint8Array,
+    header: BlockHeader,
+    parent: TreeNode | undefined,
+    totalWork: bigint,
+    status: BlockStatus,
+  ): TreeNode {
+    const node: TreeNode = {
+      id,
+      hex: bytesToHex(id),
+      header,
+      parent,
+      totalWork,
+      status,
+      children: [],
+      sequence: this.#sequence++,
+    }
     this.#nodes.set(node.hex, node)
     parent?.children.push(node)
     return node

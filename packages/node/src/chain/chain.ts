@@ -1,18 +1,18 @@
 import {
   type Ancestry,
+  assignedTask,
   type Block,
   type BlockHeader,
   blockCodec,
   blockId,
   bytesToHex,
+  type ConsensusContext,
   check,
   checkBody,
   checkHeaderForm,
   checkHeaderInContext,
   checkReplayedRoot,
   checkTransition,
-  type ConsensusContext,
-  assignedTask,
   headerCodec,
   isBetterBranch,
   type LtHash,
@@ -27,8 +27,8 @@ import type { Clock } from '../ports/clock.ts'
 import { BLOCK_STATUS, type BlockEffect, type ChainStore } from '../ports/store.ts'
 import type { BlockWorkers } from '../ports/workers.ts'
 import { BlockTree, forkPoint, pathFrom, type TreeNode } from './block-tree.ts'
-import { StateOverlay } from './state-overlay.ts'
 import { standingOf } from './standing.ts'
+import { StateOverlay } from './state-overlay.ts'
 import { type QueueClass, TwoClassQueue } from './two-class-queue.ts'
 
 /** What became of an offered block. */
@@ -123,7 +123,8 @@ export class Chain {
 
   ancestry(node: TreeNode): Ancestry {
     const recent: BlockHeader[] = []
-    for (let at: TreeNode | undefined = node; at !== undefined && recent.length < 11; at = at.parent) recent.push(at.header)
+    for (let at: TreeNode | undefined = node; at !== undefined && recent.length < 11; at = at.parent)
+      recent.push(at.header)
     recent.reverse()
     return { recent, first: this.#firstOf(node) }
   }
@@ -154,7 +155,8 @@ export class Chain {
     }
     checkHeaderForm(this.context, header)
     const parent = this.tree.get(header.parentId)
-    if (parent === undefined) throw new ProtocolError('BLOCK_PARENT_UNKNOWN', `parent ${bytesToHex(header.parentId)} is unknown`)
+    if (parent === undefined)
+      throw new ProtocolError('BLOCK_PARENT_UNKNOWN', `parent ${bytesToHex(header.parentId)} is unknown`)
     check(parent.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the parent is invalid')
     checkHeaderInContext(this.context, header, this.ancestry(parent), this.#clock.nowMs())
     checkBody(this.context, block)
@@ -177,7 +179,8 @@ export class Chain {
     if (!isBetterBranch(node.totalWork, this.tip.totalWork)) return 'side'
     return this.#queue.run(this.classOf(block.header), async () => {
       await this.#selectBest()
-      if (node.status === BLOCK_STATUS.invalid) throw this.#failures.get(node.hex) ?? new ProtocolError('BLOCK_PARENT_INVALID', 'an ancestor is invalid')
+      if (node.status === BLOCK_STATUS.invalid)
+        throw this.#failures.get(node.hex) ?? new ProtocolError('BLOCK_PARENT_INVALID', 'an ancestor is invalid')
       return this.isOnBestChain(node) ? 'best' : 'side'
     })
   }
@@ -208,7 +211,12 @@ export class Chain {
   }
 
   #admit(id: Uint8Array, block: Block): TreeNode {
-    const stored = { id, height: block.header.height, headerBytes: headerCodec.encode(block.header), bytes: blockCodec.encode(block) }
+    const stored = {
+      id,
+      height: block.header.height,
+      headerBytes: headerCodec.encode(block.header),
+      bytes: blockCodec.encode(block),
+    }
     this.#store.putBlock(stored)
     return this.tree.add(id, block.header, BLOCK_STATUS.candidate)
   }
@@ -235,11 +243,15 @@ export class Chain {
     for (const node of pathFrom(fork, candidate)) {
       try {
         const block = this.block(node)
-        if (block === undefined) throw new NodeError('STORE_CORRUPT', `block ${node.hex} is in the index but not in the store`)
+        if (block === undefined)
+          throw new NodeError('STORE_CORRUPT', `block ${node.hex} is in the index but not in the store`)
         const applied = checkTransition(this.context, block, view, ltHash)
         if (node.status !== BLOCK_STATUS.valid) {
           const startMs = this.#clock.nowMs()
-          checkReplayedRoot(block, await this.#workers.replayRoot(assignedTask(this.context, block.header), block.body.tokens))
+          checkReplayedRoot(
+            block,
+            await this.#workers.replayRoot(assignedTask(this.context, block.header), block.body.tokens),
+          )
           replayMs += this.#clock.nowMs() - startMs
         }
         view.apply(applied.changes)

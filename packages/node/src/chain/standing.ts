@@ -1,4 +1,12 @@
-import { type Params, readImmature, readRegistration, ROLE_MINER, type StateReader, equalBytes, subsidy } from '@nacre/protocol'
+import {
+  equalBytes,
+  type Params,
+  ROLE_MINER,
+  readImmature,
+  readRegistration,
+  type StateReader,
+  subsidy,
+} from '@nacre/protocol'
 
 /**
  * Whether a key has bond plus immature rewards of at least one subsidy (BLK-4): then its blocks are forwarded before they

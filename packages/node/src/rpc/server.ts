@@ -1,4 +1,4 @@
-import { bytesToHex, decodeAddress, hexToBytes, paramLines, ProtocolError } from '@nacre/protocol'
+import { bytesToHex, decodeAddress, hexToBytes, ProtocolError, paramLines } from '@nacre/protocol'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { TreeNode } from '../chain/block-tree.ts'
 import { NodeError } from '../errors.ts'
@@ -20,6 +20,8 @@ export interface RpcOptions {
   readonly port: number
   /** What this node does: `boot`, `miner`, `verifier`. */
   readonly role: string
+  /** Figures of whatever runs on the node, added to `/status` under its own name. */
+  readonly extra?: () => Readonly<Record<string, unknown>>
 }
 
 const HEX32 = /^[0-9a-f]{64}$/
@@ -42,17 +44,29 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
   }
 }
 
-function addRoutes(app: FastifyInstance, { node, role }: RpcOptions, events: EventStream): void {
+function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, events: EventStream): void {
   const { chain, context } = node
 
   app.setErrorHandler((error, _request, reply) => {
-    if (error instanceof ProtocolError) return reply.code(400).send({ error: { code: error.code, verdict: error.verdict, message: error.message } })
+    if (error instanceof ProtocolError)
+      return reply.code(400).send({ error: { code: error.code, verdict: error.verdict, message: error.message } })
     if (error instanceof NodeError) return reply.code(503).send({ error: { code: error.code, message: error.message } })
     const status = (error as { statusCode?: number }).statusCode ?? 500
-    if (status >= 500) node.log.error({ event: 'rpc_error', error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
-    return reply.code(status).send({ error: { code: status === 500 ? 'INTERNAL' : 'BAD_REQUEST', message: status === 500 ? 'internal error' : String((error as Error).message) } })
+    if (status >= 500)
+      node.log.error({
+        event: 'rpc_error',
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      })
+    return reply.code(status).send({
+      error: {
+        code: status === 500 ? 'INTERNAL' : 'BAD_REQUEST',
+        message: status === 500 ? 'internal error' : String((error as Error).message),
+      },
+    })
   })
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: { code: 'NOT_FOUND', message: 'no such resource' } }))
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ error: { code: 'NOT_FOUND', message: 'no such resource' } }),
+  )
 
   app.get('/health', async () => ({ ok: true, height: chain.tip.header.height }))
 
@@ -69,6 +83,7 @@ function addRoutes(app: FastifyInstance, { node, role }: RpcOptions, events: Eve
     mempool: node.mempool.size,
     syncing: node.isSyncing,
     ...supplyView(chain.tipState().reader),
+    ...extra?.(),
   }))
 
   app.get('/params', async () => ({ lines: paramLines(context.params) }))
@@ -115,8 +130,12 @@ function integerOr(text: string | undefined, fallback: number): number {
 
 function forwardEvents(node: FullNode, events: EventStream): (() => void)[] {
   return [
-    node.events.on('block', ({ node: block, replayMs }) => events.send('block', { ...blockView(node.chain, block), replayMs })),
-    node.events.on('reorg', ({ left, tip }) => events.send('reorg', { left: left.map((block) => block.hex), tip: tip.hex })),
+    node.events.on('block', ({ node: block, replayMs }) =>
+      events.send('block', { ...blockView(node.chain, block), replayMs }),
+    ),
+    node.events.on('reorg', ({ left, tip }) =>
+      events.send('reorg', { left: left.map((block) => block.hex), tip: tip.hex }),
+    ),
     node.events.on('verdict', (verdict) => events.send('verdict', verdict)),
     node.events.on('unit', (unit) => events.send('unit', unit)),
   ]

@@ -31,7 +31,12 @@ export interface BlockView {
   readonly stateRoot: string
   readonly traceRoot: string
   readonly beacon: string
-  readonly ticket: { readonly layer: number; readonly op: number; readonly tileRow: number; readonly tileColumn: number }
+  readonly ticket: {
+    readonly layer: number
+    readonly op: number
+    readonly tileRow: number
+    readonly tileColumn: number
+  }
   readonly totalWorkMacs: string
   readonly transactions: readonly { readonly id: string; readonly kind: string }[]
 }

@@ -82,7 +82,7 @@ export function createSqliteStore(path: string): ChainStore {
         (row): IndexEntry => ({
           id: bytesOf(row, 'id')!,
           headerBytes: bytesOf(row, 'header')!,
-          status: row['status'] as BlockStatus,
+          status: row.status as BlockStatus,
         }),
       ),
     block: (id) => {
@@ -90,7 +90,7 @@ export function createSqliteStore(path: string): ChainStore {
       if (row === undefined) return undefined
       return {
         id: bytesOf(row, 'id')!,
-        height: row['height'] as number,
+        height: row.height as number,
         headerBytes: bytesOf(row, 'header')!,
         bytes: bytesOf(row, 'bytes')!,
       } satisfies StoredBlock
@@ -107,7 +107,7 @@ export function createSqliteStore(path: string): ChainStore {
       return { changes: unpackChanges(bytesOf(row, 'changes')!), ltHash: bytesOf(row, 'lthash')! } satisfies BlockEffect
     },
     stateEntry: (key) => bytesOf(sql.state.get(key), 'value'),
-    stateEntries: () => sql.states.all().map((row) => [row['key'] as string, bytesOf(row, 'value')!]),
+    stateEntries: () => sql.states.all().map((row) => [row.key as string, bytesOf(row, 'value')!]),
     identity: () => {
       const chainId = bytesOf(sql.meta.get('chainId'), 'value')
       const tip = bytesOf(sql.meta.get('tip'), 'value')

@@ -28,7 +28,8 @@ export class OrphanPool {
     if (ofPeer.length >= MAX_ORPHANS_PER_PEER) this.#drop(ofPeer[0]!)
     this.#orphans.set(hex, { hex, block, bytes, from })
     this.#bytes += bytes
-    while (this.#orphans.size > MAX_ORPHANS || this.#bytes > MAX_ORPHAN_BYTES) this.#drop(this.#orphans.values().next().value!)
+    while (this.#orphans.size > MAX_ORPHANS || this.#bytes > MAX_ORPHAN_BYTES)
+      this.#drop(this.#orphans.values().next().value!)
   }
 
   /** Removes and returns the blocks that were waiting for this parent. */

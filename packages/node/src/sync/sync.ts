@@ -10,7 +10,6 @@ import {
   headerCodec,
   ProtocolError,
 } from '@nacre/protocol'
-import type { Logger } from '../ports/log.ts'
 import type { TreeNode } from '../chain/block-tree.ts'
 import type { Chain } from '../chain/chain.ts'
 import { NodeError } from '../errors.ts'
@@ -24,6 +23,7 @@ import {
 } from '../limits-chain.ts'
 import { decodeByteList, encodeBlocksRequest, encodeHeadersRequest, REQUEST } from '../messages.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Logger } from '../ports/log.ts'
 import { type Network, NetworkError, type PeerName } from '../ports/network.ts'
 import { buildLocator } from './serve.ts'
 
@@ -143,7 +143,9 @@ export class Sync {
       timeoutMs: REQUEST_TIMEOUT_MS,
       maxResponseBytes: MAX_ANSWER_BYTES,
     })
-    return decodeByteList(answer, MAX_HEADERS_PER_ANSWER, MAX_ANSWER_BYTES, 'headers').map((bytes) => headerCodec.decode(bytes))
+    return decodeByteList(answer, MAX_HEADERS_PER_ANSWER, MAX_ANSWER_BYTES, 'headers').map((bytes) =>
+      headerCodec.decode(bytes),
+    )
   }
 
   #checkHeader(base: TreeNode, branch: readonly PendingHeader[], header: BlockHeader): void {
@@ -169,7 +171,11 @@ export class Sync {
       const bytes = items[i]
       if (bytes === undefined || bytes.length === 0) break
       const block = blockCodec.decode(bytes)
-      check(equalBytes(blockId(block.header), pending.id), 'BLOCK_PARENT_UNKNOWN', 'the peer sent another block than asked for')
+      check(
+        equalBytes(blockId(block.header), pending.id),
+        'BLOCK_PARENT_UNKNOWN',
+        'the peer sent another block than asked for',
+      )
       await this.#chain.offer(block)
       accepted++
     }

@@ -1,6 +1,6 @@
 import * as P from 'micro-packed'
-import { boundedBytes, boundedList, type Codec, defineCodec, u32 } from '../codec.ts'
 import { u32ListToBytes } from '../bytes.ts'
+import { boundedBytes, boundedList, type Codec, defineCodec, u32 } from '../codec.ts'
 import { taggedHash } from '../hash.ts'
 import { MAX_BLOCK_TRANSACTIONS, MAX_GOSSIP_BYTES, MAX_TRANSACTION_BYTES, MAX_UNIT_TOKENS } from '../limits.ts'
 import { ticketProofCodec } from '../lottery/proof.ts'
@@ -31,7 +31,11 @@ export const bodyCodec: Codec<BlockBody> = defineCodec('body', bodyCoder, MAX_GO
 
 export const blockCodec: Codec<Block> = defineCodec(
   'block',
-  P.struct({ header: headerCodec.coder, body: bodyCoder, proof: ticketProofCodec.coder }) as unknown as P.CoderType<Block>,
+  P.struct({
+    header: headerCodec.coder,
+    body: bodyCoder,
+    proof: ticketProofCodec.coder,
+  }) as unknown as P.CoderType<Block>,
   MAX_GOSSIP_BYTES,
 )
 

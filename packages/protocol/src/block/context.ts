@@ -2,7 +2,8 @@ import { bytesToHex } from '../bytes.ts'
 import { check } from '../errors.ts'
 import type { Model } from '../model/types.ts'
 import type { ModelParams, Params } from '../params/types.ts'
-import { checkCorpus, type Corpus } from '../unit/bootstrap.ts'
+import { type Corpus, checkCorpus } from '../unit/bootstrap.ts'
+import { checkModelFits } from './check-model-fits.ts'
 import { type Genesis, genesisOf } from './genesis.ts'
 
 /** A registered model as loaded: its parameters, weights and bootstrap corpus. */
@@ -23,7 +24,7 @@ export interface ConsensusContext {
 
 /**
  * The context of a network. Throws MODEL_UNREGISTERED or UNIT_PROMPT when a loaded model or corpus is not the one
- * that the parameters list (B2).
+ * that the parameters list (B2), PARAM_CONTRADICTION when parameters and model do not fit each other.
  */
 export function createContext(params: Params, model: Model, corpus: Corpus): ConsensusContext {
   const modelParams = params.models[0]!
@@ -32,6 +33,7 @@ export function createContext(params: Params, model: Model, corpus: Corpus): Con
     'MODEL_UNREGISTERED',
     `the loaded model is ${bytesToHex(model.modelId)}, the parameters list ${modelParams.modelId}`,
   )
+  checkModelFits(params, modelParams, model.config)
   checkCorpus(modelParams, corpus)
   return { params, genesis: genesisOf(params), bootstrap: { params: modelParams, model, corpus } }
 }

@@ -10,10 +10,18 @@ import { headerTicketHash } from './validate-header.ts'
  * The pair is evidence whoever shows it; neither header needs to be in a chain.
  * @returns the key that equivocated. Throws TX_EQUIVOCATION when the pair proves nothing, CODEC_* for malformed bytes.
  */
-export function checkEquivocationEvidence(context: ConsensusContext, first: Uint8Array, second: Uint8Array): { minerKey: Uint8Array } {
+export function checkEquivocationEvidence(
+  context: ConsensusContext,
+  first: Uint8Array,
+  second: Uint8Array,
+): { minerKey: Uint8Array } {
   const a = headerCodec.decode(first)
   const b = headerCodec.decode(second)
-  check(areEquivocating(a, b), 'TX_EQUIVOCATION', 'the two headers have neither a common ticket nor two trace roots for one unit')
+  check(
+    areEquivocating(a, b),
+    'TX_EQUIVOCATION',
+    'the two headers have neither a common ticket nor two trace roots for one unit',
+  )
   for (const header of [a, b]) {
     check(equalBytes(header.chainId, context.genesis.chainId), 'TX_EQUIVOCATION', 'a header belongs to another chain')
     if (!hasValidSignature(header)) throw new ProtocolError('TX_EQUIVOCATION', 'a header is not signed by its miner')

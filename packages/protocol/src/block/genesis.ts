@@ -1,6 +1,6 @@
 import { hexToBytes } from '../bytes.ts'
 import { taggedHash } from '../hash.ts'
-import { genesisState, type GenesisState } from '../ledger/genesis.ts'
+import { type GenesisState, genesisState } from '../ledger/genesis.ts'
 import { FOLD_WORDS } from '../lottery/types.ts'
 import { paramsHash } from '../params/lines.ts'
 import type { Params } from '../params/types.ts'

@@ -16,12 +16,24 @@ import { BLOCK_VERSION, type BlockHeader, hasValidSignature } from './header.ts'
 export function checkHeaderForm(context: ConsensusContext, header: BlockHeader): void {
   const { params, genesis, bootstrap } = context
   check(header.version === BLOCK_VERSION, 'BLOCK_VERSION', `version ${header.version} instead of ${BLOCK_VERSION}`)
-  check(equalBytes(header.chainId, genesis.chainId), 'BLOCK_CHAIN', 'the block belongs to another chain or other parameters')
+  check(
+    equalBytes(header.chainId, genesis.chainId),
+    'BLOCK_CHAIN',
+    'the block belongs to another chain or other parameters',
+  )
   check(header.height >= 1, 'BLOCK_HEIGHT', 'only genesis has height 0')
   const { unit } = header
   check(unit.lane === LANE_BOOTSTRAP, 'UNIT_LANE', 'the paid lane needs jobs, which this version of the rules has not')
-  check(equalBytes(unit.modelId, bootstrap.model.modelId), 'UNIT_MODEL', 'bootstrap units run the first registered model (B2)')
-  check(equalBytes(unit.parentId, header.parentId), 'UNIT_PARENT', "a bootstrap unit's parent is the block's parent (UNT-1)")
+  check(
+    equalBytes(unit.modelId, bootstrap.model.modelId),
+    'UNIT_MODEL',
+    'bootstrap units run the first registered model (B2)',
+  )
+  check(
+    equalBytes(unit.parentId, header.parentId),
+    'UNIT_PARENT',
+    "a bootstrap unit's parent is the block's parent (UNT-1)",
+  )
   checkHeaderTicket({
     unitId: unitId(unit, header.minerKey),
     traceRoot: header.traceRoot,
@@ -64,12 +76,21 @@ export function requiredBits(context: ConsensusContext, ancestry: Ancestry): num
  * What a header must satisfy in its branch (BLK-2, BLK-6): height, time, bits, beacon.
  * @param nowMs the local clock; a block too far ahead is `ignore`, it may be valid later.
  */
-export function checkHeaderInContext(context: ConsensusContext, header: BlockHeader, ancestry: Ancestry, nowMs: number): void {
+export function checkHeaderInContext(
+  context: ConsensusContext,
+  header: BlockHeader,
+  ancestry: Ancestry,
+  nowMs: number,
+): void {
   const { params } = context
   const parent = ancestry.recent.at(-1)!
   check(header.height === parent.height + 1, 'BLOCK_HEIGHT', `height ${header.height} on a parent at ${parent.height}`)
   const median = medianTimePast(ancestry.recent.map((ancestor) => ancestor.timeMs))
-  check(header.timeMs > median, 'BLOCK_TIME_TOO_OLD', `time ${header.timeMs} is not after the median ${median} of its ancestors`)
+  check(
+    header.timeMs > median,
+    'BLOCK_TIME_TOO_OLD',
+    `time ${header.timeMs} is not after the median ${median} of its ancestors`,
+  )
   const launchMs = params.network.genesisTimeMs + params.network.launchDelayMs
   check(header.timeMs >= launchMs, 'BLOCK_BEFORE_LAUNCH', `time ${header.timeMs} is before the launch at ${launchMs}`)
   check(
@@ -80,5 +101,9 @@ export function checkHeaderInContext(context: ConsensusContext, header: BlockHea
   const bits = requiredBits(context, ancestry)
   check(header.bits === bits, 'BLOCK_BITS', `bits 0x${header.bits.toString(16)} instead of 0x${bits.toString(16)}`)
   const beacon = nextBeacon(parent.beacon, headerTicketHash(header))
-  check(equalBytes(header.beacon, beacon), 'BLOCK_BEACON', "the beacon does not follow from the parent's and the ticket (BLK-2)")
+  check(
+    equalBytes(header.beacon, beacon),
+    'BLOCK_BEACON',
+    "the beacon does not follow from the parent's and the ticket (BLK-2)",
+  )
 }

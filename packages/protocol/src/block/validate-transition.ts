@@ -30,8 +30,17 @@ export function applyBlockBody(
 }
 
 /** BLK-7: the state transition leads to the state root in the header. */
-export function checkTransition(context: ConsensusContext, block: Block, reader: StateReader, ltHash: LtHash): AppliedBlock {
+export function checkTransition(
+  context: ConsensusContext,
+  block: Block,
+  reader: StateReader,
+  ltHash: LtHash,
+): AppliedBlock {
   const applied = applyBlockBody(context, block.header, block.body.transactions, reader, ltHash)
-  check(equalBytes(applied.stateRoot, block.header.stateRoot), 'BLOCK_STATE_ROOT', 'the state after the block has another root')
+  check(
+    equalBytes(applied.stateRoot, block.header.stateRoot),
+    'BLOCK_STATE_ROOT',
+    'the state after the block has another root',
+  )
   return applied
 }

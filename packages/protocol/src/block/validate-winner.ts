@@ -8,7 +8,11 @@ import { assignedTask } from './validate-body.ts'
 
 /** A winner's re-executed trace root against the one it committed to (B6). */
 export function checkReplayedRoot(block: Pick<Block, 'header'>, replayedRoot: Uint8Array): void {
-  check(equalBytes(replayedRoot, block.header.traceRoot), 'BLOCK_REPLAY_TRACE', 'the unit re-executes to another trace root (BLK-4)')
+  check(
+    equalBytes(replayedRoot, block.header.traceRoot),
+    'BLOCK_REPLAY_TRACE',
+    'the unit re-executes to another trace root (BLK-4)',
+  )
 }
 
 /**

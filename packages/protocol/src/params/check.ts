@@ -67,6 +67,7 @@ function checkContradictions(params: Params): void {
   )
 
   need(emission.supplyGrains >= 1n, 'emission.supplyGrains is 0')
+  need(emission.tailGrains <= emission.supplyGrains, 'emission.tailGrains exceeds emission.supplyGrains')
   need(
     emission.supplyGrains + emission.premineGrains + emission.faucetGrains < 1n << 63n,
     'emission.supplyGrains, premine and faucet together exceed 2^63 grains (CNV-4)',

@@ -118,5 +118,6 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
 
 /** The field behind a path, or undefined: `models.3.name` is `models.*.name`. */
 export function fieldOf(path: string): ParamField | undefined {
-  return PARAM_FIELDS[path.replace(/^models\.(0|[1-9]\d?)\./, 'models.*.')]
+  const key = path.replace(/^models\.(0|[1-9]\d?)\./, 'models.*.')
+  return Object.hasOwn(PARAM_FIELDS, key) ? PARAM_FIELDS[key] : undefined
 }

@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util'
+import { type DevnetOptions, runDevnet } from './devnet/devnet.ts'
+import { runMain } from './errors.ts'
+import { fractionFlag, integerFlag, parsed } from './options.ts'
+
+const USAGE = `Starts a local Nacre network: one bootstrap node, miners and verifiers as separate processes on libp2p.
+
+  npm run devnet -- [options]
+
+  --miners N          miners (default 3)
+  --verifiers N       verifiers (default 2)
+  --duty F            part of the time each miner works, above 0 to 1 (default: so that all share the machine)
+  --preset NAME       parameter preset (default devnet)
+  --set PATH=VALUE    override a parameter, repeatable, for example --set block.timeMs=3000
+  --until-height N    stop when every node has block N, and exit 0
+  --json              print one JSON object at the end on standard output, progress on standard error
+  --dir PATH          keep the nodes' data there (default: a temporary folder, removed at the end)
+  --stall-seconds N   give up when no block comes for so long (default 120)
+  --help              this text
+`
+
+await runMain(async () => {
+  const { values } = parsed(
+    () =>
+      parseArgs({
+        options: {
+          miners: { type: 'string', default: '3' },
+          verifiers: { type: 'string', default: '2' },
+          duty: { type: 'string' },
+          preset: { type: 'string', default: 'devnet' },
+          set: { type: 'string', multiple: true, default: [] },
+          'until-height': { type: 'string' },
+          json: { type: 'boolean', default: false },
+          dir: { type: 'string' },
+          'stall-seconds': { type: 'string', default: '120' },
+          help: { type: 'boolean', default: false },
+        },
+      }),
+    USAGE,
+  )
+  if (values.help) {
+    process.stdout.write(USAGE)
+    return
+  }
+  const abort = new AbortController()
+  const out = values.json ? process.stderr : process.stdout
+  const interrupt = (): void => {
+    if (abort.signal.aborted) return
+    out.write('\nstopping ...\n')
+    abort.abort()
+  }
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupt)
+  const options: DevnetOptions = {
+    preset: values.preset,
+    overrides: values.set,
+    miners: integerFlag('miners', values.miners, 1, 50),
+    verifiers: integerFlag('verifiers', values.verifiers, 0, 50),
+    dutyCycle: values.duty === undefined ? undefined : fractionFlag('duty', values.duty),
+    untilHeight:
+      values['until-height'] === undefined
+        ? undefined
+        : integerFlag('until-height', values['until-height'], 1, 1_000_000),
+    stallMs: 1000 * integerFlag('stall-seconds', values['stall-seconds'], 5, 86_400),
+    dir: values.dir,
+    print: (line) => out.write(`${line}\n`),
+    signal: abort.signal,
+  }
+  const summary = await runDevnet(options)
+  if (summary === undefined) {
+    // An interrupted run that was meant to reach a height has not done its job.
+    if (options.untilHeight !== undefined) process.exitCode = 130
+    out.write('stopped\n')
+  } else if (values.json) {
+    process.stdout.write(`${JSON.stringify(summary)}\n`)
+  } else {
+    out.write(
+      `height ${summary.height} reached in ${summary.wallSeconds} s: all ${Object.keys(summary.stateRoots).length} nodes agree\n`,
+    )
+  }
+})

@@ -1,0 +1,31 @@
+import { overrideParams, type Params, presetByName } from '@nacre/protocol'
+import { CliError } from './errors.ts'
+
+/** A whole number from a flag, in a range; a wrong one is a usage error that names the flag. */
+export function integerFlag(name: string, text: string, min: number, max: number): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value < min || value > max)
+    throw new CliError(`--${name} is a whole number from ${min} to ${max}, not "${text}"`, 2)
+  return value
+}
+
+/** A fraction above 0 and at most 1 from a flag. */
+export function fractionFlag(name: string, text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 1)) throw new CliError(`--${name} is a number above 0 and at most 1, not "${text}"`, 2)
+  return value
+}
+
+/** `--preset` and `--set` as parameters. */
+export function paramsFrom(preset: string, overrides: readonly string[]): Params {
+  return overrideParams(presetByName(preset), overrides)
+}
+
+/** Wraps `parseArgs` so that an unknown flag is a usage error. */
+export function parsed<T>(parse: () => T, usage: string): T {
+  try {
+    return parse()
+  } catch (error) {
+    throw new CliError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`, 2)
+  }
+}

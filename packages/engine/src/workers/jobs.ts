@@ -1,0 +1,141 @@
+/** What worker threads do, and how: the same code runs inline and behind a thread boundary. */
+import {
+  buildTicketProof,
+  bytesToHex,
+  commitTrace,
+  type KeyedHash,
+  openStep,
+  ProtocolError,
+  type StepOpening,
+  type StepRef,
+  type Ticket,
+  type TicketProof,
+  type TicketProofInput,
+  type Trace,
+  type UnitTask,
+} from '@nacre/protocol'
+import { compareLittleEndian } from '../run/best-ticket.ts'
+import type { RunUnitInput, UnitEngine } from '../run/engine.ts'
+
+/** Executes a unit and draws its tickets. */
+export interface RunUnitJob extends RunUnitInput {
+  readonly kind: 'runUnit'
+  readonly modelId: Uint8Array
+  /** 256-bit little-endian: a unit whose best ticket is below it comes back with its trace. Without it, none does. */
+  readonly winBelow?: Uint8Array
+}
+
+export interface RunUnitOutcome {
+  /** All P + G tokens. */
+  readonly tokens: Uint32Array
+  readonly traceRoot: Uint8Array
+  /** Undefined if the unit draws no ticket. */
+  readonly best: Ticket | undefined
+  readonly tickets: number
+  readonly promptMacs: number
+  readonly decodeMacs: number
+  /** Only for a ticket below `winBelow`: what a block and its openings need. */
+  readonly win: { readonly trace: Trace; readonly proof: TicketProof } | undefined
+}
+
+/** Re-executes a unit (BLK-4). Rejects with BLOCK_TOKENS or BLOCK_REPLAY_TOKENS. */
+export interface ReplayUnitJob {
+  readonly kind: 'replayUnit'
+  readonly modelId: Uint8Array
+  readonly task: UnitTask
+  /** P + G tokens. */
+  readonly tokens: ArrayLike<number>
+  readonly wantTrace?: boolean
+}
+
+export interface ReplayUnitOutcome {
+  readonly traceRoot: Uint8Array
+  /** Only if `wantTrace`. */
+  readonly trace: Trace | undefined
+}
+
+/** Verifies a ticket proof (WRK-7). Rejects with TICKET_*. The outcome is the ticket, 32 bytes. */
+export interface VerifyTicketProofJob extends Omit<TicketProofInput, 'model'> {
+  readonly kind: 'verifyTicketProof'
+  readonly modelId: Uint8Array
+}
+
+/** Opens steps of a trace (AUD-3). Rejects with STEP_OUT_OF_RANGE. */
+export interface OpenStepsJob {
+  readonly kind: 'openSteps'
+  readonly trace: Trace
+  readonly steps: readonly StepRef[]
+}
+
+export type EngineJob = RunUnitJob | ReplayUnitJob | VerifyTicketProofJob | OpenStepsJob
+
+export interface JobOutcomes {
+  readonly runUnit: RunUnitOutcome
+  readonly replayUnit: ReplayUnitOutcome
+  readonly verifyTicketProof: Uint8Array
+  readonly openSteps: readonly StepOpening[]
+}
+
+export type JobKind = keyof JobOutcomes
+export type JobOutcome<J extends EngineJob> = JobOutcomes[J['kind']]
+
+/** Everything but mining is on the way of a block, and goes first. */
+export const JOB_PRIORITIES = ['validation', 'mining'] as const
+export type JobPriority = (typeof JOB_PRIORITIES)[number]
+
+export function priorityOf(job: EngineJob): JobPriority {
+  return job.kind === 'runUnit' ? 'mining' : 'validation'
+}
+
+export type JobRunner = <J extends EngineJob>(job: J) => JobOutcome<J>
+
+/** Runs jobs on the engines of some models. Throws what the engines throw, and MODEL_UNREGISTERED for another model. */
+export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash): JobRunner {
+  const byId = new Map(engines.map((engine) => [bytesToHex(engine.model.modelId), engine]))
+  const engineOf = (modelId: Uint8Array): UnitEngine => {
+    const engine = byId.get(bytesToHex(modelId))
+    if (engine === undefined) throw new ProtocolError('MODEL_UNREGISTERED', `no model ${bytesToHex(modelId)} is loaded`)
+    return engine
+  }
+  const run = (job: EngineJob): JobOutcomes[JobKind] => {
+    switch (job.kind) {
+      case 'runUnit':
+        return runUnit(engineOf(job.modelId), job, hash)
+      case 'replayUnit': {
+        const { traceRoot, trace } = engineOf(job.modelId).replayUnit(job.task, job.tokens)
+        return { traceRoot, trace: job.wantTrace === true ? trace : undefined }
+      }
+      case 'verifyTicketProof':
+        return engineOf(job.modelId).verifyTicketProof(job)
+      case 'openSteps': {
+        const commitment = commitTrace(job.trace, hash)
+        return job.steps.map((step) => openStep(job.trace, commitment, step))
+      }
+    }
+  }
+  return run as JobRunner
+}
+
+function runUnit(engine: UnitEngine, job: RunUnitJob, hash: KeyedHash): RunUnitOutcome {
+  if (job.winBelow !== undefined && job.winBelow.length !== 32) throw new RangeError('winBelow has 32 bytes')
+  const { trace, commitment, traceRoot, best, tickets, promptMacs, decodeMacs } = engine.runUnit(job)
+  const { winBelow, modelParams } = job
+  const wins = best !== undefined && winBelow !== undefined && compareLittleEndian(best.hash, winBelow) < 0
+  const win = wins
+    ? {
+        trace,
+        proof: buildTicketProof(trace, commitment.subroots, commitment.top, best.position, modelParams.tileRows, hash),
+      }
+    : undefined
+  return { tokens: trace.tokens, traceRoot, best, tickets, promptMacs, decodeMacs, win }
+}
+
+/** The buffers of an outcome that are worth moving instead of copying. */
+export function transfersOf(outcome: JobOutcomes[JobKind]): ArrayBuffer[] {
+  if (outcome instanceof Uint8Array || Array.isArray(outcome)) return []
+  const { trace } = 'win' in outcome ? (outcome.win ?? { trace: undefined }) : (outcome as ReplayUnitOutcome)
+  if (trace === undefined) return []
+  const arrays = [trace.h, trace.x, trace.k, trace.v, trace.kScale, trace.vScale, trace.o, trace.oScale].flat()
+  // Tokens stay: the outcome may hold them twice.
+  return arrays.map((array) => array.buffer as ArrayBuffer)
+}
