@@ -22,11 +22,15 @@ if (!isFresh()) {
     stdio: ['ignore', 2, 2],
   })
   if (result.status !== 0) {
-    process.stderr.write('nacre: npm ci failed; the lines above say why. Node 20 or later and npm 10 or later are needed.\n')
+    process.stderr.write(
+      'nacre: npm ci failed; the lines above say why. Node 20 or later and npm 10 or later are needed.\n',
+    )
     process.exit(result.status ?? 1)
   }
   if (!existsSync(pinnedNode)) {
-    process.stderr.write('nacre: npm skipped the install script of the package "node"; run npm ci without --ignore-scripts.\n')
+    process.stderr.write(
+      'nacre: npm skipped the install script of the package "node"; run npm ci without --ignore-scripts.\n',
+    )
     process.exit(1)
   }
 }

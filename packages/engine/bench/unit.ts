@@ -90,7 +90,7 @@ const round = (i: number): void => {
   const proof = measure('build ticket proof', () =>
     buildTicketProof(trace, commitment.subroots, commitment.top, best!.position, modelParams.tileRows, hash),
   )
-  const claim = { modelParams, promptTokens: PROMPT_TOKENS, traceRoot, ticket: best!, lane: LANE_BOOTSTRAP, proof }
+  const claim = { modelParams, promptTokens: PROMPT_TOKENS, traceRoot, ticket: best!, lane: LANE_BOOTSTRAP, proof } as const
   const input = { ...drawKeys(i, 7), ...claim, target: 1n << 255n }
   measure('verify ticket proof', () => verifier.verifyTicketProof(input))
   measure("verify ticket proof, W' in memory", () => engine.verifyTicketProof(input))

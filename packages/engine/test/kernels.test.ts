@@ -118,7 +118,7 @@ describe.each(['wasm-simd', 'scalar'] as const)('%s', (name) => {
       const row = random.chance(0.1) ? new Float32Array(n) : random.f32(n, random.chance(0.5))
       if (random.chance(0.3)) row[random.below(n)] = random.pick([Number.NaN, Infinity, -Infinity])
       // Ties between two integers.
-      if (random.chance(0.3)) row.forEach((_, i) => void (row[i] = i === 0 ? 63 : random.below(125) / 2 - 31))
+      if (random.chance(0.3)) row.set(row.map((_, i) => (i === 0 ? 63 : random.below(125) / 2 - 31)))
       place(kernels, A, row)
       const scale = kernels.quantise(A, n, B)
       const expected = quantiseRow(row)

@@ -284,9 +284,10 @@ describe('libp2p peers', () => {
     let asked = 0
     await liar.handle(exchangeProtocol, async (stream: Stream) => {
       asked += 1
+      const first = asked === 1
       const frames = lpStream(stream)
       await frames.read()
-      await frames.write(asked === 1 ? new Uint8Array(100_000) : bytesOf(lines.join('\n')))
+      await frames.write(first ? new Uint8Array(100_000) : bytesOf(lines.join('\n')))
       await stream.close()
     })
     await liar.dial(multiaddr(ours.addresses()[0]!))

@@ -8,7 +8,7 @@ import { CliError } from '../errors.ts'
 import { calibrate } from './calibrate.ts'
 import { type NodeChild, type ReadyLine, startChild, stopChild } from './child.ts'
 import { fetchBlock, fetchStatus, followEvents, type NodeStatus } from './rpc-client.ts'
-import { formatBlock } from './screen.ts'
+import { type BlockEvent, formatBlock } from './screen.ts'
 
 export interface DevnetOptions {
   readonly preset: string
@@ -246,7 +246,7 @@ class Devnet {
   }
 
   #onEvent(member: Member, name: string, data: unknown): void {
-    if (name === 'block' && member.role === 'boot') this.#printBlock(data as BlockView & { replayMs: number }, member)
+    if (name === 'block' && member.role === 'boot') this.#printBlock(data as BlockEvent)
     if (name === 'reorg' && member.role === 'boot')
       this.#options.print(`reorganisation: ${(data as { left: string[] }).left.length} blocks replaced`)
     if (name === 'verdict') {
@@ -258,21 +258,10 @@ class Devnet {
     }
   }
 
-  #printBlock(block: BlockView & { replayMs: number }, boot: Member): void {
-    const miner = this.#nameOf(block.minerKey)
-    const sinceParentMs = this.#lastBlockTimeMs === undefined ? 0 : block.timeMs - this.#lastBlockTimeMs
+  #printBlock(block: BlockEvent): void {
+    const sinceParentMs = this.#lastBlockTimeMs === undefined ? undefined : block.timeMs - this.#lastBlockTimeMs
     this.#lastBlockTimeMs = block.timeMs
-    const supplyGrains = supplyOf(boot.status)
-    this.#options.print(
-      formatBlock({
-        block,
-        miner,
-        replayMs: block.replayMs,
-        sinceParentMs,
-        supplyGrains,
-        peers: boot.status?.peers ?? 0,
-      }),
-    )
+    this.#options.print(formatBlock(block, this.#nameOf(block.minerKey), sinceParentMs))
   }
 
   #nameOf(minerKey: string): string {
@@ -322,19 +311,8 @@ class Devnet {
       tokens: sum('tokens'),
       tickets: sum('tickets'),
       usefulShare: 0,
-      supply: supplyOf(boot.status).toString(),
+      supply: boot.status?.supplyGrains ?? '0',
       wallSeconds: Math.round((performance.now() - this.#startMs) / 100) / 10,
     }
   }
-}
-
-/** Grains that exist: created at genesis or emitted, less what burned. */
-function supplyOf(status: NodeStatus | undefined): bigint {
-  if (status === undefined) return 0n
-  return (
-    BigInt(status.premineGrains) +
-    BigInt(status.faucetGrains) +
-    BigInt(status.emittedGrains) -
-    BigInt(status.burnedGrains)
-  )
 }

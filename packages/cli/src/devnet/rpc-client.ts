@@ -7,10 +7,7 @@ export interface NodeStatus {
   readonly tip: string
   readonly stateRoot: string
   readonly peers: number
-  readonly emittedGrains: string
-  readonly burnedGrains: string
-  readonly premineGrains: string
-  readonly faucetGrains: string
+  readonly supplyGrains: string
   readonly miner?: {
     readonly units: number
     readonly tokens: number

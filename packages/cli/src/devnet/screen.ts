@@ -14,26 +14,26 @@ export function formatNcr(grains: bigint): string {
   return `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, '0')}`
 }
 
-export interface BlockLine {
-  readonly block: BlockView
-  readonly miner: string
+/** A block as the event stream tells it. */
+export interface BlockEvent extends BlockView {
+  /** Time of the re-execution on the node that tells. */
   readonly replayMs: number
-  readonly sinceParentMs: number
-  readonly supplyGrains: bigint
+  readonly supplyGrains: string
   readonly peers: number
 }
 
-/** One line per block: height, winner, lane, tokens, verification time, supply, peers, and what the model wrote. */
-export function formatBlock({ block, miner, replayMs, sinceParentMs, supplyGrains, peers }: BlockLine): string {
+/** One line per block: height, time since its parent, winner, lane, tokens, check, supply, peers, question and answer. */
+export function formatBlock(block: BlockEvent, miner: string, sinceParentMs: number | undefined): string {
+  const since = sinceParentMs === undefined ? '' : `${(sinceParentMs / 1000).toFixed(1)} s`
   const cells = [
     `#${block.height}`.padEnd(5),
-    `${(sinceParentMs / 1000).toFixed(1)} s`.padStart(7),
+    since.padStart(7),
     miner.padEnd(8),
-    block.lane.padEnd(9),
+    block.lane,
     `${block.newTokens} tokens`,
-    `checked in ${Math.round(replayMs)} ms`.padEnd(17),
-    `supply ${formatNcr(supplyGrains)}`,
-    `${peers} peers`,
+    `re-executed in ${Math.round(block.replayMs)} ms`.padEnd(21),
+    `supply ${formatNcr(BigInt(block.supplyGrains))} NCR`,
+    `${block.peers} peers`,
   ]
-  return `${cells.join('  ')}  "${printable(block.text, 40)}"`
+  return `${cells.join('  ')}\n         ${printable(block.question, 60)} ▸ ${printable(block.answer, 60)}`
 }

@@ -68,12 +68,13 @@ export interface RandomModelOptions {
   readonly rank: number
   readonly maxSeqLen: number
   readonly layers?: number
+  readonly dModel?: number
 }
 
 /** A small model of random shape: grouped-query, multi-head and multi-query attention, odd widths, tied and untied heads. */
 export function randomModel(random: Random, options: RandomModelOptions): Model {
   const { extreme, rank, maxSeqLen } = options
-  const dModel = rank * (1 + random.below(3))
+  const dModel = options.dModel ?? rank * (1 + random.below(3))
   const nKvHeads = 1 + random.below(3)
   const nHeads = nKvHeads * (1 + random.below(3))
   const headDim = random.pick([2, 4, 6, 8, 10, 16])
@@ -88,7 +89,9 @@ export function randomModel(random: Random, options: RandomModelOptions): Model 
     eosToken: random.below(vocabSize),
     tokenizerHash: BYTE_TOKENIZER_HASH,
   }
+  // The embedding itself must not overflow.
   const embed = matrix(random, vocabSize, dModel, extreme)
+  embed.scale.set(embed.scale.map((scale) => Math.min(scale, 1e36)))
   return buildModel(config, {
     embed,
     layers: Array.from({ length: nLayers }, () => ({

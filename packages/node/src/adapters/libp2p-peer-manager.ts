@@ -105,8 +105,9 @@ export class PeerManager {
     return [...this.#links].filter(([, link]) => link.readyMs !== undefined).map(([name]) => name)
   }
 
+  /** An open connection to one of {@link peers}. */
   connectionTo(name: PeerName): Connection | undefined {
-    return this.#connections(name).find((connection) => connection.status === 'open')
+    return this.#links.get(name)?.readyMs === undefined ? undefined : this.#openConnection(name)
   }
 
   /** A peer spoke one of our protocols: it is of our network, even if identify is not through yet. */
@@ -119,6 +120,10 @@ export class PeerManager {
     for (const connection of this.#connections(name)) connection.abort(new Error(reason))
   }
 
+  #openConnection(name: PeerName): Connection | undefined {
+    return this.#connections(name).find((connection) => connection.status === 'open')
+  }
+
   #connections(name: PeerName): Connection[] {
     const link = this.#links.get(name)
     return link === undefined ? [] : this.#options.node.getConnections(link.id)
@@ -127,7 +132,7 @@ export class PeerManager {
   #opened(connection: Connection): void {
     const name = connection.remotePeer.toString()
     // Peers are counted, not connections: two that dial each other at once have two of these (G15).
-    if (this.#links.has(name) || this.#stopping.signal.aborted) return
+    if (this.#links.has(name) || connection.status !== 'open' || this.#stopping.signal.aborted) return
     const nowMs = this.#options.clock.nowMs()
     this.#links.set(name, { id: connection.remotePeer, openedMs: nowMs, readyMs: undefined, hearingMs: nowMs })
   }
@@ -152,9 +157,9 @@ export class PeerManager {
   #ready(id: PeerId): void {
     const name = id.toString()
     const link = this.#links.get(name)
-    if (link === undefined) return
+    if (link === undefined || this.#openConnection(name) === undefined) return
     this.#options.book.connected(name)
-    if (link.readyMs !== undefined || this.connectionTo(name) === undefined) return
+    if (link.readyMs !== undefined) return
     link.readyMs = this.#options.clock.nowMs()
     this.#options.listeners.emit(name, 'connect')
     if (this.#missing() > 0) void this.#exchange(name)
@@ -181,10 +186,9 @@ export class PeerManager {
   #maintain(): void {
     this.#dropUseless()
     this.#dialDue()
-    const { clock, random, timing } = this.#options
+    const { clock, random } = this.#options
     const peers = this.peers()
     if (this.#missing() === 0 || peers.length === 0 || clock.nowMs() < this.#nextExchangeMs) return
-    this.#nextExchangeMs = clock.nowMs() + timing.exchangeMs / 2 + random.below(timing.exchangeMs)
     void this.#exchange(peers[random.below(peers.length)]!)
   }
 
@@ -250,7 +254,8 @@ export class PeerManager {
   }
 
   async #exchange(name: PeerName): Promise<void> {
-    const { requests, book, singleHost, log } = this.#options
+    const { requests, book, singleHost, log, clock, random, timing } = this.#options
+    this.#nextExchangeMs = clock.nowMs() + timing.exchangeMs / 2 + random.below(timing.exchangeMs)
     const limits = { timeoutMs: EXCHANGE_MS, maxResponseBytes: MAX_EXCHANGE_BYTES }
     try {
       const answer = await requests.request(name, this.#exchangeProtocol, new Uint8Array(), limits)

@@ -70,6 +70,7 @@ export class Chain {
   readonly #listeners = new Set<(event: TipEvent) => void>()
   /** The best chain by height. */
   #best: TreeNode[] = []
+  #closed = false
 
   constructor(options: ChainOptions) {
     this.context = options.context
@@ -175,6 +176,10 @@ export class Chain {
 
   /** The second half of {@link offer}, for a block that has passed {@link precheck}. */
   async settle(id: Uint8Array, block: Block): Promise<OfferResult> {
+    if (this.#closed) throw new NodeError('STOPPED', 'the chain is closed')
+    // Once more, because the parent may have failed while the ticket proof was checked.
+    const parent = this.tree.get(block.header.parentId)
+    check(parent?.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the parent is invalid')
     const node = this.#admit(id, block)
     if (!isBetterBranch(node.totalWork, this.tip.totalWork)) return 'side'
     return this.#queue.run(this.classOf(block.header), async () => {
@@ -190,9 +195,11 @@ export class Chain {
     await this.#queue.run('bonded', () => this.#selectBest())
   }
 
-  close(): void {
-    this.#queue.close()
+  /** Refuses new blocks and resolves once the validation under way has ended: then the store can be closed. */
+  async close(): Promise<void> {
+    this.#closed = true
     this.#listeners.clear()
+    await this.#queue.close()
   }
 
   readonly #stored: StateReader = { get: (key) => this.#store.stateEntry(key) }
@@ -241,6 +248,7 @@ export class Chain {
     const joining: { node: TreeNode; id: Uint8Array; effect: BlockEffect }[] = []
     let replayMs = 0
     for (const node of pathFrom(fork, candidate)) {
+      if (this.#closed) throw new NodeError('STOPPED', 'the chain is closed')
       try {
         const block = this.block(node)
         if (block === undefined)
@@ -253,6 +261,9 @@ export class Chain {
             await this.#workers.replayRoot(assignedTask(this.context, block.header), block.body.tokens),
           )
           replayMs += this.#clock.nowMs() - startMs
+          // BLK-4: remembered by block id, so that a block whose descendant fails is not executed again.
+          node.status = BLOCK_STATUS.valid
+          this.#store.setStatus(node.id, BLOCK_STATUS.valid)
         }
         view.apply(applied.changes)
         ltHash = applied.ltHash
@@ -264,7 +275,6 @@ export class Chain {
       }
     }
     this.#store.move({ leaving, joining, tip: candidate.id })
-    for (const { node } of joining) node.status = BLOCK_STATUS.valid
     this.#best.splice(fork.header.height + 1, leaving.length, ...joining.map(({ node }) => node))
     const event: TipEvent = {
       tip: candidate,

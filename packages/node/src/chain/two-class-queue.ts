@@ -17,6 +17,7 @@ export class TwoClassQueue {
   readonly #queues: Record<QueueClass, Waiting[]> = { bonded: [], other: [] }
   #bondedTurns = 0
   #running = false
+  #drained: Promise<void> = Promise.resolve()
   #closed = false
 
   /** @param limit most jobs that may wait in each class. */
@@ -35,20 +36,20 @@ export class TwoClassQueue {
     if (queue.length >= this.#limit) return Promise.reject(new NodeError('BUSY', `${queue.length} jobs are waiting`))
     return new Promise<T>((resolve, reject) => {
       queue.push({ run: () => job().then(resolve, reject), cancel: reject })
-      void this.#drain()
+      if (!this.#running) this.#drained = this.#drain()
     })
   }
 
-  /** Rejects everything that waits; a running job finishes. */
-  close(): void {
+  /** Rejects everything that waits; resolves once the running job has finished. */
+  async close(): Promise<void> {
     this.#closed = true
     for (const queue of Object.values(this.#queues)) {
       for (const waiting of queue.splice(0)) waiting.cancel(new NodeError('STOPPED', 'the queue is closed'))
     }
+    await this.#drained
   }
 
   async #drain(): Promise<void> {
-    if (this.#running) return
     this.#running = true
     for (let next = this.#next(); next !== undefined; next = this.#next()) await next.run()
     this.#running = false

@@ -10,10 +10,17 @@ export type PeerName = string
 
 export type GossipTopic = 'block' | 'transaction'
 
-/** Judges a gossip message before it is forwarded. Never throws; heavy work goes to workers. */
+/**
+ * Judges a gossip message before it is forwarded. `bytes` is the validator's own copy.
+ *
+ * Heavy work goes to workers: a validator that throws, or takes longer than GOSSIP_VALIDATION_MS, counts as 'ignore', and
+ * so does a message for which there is no room in the queue. Each 'reject' costs the sender REJECT_POINTS.
+ * A verdict is final: equal bytes are not shown again for GOSSIP_SEEN_MS, whoever sends them. What is ignored because
+ * something is still missing must be kept and judged again by the caller.
+ */
 export type GossipValidator = (from: PeerName, bytes: Uint8Array) => Promise<GossipVerdict>
 
-/** Answers one request. A thrown error closes the exchange without an answer. */
+/** Answers one request, within SERVE_REQUEST_MS. A thrown error closes the exchange without an answer. */
 export type RequestHandler = (from: PeerName, request: Uint8Array) => Promise<Uint8Array>
 
 export interface RequestOptions {
@@ -21,7 +28,11 @@ export interface RequestOptions {
   readonly maxResponseBytes: number
 }
 
-/** Why a request got no answer. */
+/**
+ * Why a request got no answer. PEER_UNREACHABLE: not one of `peers()`, or too many requests are already waiting for it;
+ * either way nothing was sent, and the peer is not to blame. CLOSED_WITHOUT_ANSWER: it refused, failed or went away.
+ * TOO_LARGE: the answer exceeds the caller's limit.
+ */
 export type NetworkErrorCode =
   | 'PEER_UNREACHABLE'
   | 'PROTOCOL_UNSUPPORTED'
@@ -45,18 +56,33 @@ export interface Network {
   addresses(): string[]
   /** Connected peers, each once however many connections there are. */
   peers(): PeerName[]
-  /** Called after a peer connects (once per peer) and after its last connection closes. Returns an unsubscribe function. */
+  /**
+   * Called after a peer connects (once per peer) and after its last connection closes, but not after `stop()` was called.
+   * Returns an unsubscribe function.
+   */
   onPeer(listener: (peer: PeerName, event: 'connect' | 'disconnect') => void): () => void
-  /** Subscribes to a topic; a message the validator accepts is forwarded to others. One subscription per topic. */
+  /**
+   * Subscribes to a topic; a message the validator accepts is forwarded to others. One subscription per topic: a second
+   * call replaces the validator. Our own messages do not come back.
+   */
   subscribe(topic: GossipTopic, validator: GossipValidator): void
-  /** Sends to the topic's mesh. Resolves with the number of peers it was sent to. `bytes` above `maxGossipBytes` is a NetworkError TOO_LARGE. */
+  /**
+   * Sends to the peers subscribed to the topic. Resolves with the number of them: 0 if there are none, or if these bytes
+   * were sent or received before. Rejects with {@link NetworkError}: TOO_LARGE above MAX_GOSSIP_BYTES, STOPPED.
+   */
   publish(topic: GossipTopic, bytes: Uint8Array): Promise<number>
-  /** Registers the one handler of a request protocol such as `headers`. Requests above `maxRequestBytes` are dropped. */
+  /**
+   * Registers the one handler of a request protocol such as `headers`; a second call replaces it. Requests above
+   * `maxRequestBytes` are dropped. `maxRequestBytes` is also what each open request may cost in memory.
+   */
   handle(protocol: string, handler: RequestHandler, limits: { readonly maxRequestBytes: number }): void
-  /** Sends one request and waits for its answer. Rejects with {@link NetworkError} and nothing else. */
+  /**
+   * Sends one request to one of `peers()` and waits for its answer. `timeoutMs` includes waiting for a free slot.
+   * Rejects with {@link NetworkError} and nothing else.
+   */
   request(peer: PeerName, protocol: string, request: Uint8Array, options: RequestOptions): Promise<Uint8Array>
-  /** Lowers a peer's score; at `banScore` it is disconnected and refused for `banMs`. */
+  /** Adds penalty points, forgiven with time. At BAN_SCORE the peer is disconnected and refused for BAN_MS. */
   penalise(peer: PeerName, points: number, reason: string): void
-  /** Closes everything; pending requests reject with STOPPED. Idempotent. */
+  /** Closes everything, within a few seconds even if a peer hangs; pending requests reject with STOPPED. Idempotent. */
   stop(): Promise<void>
 }

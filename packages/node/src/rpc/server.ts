@@ -5,7 +5,7 @@ import { NodeError } from '../errors.ts'
 import { MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES } from '../limits-chain.ts'
 import type { FullNode } from '../node.ts'
 import { EventStream } from './event-stream.ts'
-import { accountView, blockView, supplyView } from './views.ts'
+import { accountView, blockView, supplyGrains, supplyView } from './views.ts'
 
 export interface RpcServer {
   /** Where it listens, such as `http://127.0.0.1:41234`. */
@@ -131,7 +131,12 @@ function integerOr(text: string | undefined, fallback: number): number {
 function forwardEvents(node: FullNode, events: EventStream): (() => void)[] {
   return [
     node.events.on('block', ({ node: block, replayMs }) =>
-      events.send('block', { ...blockView(node.chain, block), replayMs }),
+      events.send('block', {
+        ...blockView(node.chain, block),
+        replayMs,
+        supplyGrains: supplyGrains(node.chain.tipState().reader).toString(),
+        peers: node.network.peers().length,
+      }),
     ),
     node.events.on('reorg', ({ left, tip }) =>
       events.send('reorg', { left: left.map((block) => block.hex), tip: tip.hex }),

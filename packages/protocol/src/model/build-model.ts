@@ -25,7 +25,8 @@ function checkF32(data: Float32Array, name: string): void {
 /**
  * Validates configuration and weights, and computes manifest and `modelId` (MOD-1).
  * Throws MODEL_MALFORMED: dimensions outside their bounds or not those of the arrays; an int8 weight outside [-63, 63];
- * a scale that is negative, subnormal or not finite; a norm gain or rotary value that is not finite.
+ * a scale that is negative, subnormal or not finite; a norm gain or rotary value that is not finite; an embedding scale so large
+ * that an embedding row could overflow (so that h[0] is finite without a further rule).
  * @param hash a faster keyed BLAKE3, if there is one.
  */
 export function buildModel(config: ModelConfig, weights: ModelWeights, hash: KeyedHash = keyedHash): Model {
@@ -60,6 +61,9 @@ export function buildModel(config: ModelConfig, weights: ModelWeights, hash: Key
     if (array instanceof Int8Array) checkInt8(array, shape.name)
     else checkF32(array, shape.name)
     return tensorRoot({ ...shape, data: array }, hash)
+  })
+  weights.embed.scale.forEach((scale, token) => {
+    need(Number.isFinite(Math.fround(QUANT_MAX * scale)), `the embedding of token ${token} overflows`)
   })
   const manifest: ModelManifest = { config, tensorRoots }
   return { ...weights, config, manifest, modelId: modelIdOf(manifest) }

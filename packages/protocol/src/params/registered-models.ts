@@ -6,7 +6,7 @@ export interface RegisteredModel {
 }
 
 export const NACRE_SMALL: RegisteredModel = {
-  modelId: 'a1984316e99a5a4b693b0ae5e531a8f77ac46837043d455d8c7e2512453db116',
+  modelId: '56e83e53617ff6c410e379797e90d6457da1c0100b6aa28bd413d4856082bf08',
   corpusRoot: 'c22fb11ba416a188c0dae885b684a7b6e3209bf476e76820db38d674f4e648d7',
 }
 
