@@ -1,5 +1,6 @@
 export { Miner, type MinerOptions, type MinerStats } from './miner.ts'
 export { serveOpenings } from './openings.ts'
+export { reportEquivocation } from './report-equivocation.ts'
 export { TraceShelf } from './trace-shelf.ts'
 export {
   engineUnitRunner,

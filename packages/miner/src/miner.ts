@@ -1,4 +1,4 @@
-import { type FullNode, NodeError, sleep, type TreeNode } from '@nacre/node'
+import { type FullNode, NetworkError, NodeError, sleep, type TreeNode } from '@nacre/node'
 import {
   type Ancestry,
   assembleBlock,
@@ -20,6 +20,7 @@ import {
   unitId,
   unitTickets,
 } from '@nacre/protocol'
+import { reportEquivocation } from './report-equivocation.ts'
 import { selectTransactions } from './select-transactions.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { UnitOutcome, UnitRunner } from './unit-runner.ts'
@@ -52,6 +53,7 @@ export class Miner {
   readonly #abort = new AbortController()
   #counter: number
   #loop: Promise<void> | undefined
+  #unsubscribe: (() => void) | undefined
 
   constructor(options: MinerOptions) {
     if (!(options.dutyCycle > 0 && options.dutyCycle <= 1))
@@ -62,10 +64,14 @@ export class Miner {
   }
 
   start(): void {
-    this.#loop ??= this.#run()
+    if (this.#loop !== undefined) return
+    const { node, keys } = this.#options
+    this.#unsubscribe = node.events.on('equivocation', ({ evidence }) => void reportEquivocation(node, keys, evidence))
+    this.#loop = this.#run()
   }
 
   async stop(): Promise<void> {
+    this.#unsubscribe?.()
     this.#abort.abort()
     await this.#loop
   }
@@ -75,10 +81,11 @@ export class Miner {
     const { signal } = this.#abort
     const { network } = node.context.params
     const launchMs = network.genesisTimeMs + network.launchDelayMs
+    await this.#takeUpLastSigned()
     while (!signal.aborted) {
       const nowMs = node.clock.nowMs()
       if (nowMs < launchMs || node.isSyncing) {
-        await sleep(node.clock, Math.max(1, Math.min(IDLE_MS, launchMs - nowMs)) || IDLE_MS, signal)
+        await sleep(node.clock, nowMs < launchMs ? Math.min(IDLE_MS, launchMs - nowMs) : IDLE_MS, signal)
         continue
       }
       try {
@@ -158,14 +165,31 @@ export class Miner {
       assembleBlock({ context, ancestry, timeMs, won, transactions, reader, ltHash, keys }),
     )
     shelf.put(blockId(block.header), trace)
+    await this.#offer(block)
+  }
+
+  async #offer(block: Block): Promise<void> {
+    const { node } = this.#options
+    const { height } = block.header
     try {
       const result = await node.publishBlock(block)
       if (result === 'best') this.stats.blocks++
-      node.log.info({ event: 'block_won', height: base.height, id: bytesToHex(blockId(block.header)), result })
+      node.log.info({ event: 'block_won', height, id: bytesToHex(blockId(block.header)), result })
     } catch (error) {
-      if (!(error instanceof ProtocolError || error instanceof NodeError)) throw error
-      node.log.warn({ event: 'own_block_refused', height: base.height, code: error.code, error: error.message })
+      if (!(error instanceof ProtocolError || error instanceof NodeError || error instanceof NetworkError)) throw error
+      node.log.warn({ event: 'own_block_refused', height, code: error.code, error: error.message })
     }
+  }
+
+  /** A block that was signed but never published, because the process died in between, is still worth its work. */
+  async #takeUpLastSigned(): Promise<void> {
+    const { node, keys } = this.#options
+    const note = node.store.note(LAST_SIGNED)
+    if (note === undefined) return
+    const block = blockCodec.decode(note.subarray(32))
+    const { header } = block
+    const isOurs = equalBytes(header.minerKey, keys.publicKey)
+    if (isOurs && equalBytes(header.parentId, node.chain.tip.id)) await this.#offer(block)
   }
 
   /** BLK-3: a miner persists what it signs, and never signs two headers for one unit, not even after a crash. */

@@ -28,6 +28,9 @@ export const MAX_ANSWER_BYTES: number = MIB
 /** One request of the sync or an opening. */
 export const REQUEST_TIMEOUT_MS = 10_000
 
+/** Units whose headers are remembered, to tell siblings of one ticket (BLK-3): two headers of about 600 bytes each. */
+export const MAX_WATCHED_UNITS = 1_024
+
 /** Transactions waiting for a block: 4,096, together at most 16 MiB. */
 export const MAX_MEMPOOL_TRANSACTIONS = 4_096
 export const MAX_MEMPOOL_BYTES: number = 16 * MIB

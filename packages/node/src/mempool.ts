@@ -5,7 +5,6 @@ import {
   check,
   checkTransactionForm,
   decodeTransaction,
-  ProtocolError,
   readAccount,
   type StateReader,
   type Transaction,
@@ -13,6 +12,9 @@ import {
 } from '@nacre/protocol'
 import { NodeError } from './errors.ts'
 import { MAX_MEMPOOL_BYTES, MAX_MEMPOOL_PER_ACCOUNT, MAX_MEMPOOL_TRANSACTIONS } from './limits-chain.ts'
+
+/** A transaction replaces another with its nonce if its fee is higher by more than one part in this many. */
+const REPLACEMENT_DIVISOR = 10n
 
 interface Entry {
   readonly id: string
@@ -61,10 +63,17 @@ export class Mempool {
     check(account.balance >= transaction.fee, 'TX_INSUFFICIENT_FUNDS', 'the account cannot pay the fee')
     const key = bytesToHex(accountId)
     const queue = this.#byAccount.get(key) ?? new Map<bigint, Entry>()
-    check(!queue.has(transaction.nonce), 'TX_NONCE_LOW', 'another transaction with this nonce is waiting')
-    if (this.#ids.size >= MAX_MEMPOOL_TRANSACTIONS || this.#bytes + bytes.length > MAX_MEMPOOL_BYTES) {
+    const rival = queue.get(transaction.nonce)
+    check(
+      rival === undefined || transaction.fee > rival.transaction.fee + rival.transaction.fee / REPLACEMENT_DIVISOR,
+      'TX_NONCE_LOW',
+      'another transaction with this nonce is waiting, and the fee is not more than a tenth higher',
+    )
+    const freed = rival?.bytes.length ?? 0
+    const isFull = rival === undefined && this.#ids.size >= MAX_MEMPOOL_TRANSACTIONS
+    if (isFull || this.#bytes - freed + bytes.length > MAX_MEMPOOL_BYTES)
       throw new NodeError('BUSY', 'the mempool is full')
-    }
+    if (rival !== undefined) this.#drop(key, queue, transaction.nonce, rival)
     queue.set(transaction.nonce, { id: hex, bytes: bytes.slice(), transaction })
     this.#byAccount.set(key, queue)
     this.#ids.add(hex)
@@ -89,9 +98,10 @@ export class Mempool {
   /** Forgets what the new state has used up. Call after each change of the tip. */
   prune(state: StateReader): void {
     for (const [key, queue] of this.#byAccount) {
-      for (const [nonce, entry] of queue) {
-        if (nonce < readAccount(state, accountOf(entry.transaction.sender)).nonce) this.#drop(key, queue, nonce, entry)
-      }
+      const first = queue.values().next().value
+      if (first === undefined) continue
+      const next = readAccount(state, accountOf(first.transaction.sender)).nonce
+      for (const [nonce, entry] of queue) if (nonce < next) this.#drop(key, queue, nonce, entry)
     }
   }
 
@@ -110,9 +120,4 @@ export class Mempool {
     this.#ids.delete(entry.id)
     this.#bytes -= entry.bytes.length
   }
-}
-
-/** True for errors that say a transaction does not apply now. */
-export function isTransactionError(error: unknown): error is ProtocolError {
-  return error instanceof ProtocolError && (error.code.startsWith('TX_') || error.code === 'SIGNATURE_INVALID')
 }

@@ -1,5 +1,6 @@
 import {
   type Block,
+  type BlockHeader,
   blockCodec,
   blockId,
   bytesToHex,
@@ -7,7 +8,9 @@ import {
   equalBytes,
   ProtocolError,
 } from '@nacre/protocol'
+import type { TreeNode } from './chain/block-tree.ts'
 import { Chain, type OfferResult, type TipEvent } from './chain/chain.ts'
+import { SiblingWatch } from './chain/sibling-watch.ts'
 import { NodeError } from './errors.ts'
 import { EventHub } from './events.ts'
 import { MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS } from './limits-chain.ts'
@@ -30,6 +33,9 @@ import type { BlockWorkers } from './ports/workers.ts'
 import { OrphanPool } from './sync/orphans.ts'
 import { blocksById, headersAfter } from './sync/serve.ts'
 import { Sync } from './sync/sync.ts'
+
+/** Score lost by a peer whose status is malformed, or whose orphan turned out to be provably bad. */
+const BAD_DATA_POINTS = 50
 
 export interface NodeOptions {
   readonly context: ConsensusContext
@@ -59,6 +65,7 @@ export class FullNode {
   readonly store: ChainStore
   readonly #minerKey: Uint8Array | undefined
   readonly #orphans = new OrphanPool()
+  readonly #siblings = new SiblingWatch()
   readonly #sync: Sync
   /** Peers with a block that waits for re-execution and whose miner has nothing at stake (BLK-4): one each. */
   readonly #unvouched = new Set<PeerName>()
@@ -128,9 +135,9 @@ export class FullNode {
     return [...peers.filter(isMiner), ...peers.filter((peer) => !isMiner(peer))]
   }
 
-  /** True while blocks are being fetched from a peer. */
+  /** True while blocks of a branch with more work than ours are being fetched. */
   get isSyncing(): boolean {
-    return this.#sync.isActive
+    return this.#sync.isFetching
   }
 
   /** Offers a block made here and gossips it once it is the best. Rejects like {@link Chain.offer}. */
@@ -151,14 +158,13 @@ export class FullNode {
     if (this.#stopped) return
     this.#stopped = true
     for (const stop of this.#stops.splice(0)) stop()
-    this.chain.close()
-    await this.network.stop()
-    await this.#sync.stop()
+    await Promise.all([this.chain.close(), this.network.stop(), this.#sync.stop()])
     this.events.clear()
     this.store.close()
   }
 
   #onTip(event: TipEvent): void {
+    for (const node of event.left) this.#returnTransactions(node)
     this.mempool.prune(this.chain.tipState().reader)
     if (event.left.length > 0) {
       this.log.info({ event: 'reorg', left: event.left.length, joined: event.joined.length, tip: event.tip.hex })
@@ -175,7 +181,35 @@ export class FullNode {
         replayMs: Math.round(event.replayMs / event.joined.length),
       })
       this.events.emit('block', { node, tokens, replayMs: event.replayMs / event.joined.length })
-      for (const child of this.#orphans.takeChildren(node.id)) void this.#offerFrom(child.from, child.block)
+      this.#offerOrphans(node.id)
+    }
+  }
+
+  /** What a block that left the best chain contained waits for a block again, unless the new branch contains it too. */
+  #returnTransactions(node: TreeNode): void {
+    const state = this.chain.tipState().reader
+    for (const bytes of this.chain.block(node)?.body.transactions ?? []) {
+      try {
+        this.mempool.add(bytes, state)
+      } catch (error) {
+        if (!(error instanceof ProtocolError || error instanceof NodeError)) throw error
+      }
+    }
+  }
+
+  /** Blocks that waited for this parent. They are bounded by the pool, so BLK-4's bound per peer does not apply again. */
+  #offerOrphans(parentId: Uint8Array): void {
+    for (const { from, block } of this.#orphans.takeChildren(parentId)) {
+      const isVouched = this.chain.classOf(block.header) === 'bonded'
+      this.chain.offer(block).then(
+        (result) => {
+          if (result === 'side') this.#offerOrphans(blockId(block.header))
+        },
+        (error: unknown) => {
+          const verdict = this.#verdictOf(from, error, block)
+          if (verdict === 'reject' && !isVouched) this.network.penalise(from, BAD_DATA_POINTS, 'invalid orphan')
+        },
+      )
     }
   }
 
@@ -190,18 +224,24 @@ export class FullNode {
     return this.#offerFrom(from, block, bytes.length)
   }
 
-  async #offerFrom(from: PeerName, block: Block, bytes = 0): Promise<GossipVerdict> {
+  async #offerFrom(from: PeerName, block: Block, bytes: number): Promise<GossipVerdict> {
     const isVouched = this.chain.classOf(block.header) === 'bonded'
-    if (!isVouched && this.#unvouched.has(from)) return 'ignore'
+    if (!isVouched && this.#unvouched.has(from)) {
+      // Gossip does not bring it again (G8); the headers will tell whether it is missed.
+      this.#sync.request(from)
+      return 'ignore'
+    }
     try {
+      if (!isVouched) this.#unvouched.add(from)
+      const { id, isKnown } = await this.chain.precheck(block)
+      if (isKnown || this.#isSurplus(block.header)) return 'ignore'
+      const settled = this.chain.settle(id, block)
       if (isVouched) {
-        const { id, isKnown } = await this.chain.precheck(block)
-        if (isKnown) return 'ignore'
-        this.chain.settle(id, block).catch((error: unknown) => this.#verdictOf(from, error, block))
+        settled.catch((error: unknown) => this.#verdictOf(from, error, block))
         return 'accept'
       }
-      this.#unvouched.add(from)
-      const result = await this.chain.offer(block)
+      const result = await settled
+      if (result === 'side') this.#offerOrphans(id)
       // A side block of a key with nothing at stake was not re-executed here, so it is not vouched for.
       return result === 'best' ? 'accept' : 'ignore'
     } catch (error) {
@@ -216,11 +256,23 @@ export class FullNode {
     }
   }
 
+  /** BLK-3: whether two siblings of this header's ticket are known already; announces the evidence when it is complete. */
+  #isSurplus(header: BlockHeader): boolean {
+    const { isSurplus, evidence } = this.#siblings.see(header)
+    if (evidence !== undefined) {
+      this.log.warn({ event: 'equivocation', minerKey: bytesToHex(header.minerKey) })
+      this.events.emit('equivocation', { evidence })
+    }
+    return isSurplus
+  }
+
   #onGossipTransaction(from: PeerName, bytes: Uint8Array): GossipVerdict {
     try {
       return this.mempool.add(bytes, this.chain.tipState().reader).isNew ? 'accept' : 'ignore'
     } catch (error) {
-      return this.#verdictOf(from, error, undefined)
+      // Whether a nonce is free depends on what each node has seen: an honest peer may relay what another has used.
+      const isUsed = error instanceof ProtocolError && error.code === 'TX_NONCE_LOW'
+      return isUsed ? 'ignore' : this.#verdictOf(from, error, undefined)
     }
   }
 
@@ -257,6 +309,7 @@ export class FullNode {
       if (status.totalWork > this.chain.tip.totalWork) this.#sync.request(peer)
     } catch (error) {
       this.log.debug({ event: 'greeting_failed', peer, error: error instanceof Error ? error.message : String(error) })
+      if (error instanceof ProtocolError) this.network.penalise(peer, BAD_DATA_POINTS, error.code)
     }
   }
 

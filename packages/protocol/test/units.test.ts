@@ -5,7 +5,7 @@ import { bytesToHex } from '../src/bytes.ts'
 import { executeUnit } from '../src/inference/execute.ts'
 import { EMPTY_MERKLE_ROOT } from '../src/merkle.ts'
 import { unitModel } from '../src/model/synthetic.ts'
-import { PRESETS } from '../src/params/presets.ts'
+import { presets } from '../src/params/presets.ts'
 import type { Params } from '../src/params/types.ts'
 import { bootstrapPrompt, bootstrapTask, type Corpus, checkCorpus, corpusRoot } from '../src/unit/bootstrap.ts'
 import { endsByRule } from '../src/unit/length-rule.ts'
@@ -70,7 +70,7 @@ describe('unitId (UNT-1)', () => {
 })
 
 describe('bootstrap prompts (UNT-3)', () => {
-  const params = PRESETS.unit
+  const params = presets.unit
   const corpus: Corpus = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]]
   const length = params.units.bootstrapPromptTokens
   const withLength = (bootstrapPromptTokens: number): Params => ({

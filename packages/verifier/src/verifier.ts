@@ -54,9 +54,7 @@ export class Verifier {
     this.#unsubscribe = this.#node.events.on('block', ({ node }) => {
       this.#waiting.push(node)
       if (this.#waiting.length > MAX_WAITING) this.#waiting.shift()
-      this.#active ??= this.#work().finally(() => {
-        this.#active = undefined
-      })
+      this.#resume()
     })
   }
 
@@ -65,6 +63,13 @@ export class Verifier {
     this.#unsubscribe?.()
     this.#waiting.length = 0
     await this.#active
+  }
+
+  #resume(): void {
+    this.#active ??= this.#work().finally(() => {
+      this.#active = undefined
+      if (this.#waiting.length > 0) this.#resume()
+    })
   }
 
   async #work(): Promise<void> {

@@ -25,8 +25,18 @@ export interface DevnetOptions {
   /** One line of progress. */
   readonly print: (line: string) => void
   readonly signal: AbortSignal
-  /** Called when all nodes run, with their process ids by name: tests kill one. */
-  readonly onRunning?: (pids: () => Readonly<Record<string, number>>) => void
+  /** Called when all nodes run, with a view of them that stays current. */
+  readonly onRunning?: (members: () => readonly DevnetMember[]) => void
+}
+
+/** One node as the devnet sees it. */
+export interface DevnetMember {
+  readonly name: string
+  readonly pid: number | undefined
+  readonly rpc: string
+  readonly restarts: number
+  /** What it said last; undefined between a restart and its first answer. */
+  readonly status: NodeStatus | undefined
 }
 
 /** What `--json` prints. Grains are decimal strings. */
@@ -127,7 +137,13 @@ class Devnet {
     this.#lastProgressMs = performance.now()
     print(`${this.#members.length} nodes are up; RPC of boot: ${boot.ready.rpc}`)
     this.#options.onRunning?.(() =>
-      Object.fromEntries(this.#members.map(({ name, child }) => [name, child.process.pid ?? 0])),
+      this.#members.map(({ name, child, ready, restarts, status }) => ({
+        name,
+        pid: child.process.pid,
+        rpc: ready.rpc,
+        restarts,
+        status,
+      })),
     )
   }
 

@@ -25,10 +25,14 @@ import { decodeByteList, encodeBlocksRequest, encodeHeadersRequest, REQUEST } fr
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/log.ts'
 import { type Network, NetworkError, type PeerName } from '../ports/network.ts'
+import { BLOCK_STATUS } from '../ports/store.ts'
+import { PeerFault } from './peer-fault.ts'
 import { buildLocator } from './serve.ts'
 
 /** Score lost by a peer that sends something provably bad, or headers that lead nowhere. */
 const BAD_DATA_POINTS = 50
+/** Score lost by a peer that lets a request run into its timeout: the fifth in a row bans. */
+const NO_ANSWER_POINTS = 20
 
 interface PendingHeader {
   readonly id: Uint8Array
@@ -46,6 +50,7 @@ export class Sync {
   readonly #log: Logger
   readonly #wanted = new Set<PeerName>()
   #active: Promise<void> | undefined
+  #fetching = false
   #stopped = false
 
   constructor(options: { chain: Chain; network: Network; clock: Clock; log: Logger }) {
@@ -55,23 +60,29 @@ export class Sync {
     this.#log = options.log
   }
 
-  get isActive(): boolean {
-    return this.#active !== undefined
+  /** True while blocks of a branch are fetched whose headers prove more work than ours; a mere claim does not count. */
+  get isFetching(): boolean {
+    return this.#fetching
   }
 
   /** Asks for a synchronisation with this peer soon; many requests are one. */
   request(peer: PeerName): void {
     if (this.#stopped) return
     this.#wanted.add(peer)
-    this.#active ??= this.#work().finally(() => {
-      this.#active = undefined
-    })
+    this.#start()
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     this.#wanted.clear()
     await this.#active
+  }
+
+  #start(): void {
+    this.#active ??= this.#work().finally(() => {
+      this.#active = undefined
+      if (this.#wanted.size > 0) this.#start()
+    })
   }
 
   async #work(): Promise<void> {
@@ -94,10 +105,15 @@ export class Sync {
     if (error instanceof ProtocolError) {
       this.#log.warn({ event: 'sync_failed', peer, code: error.code, error: error.message })
       if (error.verdict === 'reject') this.#network.penalise(peer, BAD_DATA_POINTS, error.code)
+    } else if (error instanceof PeerFault) {
+      this.#log.warn({ event: 'sync_failed', peer, code: error.code, error: error.message })
+      this.#network.penalise(peer, BAD_DATA_POINTS, error.code)
     } else if (error instanceof NetworkError || error instanceof NodeError) {
       this.#log.debug({ event: 'sync_interrupted', peer, code: error.code })
+      if (error.code === 'TIMEOUT') this.#network.penalise(peer, NO_ANSWER_POINTS, error.code)
     } else {
-      throw error
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#log.error({ event: 'internal_error', peer, error: text })
     }
   }
 
@@ -105,9 +121,15 @@ export class Sync {
     const branch = await this.#fetchHeaders(peer)
     if (branch.length === 0) return
     this.#log.info({ event: 'sync_start', peer, from: branch[0]!.header.height, to: branch.at(-1)!.header.height })
-    for (let i = 0; i < branch.length && !this.#stopped; i += MAX_BLOCKS_PER_REQUEST) {
-      await this.#fetchBlocks(peer, branch.slice(i, i + MAX_BLOCKS_PER_REQUEST))
+    this.#fetching = true
+    try {
+      for (let i = 0; i < branch.length && !this.#stopped; i += MAX_BLOCKS_PER_REQUEST) {
+        await this.#fetchBlocks(peer, branch.slice(i, i + MAX_BLOCKS_PER_REQUEST))
+      }
+    } finally {
+      this.#fetching = false
     }
+    if (branch.length >= MAX_HEADERS_PER_ROUND) this.request(peer)
     this.#log.info({ event: 'sync_done', peer, height: this.#chain.tip.header.height })
   }
 
@@ -116,22 +138,30 @@ export class Sync {
     const branch: PendingHeader[] = []
     let locator = buildLocator(this.#chain)
     let base: TreeNode | undefined
+    let last: Uint8Array | undefined
     while (branch.length < MAX_HEADERS_PER_ROUND && !this.#stopped) {
       const headers = await this.#requestHeaders(peer, locator)
+      // Between two answers an honest peer may have moved to another branch: what came so far still counts.
+      if (last !== undefined && headers[0] !== undefined && !equalBytes(headers[0].parentId, last)) break
       for (const header of headers) {
         const id = blockId(header)
+        if (last !== undefined && !equalBytes(header.parentId, last))
+          throw new PeerFault('HEADERS_UNCONNECTED', 'the headers are no chain')
+        last = id
         const known = branch.length === 0 ? this.#chain.tree.get(id) : undefined
         if (known !== undefined) {
           base = known
           continue
         }
         base ??= this.#chain.tree.get(header.parentId)
-        check(base !== undefined, 'BLOCK_PARENT_UNKNOWN', 'the headers do not connect to a block we know')
+        // The locator ends with genesis, so honest headers always start at a block we know.
+        if (base === undefined) throw new PeerFault('HEADERS_UNCONNECTED', 'the headers start at no block we know')
+        check(base.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the headers extend an invalid block')
         this.#checkHeader(base, branch, header)
         branch.push({ id, header })
       }
       if (headers.length < MAX_HEADERS_PER_ANSWER) break
-      locator = [branch.at(-1)?.id ?? base!.id]
+      locator = [last!]
     }
     if (branch.length === 0 || base === undefined) return []
     const work = branch.reduce((sum, { header }) => sum + blockWork(header.bits), base.totalWork)
@@ -149,8 +179,6 @@ export class Sync {
   }
 
   #checkHeader(base: TreeNode, branch: readonly PendingHeader[], header: BlockHeader): void {
-    const parentId = branch.at(-1)?.id ?? base.id
-    check(equalBytes(header.parentId, parentId), 'BLOCK_PARENT_UNKNOWN', 'the headers are no chain')
     checkHeaderForm(this.#chain.context, header)
     const below = this.#chain.ancestry(base)
     const recent = [...below.recent, ...branch.slice(-11).map((pending) => pending.header)].slice(-11)
@@ -171,15 +199,12 @@ export class Sync {
       const bytes = items[i]
       if (bytes === undefined || bytes.length === 0) break
       const block = blockCodec.decode(bytes)
-      check(
-        equalBytes(blockId(block.header), pending.id),
-        'BLOCK_PARENT_UNKNOWN',
-        'the peer sent another block than asked for',
-      )
+      if (!equalBytes(blockId(block.header), pending.id))
+        throw new PeerFault('BLOCK_NOT_ASKED_FOR', 'the peer sent another block than asked for')
       await this.#chain.offer(block)
       accepted++
     }
-    if (accepted === 0) throw new NetworkError('CLOSED_WITHOUT_ANSWER', 'the peer has none of the blocks it announced')
+    if (accepted === 0) throw new PeerFault('BLOCKS_WITHHELD', 'the peer has none of the blocks it announced')
     if (accepted < missing.length) await this.#fetchBlocks(peer, missing.slice(accepted))
   }
 }

@@ -39,8 +39,8 @@ export interface MinerOptions {
   readonly crowd: boolean
   /** Called for each block found: which member of the crowd found it. */
   readonly member?: (stream: RandomStream) => number
-  /** Called when the miner's best block changes, before it goes on mining. */
-  readonly onTip?: (tip: SimBlock) => void
+  /** Called when the miner's best block changes, before it goes on; `nextWorkMacs`: expected MACs of the next block. */
+  readonly onTip?: (tip: SimBlock, nextWorkMacs: number) => void
 }
 
 interface Miner {
@@ -56,6 +56,8 @@ interface Miner {
   remaining: number
   sinceMs: number
   spentMacs: number
+  /** Blocks to be expected of the work spent, at the difficulties it was spent at. */
+  expectedBlocks: number
   pending: Scheduled | undefined
 }
 
@@ -72,10 +74,10 @@ export class MiningNetwork {
   readonly #propagationMs: number
   readonly #launchMs: number
   readonly #miners: Miner[] = []
-  readonly #workOfBits = new Map<number, number>()
+  readonly #workOfBits = new Map<number, bigint>()
   #found = 0
 
-  /** `launchDelayMs`: time between genesis and the start of the simulation; by default the parameters' launch delay. */
+  /** The simulation's time 0 is the announced launch, genesis time plus launch delay: no block is earlier. */
   constructor(params: Params, simulation: Simulation, seed: number, propagationMs: number) {
     this.#params = params
     this.#simulation = simulation
@@ -116,6 +118,7 @@ export class MiningNetwork {
       remaining: luck.exponential(),
       sinceMs: this.#simulation.nowMs,
       spentMacs: 0,
+      expectedBlocks: 0,
       pending: undefined,
     })
     return this.#miners.length - 1
@@ -129,12 +132,12 @@ export class MiningNetwork {
     this.#schedule(index, miner)
   }
 
-  /** MACs that a miner has worked so far. */
-  spentMacs(index: number): number {
+  /** MACs that a miner has worked so far, and the blocks to be expected of them at the difficulties of the time. */
+  effortOf(index: number): { macs: number; expectedBlocks: number } {
     const miner = this.#miners[index]!
     this.#useUp(miner)
     this.#schedule(index, miner)
-    return miner.spentMacs
+    return { macs: miner.spentMacs, expectedBlocks: miner.expectedBlocks }
   }
 
   /** The best branch that any miner knows, heights 1 and up in order. */
@@ -148,9 +151,13 @@ export class MiningNetwork {
 
   /** Expected MACs of a block with these bits (BLK-5). */
   workOf(bits: number): number {
+    return Number(this.#exactWorkOf(bits))
+  }
+
+  #exactWorkOf(bits: number): bigint {
     let work = this.#workOfBits.get(bits)
     if (work === undefined) {
-      work = Number(workOfTarget(targetFromBits(bits)))
+      work = workOfTarget(targetFromBits(bits))
       this.#workOfBits.set(bits, work)
     }
     return work
@@ -161,6 +168,7 @@ export class MiningNetwork {
     const macs = (nowMs - miner.sinceMs) * miner.macsPerMs
     miner.remaining = Math.max(0, miner.remaining - macs / miner.workMacs)
     miner.spentMacs += macs
+    miner.expectedBlocks += macs / miner.workMacs
     miner.sinceMs = nowMs
   }
 
@@ -194,7 +202,7 @@ export class MiningNetwork {
       bits: miner.bits,
       parent,
       anchor: parent.anchor,
-      branchWork: parent.branchWork + BigInt(miner.workMacs),
+      branchWork: parent.branchWork + this.#exactWorkOf(miner.bits),
       workMacs: miner.workMacs,
       foundMs,
       miner: index,
@@ -210,7 +218,7 @@ export class MiningNetwork {
     miner.tip = block
     miner.bits = this.#bitsAfter(block)
     miner.workMacs = this.workOf(miner.bits)
-    miner.options.onTip?.(block)
+    miner.options.onTip?.(block, miner.workMacs)
     this.#schedule(index, miner)
   }
 

@@ -1,0 +1,75 @@
+/** The devnet command at a terminal: usage errors, JSON on standard output, Ctrl-C through npm. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../../../', import.meta.url))
+const entry = 'packages/cli/src/devnet.ts'
+const nodeArgs = ['--conditions=development', '--disable-warning=ExperimentalWarning', entry]
+const devnet = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+  spawnSync(process.execPath, [...nodeArgs, ...args], { cwd: root, encoding: 'utf8', timeout: 100_000 })
+
+test.each([
+  [['--miners', 'three'], /--miners is a whole number from 1 to 50, not "three"/],
+  [['--miners', '0'], /--miners is a whole number from 1 to 50/],
+  [['--duty', '1.5'], /--duty is a number above 0 and at most 1/],
+  [['--preset', 'pearl'], /there is no preset pearl/],
+  [['--set', 'block.tymeMs=1'], /there is no parameter block\.tymeMs/],
+  [['--set', 'block.winnerCheck=none'], /block\.winnerCheck=none is refused/],
+  [['--set', 'bindings.singleUse=off'], /bindings\.singleUse=off is refused/],
+  [['--bogus'], /Unknown option '--bogus'/],
+])('%j is refused with a message and no stack trace', (args, message) => {
+  const { status, stdout, stderr } = devnet(...args)
+  expect(status).not.toBe(0)
+  expect(stderr).toMatch(message)
+  expect(stderr).not.toMatch(/^\s+at /m)
+  expect(stdout).toBe('')
+})
+
+test('--json prints one object on standard output and exits 0 at the height', { timeout: 100_000 }, () => {
+  const { status, stdout, stderr } = devnet('--preset', 'unit', '--miners', '1', '--verifiers', '0', '--until-height', '2', '--json')
+  expect(status, stderr).toBe(0)
+  const summary = JSON.parse(stdout)
+  expect(Object.keys(summary)).toEqual([
+    'height',
+    'tip',
+    'stateRoots',
+    'blocks',
+    'units',
+    'tokens',
+    'tickets',
+    'usefulShare',
+    'supply',
+    'wallSeconds',
+  ])
+  expect(summary).toMatchObject({ height: 2, usefulShare: 0, blocks: { 'miner-1': { paid: 0, bootstrap: 2 } } })
+  expect(summary.tip).toMatch(/^[0-9a-f]{64}$/)
+  expect(new Set(Object.values(summary.stateRoots)).size).toBe(1)
+  expect(summary.units).toBeGreaterThanOrEqual(2)
+  expect(BigInt(summary.supply)).toBeGreaterThan(0n)
+})
+
+/** util-linux `script` gives a pseudo-terminal; macOS has another program of that name. */
+const hasPty = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
+
+test.skipIf(!hasPty)('Ctrl-C in a terminal, through npm, stops every process and removes the data', { timeout: 100_000 }, async () => {
+  const command = 'npm run devnet -- --preset unit --miners 1 --verifiers 1'
+  const terminal = spawn('script', ['-qfec', command, '/dev/null'], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] })
+  let output = ''
+  let interrupted = false
+  terminal.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8')
+    if (!interrupted && output.includes('#1 ')) {
+      interrupted = true
+      terminal.stdin.write('\x03')
+    }
+  })
+  await new Promise((resolve) => terminal.once('exit', resolve))
+  const dir = /data in (\S+)/.exec(output)![1]!
+  expect(output).toContain('stopped')
+  expect(output).not.toMatch(/Error/)
+  expect(existsSync(dir)).toBe(false)
+  const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+  expect(processes).not.toContain(dir)
+})

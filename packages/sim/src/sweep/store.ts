@@ -1,0 +1,83 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { UsageError } from '../errors.ts'
+import type { Outcome } from '../scenarios/types.ts'
+import type { SweepPlan } from './plan.ts'
+
+const PLAN_FILE = 'plan.json'
+const JOBS_DIR = 'jobs'
+const UNFINISHED = '.unfinished'
+
+/**
+ * A sweep's folder: `plan.json`, and one file per finished run in `jobs/`. Files appear whole or not at all (written aside,
+ * then renamed), so a sweep that is killed at any time goes on where it was. One process at a time.
+ */
+export class SweepStore {
+  readonly dir: string
+
+  /** Opens or makes the folder. Throws UsageError if it holds another sweep, or something else. */
+  constructor(dir: string, plan: SweepPlan) {
+    this.dir = dir
+    mkdirSync(dir, { recursive: true })
+    const wanted = `${JSON.stringify(plan, undefined, 2)}\n`
+    const found = readIfThere(join(dir, PLAN_FILE))
+    if (found === undefined) {
+      const others = readdirSync(dir).filter((name) => !name.endsWith(UNFINISHED))
+      if (others.length > 0) throw new UsageError(`${dir} is not empty and holds no sweep`)
+      this.write(PLAN_FILE, wanted)
+    } else if (found !== wanted) {
+      throw new UsageError(`${dir} holds another sweep: ${differenceOf(found, plan)}; choose another --out`)
+    }
+    mkdirSync(join(dir, JOBS_DIR), { recursive: true })
+    for (const name of readdirSync(join(dir, JOBS_DIR)))
+      if (name.endsWith(UNFINISHED)) rmSync(join(dir, JOBS_DIR, name))
+  }
+
+  /** Writes a file of the folder in one step. */
+  write(name: string, content: string): void {
+    const path = join(this.dir, name)
+    writeFileSync(path + UNFINISHED, content)
+    renameSync(path + UNFINISHED, path)
+  }
+
+  saveOutcome(index: number, outcome: Outcome): void {
+    this.write(join(JOBS_DIR, fileOf(index)), `${JSON.stringify(outcome)}\n`)
+  }
+
+  /** The outcome of run `index`, or undefined if it is not finished. Throws Error for a file that was damaged. */
+  loadOutcome(index: number): Outcome | undefined {
+    const path = join(this.dir, JOBS_DIR, fileOf(index))
+    const text = readIfThere(path)
+    if (text === undefined) return undefined
+    try {
+      return JSON.parse(text) as Outcome
+    } catch (cause) {
+      throw new Error(`${path} is damaged; remove it and run the sweep again`, { cause })
+    }
+  }
+}
+
+const fileOf = (index: number): string => `${String(index).padStart(6, '0')}.json`
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function differenceOf(found: string, plan: SweepPlan): string {
+  let old: Partial<SweepPlan>
+  try {
+    old = JSON.parse(found) as Partial<SweepPlan>
+  } catch {
+    return `${PLAN_FILE} is damaged`
+  }
+  const keys = Object.keys(plan) as (keyof SweepPlan)[]
+  const differing = keys.filter((key) => JSON.stringify(old[key]) !== JSON.stringify(plan[key]))
+  return differing
+    .map((key) => `its ${key} is ${JSON.stringify(old[key])}, not ${JSON.stringify(plan[key])}`)
+    .join('; ')
+}
