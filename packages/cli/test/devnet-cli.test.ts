@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
-const entry = 'packages/cli/src/devnet.ts'
-const nodeArgs = ['--conditions=development', '--disable-warning=ExperimentalWarning', entry]
+const entry = 'packages/cli/src/nacre.ts'
+const nodeArgs = ['--conditions=development', '--disable-warning=ExperimentalWarning', entry, 'devnet']
 const devnet = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
   spawnSync(process.execPath, [...nodeArgs, ...args], { cwd: root, encoding: 'utf8', timeout: 100_000 })
 
@@ -28,7 +28,17 @@ test.each([
 })
 
 test('--json prints one object on standard output and exits 0 at the height', { timeout: 100_000 }, () => {
-  const { status, stdout, stderr } = devnet('--preset', 'unit', '--miners', '1', '--verifiers', '0', '--until-height', '2', '--json')
+  const { status, stdout, stderr } = devnet(
+    '--preset',
+    'unit',
+    '--miners',
+    '1',
+    '--verifiers',
+    '0',
+    '--until-height',
+    '2',
+    '--json',
+  )
   expect(status, stderr).toBe(0)
   const summary = JSON.parse(stdout)
   expect(Object.keys(summary)).toEqual([
@@ -53,23 +63,27 @@ test('--json prints one object on standard output and exits 0 at the height', { 
 /** util-linux `script` gives a pseudo-terminal; macOS has another program of that name. */
 const hasPty = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0
 
-test.skipIf(!hasPty)('Ctrl-C in a terminal, through npm, stops every process and removes the data', { timeout: 100_000 }, async () => {
-  const command = 'npm run devnet -- --preset unit --miners 1 --verifiers 1'
-  const terminal = spawn('script', ['-qfec', command, '/dev/null'], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] })
-  let output = ''
-  let interrupted = false
-  terminal.stdout.on('data', (chunk: Buffer) => {
-    output += chunk.toString('utf8')
-    if (!interrupted && output.includes('#1 ')) {
-      interrupted = true
-      terminal.stdin.write('\x03')
-    }
-  })
-  await new Promise((resolve) => terminal.once('exit', resolve))
-  const dir = /data in (\S+)/.exec(output)![1]!
-  expect(output).toContain('stopped')
-  expect(output).not.toMatch(/Error/)
-  expect(existsSync(dir)).toBe(false)
-  const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
-  expect(processes).not.toContain(dir)
-})
+test.skipIf(!hasPty)(
+  'Ctrl-C in a terminal, through npm, stops every process and removes the data',
+  { timeout: 100_000 },
+  async () => {
+    const command = 'npm run devnet -- --preset unit --miners 1 --verifiers 1'
+    const terminal = spawn('script', ['-qfec', command, '/dev/null'], { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] })
+    let output = ''
+    let interrupted = false
+    terminal.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8')
+      if (!interrupted && output.includes('#1 ')) {
+        interrupted = true
+        terminal.stdin.write('\x03')
+      }
+    })
+    await new Promise((resolve) => terminal.once('exit', resolve))
+    const dir = /data in (\S+)/.exec(output)![1]!
+    expect(output).toContain('stopped')
+    expect(output).not.toMatch(/Error/)
+    expect(existsSync(dir)).toBe(false)
+    const processes = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })
+    expect(processes).not.toContain(dir)
+  },
+)

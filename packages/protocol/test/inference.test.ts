@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { concatBytes, f32ToBytes } from '../src/bytes.ts'
 import { executeUnit } from '../src/inference/execute.ts'
-import { chooseToken, logitsOf } from '../src/inference/next-token.ts'
+import { chooseToken, indexAtWeight, logitsOf } from '../src/inference/next-token.ts'
 import { replayUnit } from '../src/inference/replay.ts'
 import { buildModel } from '../src/model/build-model.ts'
 import { unitModel } from '../src/model/synthetic.ts'
@@ -159,6 +159,8 @@ describe('replayUnit rejects', () => {
 
   test('another prompt, a shorter one, a longer one', () => {
     for (let i = 0; i < 7; i++) expect(replay(changed(i, (tokens[i]! + 1) % 260))).toBe('BLOCK_REPLAY_TOKENS')
+    const other = executeUnit(model, task({ promptTokens: [...PROMPT.slice(0, 6), 59], maxNewTokens: 8 }))
+    expect(replay([...other.tokens])).toBe('BLOCK_REPLAY_TOKENS')
     expect(replay(tokens.slice(1))).toBe('BLOCK_REPLAY_TOKENS')
     expect(replay([256, ...tokens])).toBe('BLOCK_REPLAY_TOKENS')
   })
@@ -224,6 +226,11 @@ describe('chooseToken', () => {
     const draws = (seed: number): number[] =>
       Array.from({ length: 64 }, (_, i) => chooseToken(logits, warm(1000, seed), i))
     expect(draws(1)).not.toEqual(draws(2))
+  })
+
+  test('a draw belongs to the first index whose cumulative weight exceeds it', () => {
+    const weights = [0, 2, 0, 1, 0]
+    expect([-1, 0, 1, 2, 3].map((r) => indexAtWeight(weights, r))).toEqual([0, 1, 1, 3, -1])
   })
 
   test('the lowest temperature is all but greedy', () => {

@@ -116,6 +116,16 @@ describe('the manifest', () => {
     expect(codeOf(() => decodeManifest(new Uint8Array(200_000)))).toBe('CODEC_TOO_LARGE')
   })
 
+  test('is checked when decoded: bounds of the configuration, number of roots', () => {
+    const bytes = encodeManifest(model.manifest)
+    const nHeads = bytes.slice()
+    nHeads[4 + 'unit-model'.length + 8] = 3
+    expect(codeOf(() => decodeManifest(nHeads))).toBe('MODEL_MALFORMED')
+    const fewer = bytes.slice(0, -32)
+    fewer[bytes.length - 4 - 32 * model.manifest.tensorRoots.length]!--
+    expect(codeOf(() => decodeManifest(fewer))).toBe('MODEL_MALFORMED')
+  })
+
   test('with a tensor root too many or too few is malformed', () => {
     const { config, tensorRoots } = model.manifest
     const wrong = [tensorRoots.slice(1), [...tensorRoots, new Uint8Array(32)]]

@@ -70,6 +70,14 @@ describe('presets', () => {
   })
 })
 
+test('a parameter that no rule reads yet cannot be changed, only repeated', () => {
+  for (const path of ['fees.burnPpm', 'fees.verifierPpm', 'emission.mintCapPpm']) {
+    expect(refusal(nacre, `${path}=1`).code).toBe('PARAM_NOT_IMPLEMENTED')
+    expect(refusal(nacre, `${path}=1`).message).toContain(path)
+  }
+  expect(overrideParams(nacre, ['fees.burnPpm=200000'])).toEqual(nacre)
+})
+
 describe('lines, diff and hash', () => {
   test.each(Object.entries(presets))('%s: the field table covers exactly its paths', (_, params) => {
     const paths = paramLines(params).map(pathOf)
@@ -90,10 +98,10 @@ describe('lines, diff and hash', () => {
 
   test('diff names the paths that differ, both ways, and nothing for equals', () => {
     expect(diffParams(nacre, nacre)).toEqual([])
-    const other = overrideParams(nacre, ['fees.burnPpm=1', 'block.maxTransactions=7'])
+    const other = overrideParams(nacre, ['fees.minTransactionGrains=1', 'block.maxTransactions=7'])
     expect(diffParams(nacre, other)).toEqual([
       { path: 'block.maxTransactions', a: '1024', b: '7' },
-      { path: 'fees.burnPpm', a: '200000', b: '1' },
+      { path: 'fees.minTransactionGrains', a: '1000', b: '1' },
     ])
     const two = { ...nacre, models: [...nacre.models, { ...nacre.models[0]!, name: 'two' }] }
     expect(diffParams(nacre, two)).toContainEqual({ path: 'models.1.name', a: undefined, b: 'two' })

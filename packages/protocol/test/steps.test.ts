@@ -1,6 +1,7 @@
 // Steps (TRC-3, AUD-4): every step of an honest unit passes, and whatever a liar commits to, some step proves it.
 import { describe, expect, test } from 'vitest'
-import { u32ListToBytes } from '../src/bytes.ts'
+import { bigintFromLe, u32ListToBytes, u32le, utf8ToBytes } from '../src/bytes.ts'
+import { taggedXof } from '../src/hash.ts'
 import { executeUnit } from '../src/inference/execute.ts'
 import { buildModel } from '../src/model/build-model.ts'
 import { syntheticModel, UNIT_MODEL_DIMS, unitModel } from '../src/model/synthetic.ts'
@@ -143,6 +144,21 @@ describe('sampleSteps (AUD-1)', () => {
     const draws = 20_000
     for (const ref of sampleSteps(seed(7), shape, draws)) counts.set(key(ref), (counts.get(key(ref)) ?? 0) + 1)
     expect(weights).toHaveLength(stepCount(shape))
+    // The rule by linear search, on the same draws.
+    const cumulative = (r: number): StepRef => {
+      let left = r
+      return stepAt(
+        shape,
+        weights.findIndex((weight) => {
+          left -= weight
+          return left < 0
+        }),
+      )
+    }
+    sampleSteps(seed(7), shape, draws).forEach((ref, j) => {
+      const u = bigintFromLe(taggedXof('sampling', 16, utf8ToBytes('step'), seed(7), u32le(j)))
+      expect(key(ref)).toBe(key(cumulative(Number((u * BigInt(total)) >> 128n))))
+    })
     let chiSquare = 0
     weights.forEach((weight, i) => {
       const expected = (draws * weight) / total
@@ -270,6 +286,14 @@ describe('a lie in any leaf is proved by the step that covers it', () => {
     const ref: StepRef = { kind: 'input', layer: 0, group: 0, position: 0 }
     expect(check({ ...other, task: unit.task }, ref)).toBe('STEP_MISMATCH')
     expect(check({ ...other, task: unit.task }, stepsOf(shape, 'ffn')[0]!)).toBe('accepted')
+  })
+
+  test('a consistent trace of a longer or shorter prompt: any step', () => {
+    for (const promptTokens of [PROMPT.slice(0, 6), [...PROMPT, 65]]) {
+      const other = execute(model, task({ promptTokens }))
+      for (const kind of STEP_KINDS)
+        expect(check({ ...other, task: unit.task }, stepsOf(other.trace.shape, kind)[0]!)).toBe('TRACE_DIMENSIONS')
+    }
   })
 
   test('a consistent trace of another model: every arithmetic step', () => {

@@ -3,7 +3,7 @@ import { openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const entry = fileURLToPath(new URL('../node.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../nacre.ts', import.meta.url))
 
 /** What a node process says on its standard output once it is up. */
 export interface ReadyLine {
@@ -30,7 +30,7 @@ const READY_MS = 60_000
  */
 export function startChild(name: string, args: readonly string[], logPath: string): NodeChild {
   const log = openSync(logPath, 'a')
-  const child = spawn(process.execPath, [...process.execArgv, entry, '--name', name, '--lifeline', ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, entry, 'node', '--name', name, '--lifeline', ...args], {
     stdio: ['pipe', 'pipe', log],
     detached: true,
   })

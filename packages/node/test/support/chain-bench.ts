@@ -1,5 +1,13 @@
 /** A chain on an in-memory store with verbs for tests: `best('a1')`, `side('b2')`, `rejected('x3', code)`, `tip('b4')`. */
-import { bytesToHex, emptyLtHash, type LtHash, ltHashAdd, ProtocolError, stateRootOf, utf8ToBytes } from '@nacre/protocol'
+import {
+  bytesToHex,
+  emptyLtHash,
+  type LtHash,
+  ltHashAdd,
+  ProtocolError,
+  stateRootOf,
+  utf8ToBytes,
+} from '@nacre/protocol'
 import { expect } from 'vitest'
 import { Chain, type TipEvent } from '../../src/chain/chain.ts'
 import type { ChainStore } from '../../src/ports/store.ts'
@@ -15,8 +23,8 @@ export class ChainBench {
   /** Labels of the blocks whose units were executed again, in order. */
   readonly replayed: string[] = []
   nowMs: number
-  /** Set to hold back re-executions until it resolves. */
-  hold: Promise<void> | undefined
+  /** Re-executions wait for this. */
+  #gate: Promise<void> | undefined
 
   constructor(forge: Forge = new Forge(), store: ChainStore = createSqliteStore(':memory:')) {
     this.forge = forge
@@ -53,6 +61,23 @@ export class ChainBench {
     expect([label, outcome]).toEqual([label, code])
   }
 
+  /** Holds re-executions back until the returned function is called. */
+  holdReplays(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#gate = promise
+    return resolve
+  }
+
+  /** Offers blocks and returns as soon as each is stored; the outcomes come later. */
+  async storeOnly(labels: string): Promise<Promise<string>[]> {
+    const outcomes: Promise<string>[] = []
+    for (const label of labels.split(' ')) {
+      outcomes.push(this.offer(label).catch((error: unknown) => (error as ProtocolError).code))
+      while (this.status(label) === undefined) await new Promise((resolve) => setImmediate(resolve))
+    }
+    return outcomes
+  }
+
   /** The tip is this block, and the state is exactly what its branch alone makes. */
   tip(label: string): void {
     expect(this.forge.labelOf(this.chain.tip.id)).toBe(label)
@@ -72,7 +97,7 @@ export class ChainBench {
       ...workers,
       replayRoot: async (task, tokens) => {
         const label = this.#labelOfTokens(tokens)
-        await this.hold
+        await this.#gate
         this.replayed.push(label)
         return workers.replayRoot(task, tokens)
       },

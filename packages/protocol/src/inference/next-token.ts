@@ -38,7 +38,11 @@ function sampleToken(logits: Float32Array, max: number, decoding: Decoding, posi
   const weights = Array.from(logits, (logit) => Math.floor(f(expF32(f(f(logit - max) / t)) * 2 ** 24)))
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const draw = bigintFromLe(taggedHash('sampling', decoding.seed, u32le(position)).subarray(0, 8))
-  const r = Number((draw * BigInt(total)) >> 64n)
+  return indexAtWeight(weights, Number((draw * BigInt(total)) >> 64n))
+}
+
+/** The first index whose cumulative weight exceeds `r`; -1 if the total does not. */
+export function indexAtWeight(weights: readonly number[], r: number): number {
   let cumulative = 0
   return weights.findIndex((weight) => {
     cumulative += weight

@@ -77,7 +77,12 @@ export function noiseElement(noise: Noise, row: number, c: number): number {
 
 /** One row of E, or one column of F: k values in [-63, 63]. */
 export function noiseRow(noise: Noise, row: number): Int8Array {
-  return Int8Array.from(noise.sparse.plus, (_, c) => noiseElement(noise, row, c))
+  const { rank, uniform, sparse } = noise
+  const { plus, minus } = sparse
+  const base = row * rank
+  const out = new Int8Array(plus.length)
+  for (let c = 0; c < out.length; c++) out[c] = uniform[base + plus[c]!]! - uniform[base + minus[c]!]!
+  return out
 }
 
 /** All rows held, row-major: rows x k. */

@@ -4,6 +4,8 @@ interface FieldBase {
   readonly doc: string
   /** Values whose code does not exist yet, each with the reason it is refused. */
   readonly refused?: Readonly<Record<string, string>>
+  /** Why no rule reads this parameter; an override that changes it is refused, because it would have no effect. */
+  readonly unread?: string
 }
 export interface IntegerField extends FieldBase {
   readonly kind: 'integer'
@@ -25,6 +27,8 @@ export interface TextField extends FieldBase {
 }
 export type ParamField = IntegerField | AmountField | ChoiceField | TextField
 
+/** For parameters of paid jobs. */
+const NEEDS_JOBS = 'no rule reads it without paid jobs, which the protocol does not have'
 const U64_MAX = (1n << 64n) - 1n
 const PPM = 1_000_000
 const integer = (unit: string, min: number, max: number, doc: string): IntegerField => ({
@@ -81,12 +85,12 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'emission.teamAccount': text(ACCOUNT_OR_NONE, 'account of premine and team share'),
   'emission.teamSharePpm': ppm('part of each subsidy for the team account'),
   'emission.bootstrapFactorPpm': ppm('part of the reward that a bootstrap block gets'),
-  'emission.mintCapPpm': ppm('kappa: the cap on minting for useful work over what it burned'),
+  'emission.mintCapPpm': { ...ppm('kappa: the cap on minting for useful work over what it burned'), unread: NEEDS_JOBS },
   'emission.verifierSharePpm': ppm("verifiers' part of the subsidy"),
   'emission.faucetGrains': amount('created in genesis for the faucet'),
   'emission.faucetAccount': text(ACCOUNT_OR_NONE, 'account of the faucet'),
-  'fees.burnPpm': ppm('beta: burned part of job fees'),
-  'fees.verifierPpm': ppm("nu: verifiers' part of the rest of job fees"),
+  'fees.burnPpm': { ...ppm('beta: burned part of job fees'), unread: NEEDS_JOBS },
+  'fees.verifierPpm': { ...ppm("nu: verifiers' part of the rest of job fees"), unread: NEEDS_JOBS },
   'fees.minTransactionGrains': amount('least fee of a transaction'),
   'bonds.minerGrains': amount('bond of a miner registration'),
   'bonds.verifierGrains': amount('bond of a verifier registration'),

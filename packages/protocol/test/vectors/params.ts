@@ -12,7 +12,7 @@ export function withFixedModels(params: Params): Params {
 
 const OVERRIDES: [preset: PresetName, lines: string[]][] = [
   ['nacre', []],
-  ['nacre', ['network.launchDelayMs=0', 'fees.burnPpm=100000']],
+  ['nacre', ['network.launchDelayMs=0', 'fees.minTransactionGrains=2000']],
   ['devnet', ['block.timeMs=10000', 'difficulty.halfLifeMs=160000']],
   ['devnet', ['emission.premineGrains=1', `emission.teamAccount=${'ab'.repeat(20)}`]],
   ['unit', ['models.0.noiseRank=16']],

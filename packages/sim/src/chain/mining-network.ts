@@ -1,7 +1,7 @@
 import {
   ANCHOR_HEIGHT,
-  type DifficultyHeader,
   DIFFICULTY_ANCESTORS,
+  type DifficultyHeader,
   isBetterBranch,
   MEDIAN_TIME_SPAN,
   medianTimePast,

@@ -11,7 +11,9 @@ export function sweepCsv(plan: SweepPlan, groups: readonly Group[]): string {
   const lines = [['scenario', 'seed', 'commit', 'preset', ...paths, ...own, ...metrics]]
   for (const group of groups) {
     // A path changed in another combination only has the preset's value here.
-    const params = new Map(group.params.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
+    const params = new Map(
+      group.params.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    )
     group.outcomes.forEach((outcome, i) => {
       lines.push([
         plan.scenario,

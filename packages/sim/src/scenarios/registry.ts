@@ -34,11 +34,11 @@ export function scenarioValues(scenario: Scenario, settings: readonly string[]):
 
 function parseValue(name: string, spec: ScenarioParam, text: string): string | number {
   if (spec.kind === 'choice') {
-    if (!spec.choices.includes(text))
-      throw new UsageError(`${name}=${text} is none of ${spec.choices.join(', ')}`)
+    if (!spec.choices.includes(text)) throw new UsageError(`${name}=${text} is none of ${spec.choices.join(', ')}`)
     return text
   }
-  if (!/^-?(\d+\.?\d*|\.\d+)(e-?\d+)?$/i.test(text)) throw new UsageError(`${name} is a number (${spec.unit}), not "${text}"`)
+  if (!/^-?(\d+\.?\d*|\.\d+)(e-?\d+)?$/i.test(text))
+    throw new UsageError(`${name} is a number (${spec.unit}), not "${text}"`)
   const value = Number(text)
   if (spec.kind === 'integer' && !Number.isInteger(value))
     throw new UsageError(`${name} is a whole number (${spec.unit}), not "${text}"`)

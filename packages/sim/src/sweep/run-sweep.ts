@@ -52,7 +52,9 @@ export async function runSweep(
           }
         })
         worker.on('error', reject)
-        worker.on('exit', (code) => (options.signal.aborted ? resolve() : reject(new Error(`a thread ended with ${code}`))))
+        worker.on('exit', (code) =>
+          options.signal.aborted ? resolve() : reject(new Error(`a thread ended with ${code}`)),
+        )
         next()
       })
     } catch (error) {

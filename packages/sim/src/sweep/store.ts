@@ -44,15 +44,14 @@ export class SweepStore {
     this.write(join(JOBS_DIR, fileOf(index)), `${JSON.stringify(outcome)}\n`)
   }
 
-  /** The outcome of run `index`, or undefined if it is not finished. Throws Error for a file that was damaged. */
+  /** The outcome of run `index`, or undefined if it is not finished. A file that a crash of the machine cut short does not count. */
   loadOutcome(index: number): Outcome | undefined {
-    const path = join(this.dir, JOBS_DIR, fileOf(index))
-    const text = readIfThere(path)
+    const text = readIfThere(join(this.dir, JOBS_DIR, fileOf(index)))
     if (text === undefined) return undefined
     try {
       return JSON.parse(text) as Outcome
-    } catch (cause) {
-      throw new Error(`${path} is damaged; remove it and run the sweep again`, { cause })
+    } catch {
+      return undefined
     }
   }
 }

@@ -42,7 +42,10 @@ export const difficulty: Scenario<typeof DIFFICULTY_PARAMS> = {
     steadySwingPercent: { unit: '%', doc: 'highest difficulty at constant hash rate over what suits it: chance alone' },
     raisedBlockTimeS: { unit: 's', doc: 'mean block time of the raised phase' },
     raisedRecoverHours: { unit: 'h', doc: 'time to recover from the rise; phaseHours if it does not' },
-    raisedOvershootPercent: { unit: '%', doc: 'highest difficulty after recovery over what suits the raised hash rate' },
+    raisedOvershootPercent: {
+      unit: '%',
+      doc: 'highest difficulty after recovery over what suits the raised hash rate',
+    },
     raisedSurplusBlocks: { unit: 'blocks', doc: 'blocks of the raised phase beyond the schedule' },
     loweredBlockTimeS: { unit: 's', doc: 'mean block time of the lowered phase' },
     loweredRecoverHours: { unit: 'h', doc: 'time to recover from the fall; phaseHours if it does not' },

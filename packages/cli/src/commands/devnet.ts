@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util'
-import { type DevnetOptions, runDevnet } from './devnet/devnet.ts'
-import { runMain } from './errors.ts'
-import { fractionFlag, integerFlag, parsed } from './options.ts'
+import { type DevnetOptions, runDevnet } from '../devnet/devnet.ts'
+import { fractionFlag, integerFlag, parsed } from '../options.ts'
 
 const USAGE = `Starts a local Nacre network: one bootstrap node, miners and verifiers as separate processes on libp2p.
 
@@ -19,10 +18,12 @@ const USAGE = `Starts a local Nacre network: one bootstrap node, miners and veri
   --help              this text
 `
 
-await runMain(async () => {
+/** `nacre devnet`. */
+export async function devnetCommand(args: readonly string[]): Promise<void> {
   const { values } = parsed(
     () =>
       parseArgs({
+        args: [...args],
         options: {
           miners: { type: 'string', default: '3' },
           verifiers: { type: 'string', default: '2' },
@@ -77,4 +78,4 @@ await runMain(async () => {
       `height ${summary.height} reached in ${summary.wallSeconds} s: all ${Object.keys(summary.stateRoots).length} nodes agree\n`,
     )
   }
-})
+}

@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
-import { CliError, runMain } from './errors.ts'
-import { runNode } from './node/run-node.ts'
-import { fractionFlag, integerFlag, paramsFrom, parsed } from './options.ts'
+import { CliError } from '../errors.ts'
+import { runNode } from '../node/run-node.ts'
+import { fractionFlag, integerFlag, paramsFrom, parsed } from '../options.ts'
 
 const USAGE = `Runs one Nacre node.
 
-  node --conditions=development packages/cli/src/node.ts --data DIR [options]
+  npm run nacre -- node --data DIR [options]
 
   --role ROLE         boot, miner or verifier (default boot: a full node and nothing else)
   --name NAME         name in the logs (default: the role)
@@ -26,10 +26,12 @@ const USAGE = `Runs one Nacre node.
 
 const ROLES = ['boot', 'miner', 'verifier'] as const
 
-await runMain(async () => {
+/** `nacre node`. */
+export async function nodeCommand(args: readonly string[]): Promise<void> {
   const { values } = parsed(
     () =>
       parseArgs({
+        args: [...args],
         options: {
           role: { type: 'string', default: 'boot' },
           name: { type: 'string' },
@@ -87,4 +89,4 @@ await runMain(async () => {
     onReady: (line) => process.stdout.write(`${JSON.stringify({ ready: true, ...line })}\n`),
   })
   process.stdin.destroy()
-})
+}

@@ -1,0 +1,31 @@
+import { CliError, runMain } from './errors.ts'
+
+const USAGE = `The nacre command.
+
+  npm run nacre -- COMMAND [options]
+
+  devnet     a local network of processes (also: npm run devnet)
+  node       one node: bootstrap node, miner or verifier
+  params     list, show, compare and check parameters
+
+  npm run nacre -- COMMAND --help
+`
+
+/** Loaded only when used, so that a wrong word or a small command starts at once. */
+const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) => Promise<void>>>> = {
+  devnet: async () => (await import('./commands/devnet.ts')).devnetCommand,
+  node: async () => (await import('./commands/node.ts')).nodeCommand,
+  params: async () => (await import('./commands/params.ts')).paramsCommand,
+}
+
+await runMain(async () => {
+  const [name, ...args] = process.argv.slice(2)
+  if (name === undefined || name === '--help' || name === 'help') {
+    process.stdout.write(USAGE)
+    return
+  }
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (load === undefined) throw new CliError(`there is no command "${name}"\n\n${USAGE}`, 2)
+  const command = await load()
+  await command(args)
+})
