@@ -54,7 +54,7 @@ test('every order of arrival leads to the same tip and state', async () => {
       for (const label of bench.replayed) replays.set(label, (replays.get(label) ?? 0) + 1)
       expect([...replays.values()].filter((count) => count > 1)).toEqual([])
     }),
-    { numRuns: 15 },
+    { numRuns: 10 },
   )
 })
 

@@ -79,7 +79,7 @@ export function noiseElement(noise: Noise, row: number, c: number): number {
 export function noiseRow(noise: Noise, row: number): Int8Array {
   const { rank, uniform, sparse } = noise
   const { plus, minus } = sparse
-  const base = row * rank
+  const base = (row - noise.firstRow) * rank
   const out = new Int8Array(plus.length)
   for (let c = 0; c < out.length; c++) out[c] = uniform[base + plus[c]!]! - uniform[base + minus[c]!]!
   return out

@@ -1,22 +1,31 @@
 import type { Params, PresetName } from '@nacre/protocol'
 
-/** A number or choice that a scenario takes besides the protocol's parameters. */
-export type ScenarioParam =
-  | {
-      readonly kind: 'number' | 'integer'
-      readonly default: number
-      readonly unit: string
-      readonly min: number
-      readonly max: number
-      readonly doc: string
-    }
-  | { readonly kind: 'choice'; readonly default: string; readonly choices: readonly string[]; readonly doc: string }
+/** A number that a scenario takes besides the protocol's parameters. */
+export interface NumberParam {
+  readonly kind: 'number' | 'integer'
+  readonly default: number
+  readonly unit: string
+  readonly min: number
+  readonly max: number
+  readonly doc: string
+}
 
-export type ScenarioParams = Readonly<Record<string, ScenarioParam>>
+/** One of several words that a scenario takes. */
+export interface ChoiceParam {
+  readonly kind: 'choice'
+  readonly default: string
+  readonly choices: readonly string[]
+  readonly doc: string
+}
+
+export type ScenarioParam = NumberParam | ChoiceParam
 
 /** One value for each of a scenario's parameters. */
-export type ScenarioValues<P extends ScenarioParams = ScenarioParams> = {
-  readonly [K in keyof P]: P[K]['kind'] extends 'choice' ? string : number
+export type ScenarioValues = Readonly<Record<string, string | number>>
+
+/** What the values of `V` may be. */
+export type ParamsOf<V extends ScenarioValues> = {
+  readonly [K in keyof V]: V[K] extends number ? NumberParam : V[K] extends string ? ChoiceParam : ScenarioParam
 }
 
 /** What a figure measures and in which unit. */
@@ -43,15 +52,15 @@ export interface Outcome {
   readonly series: Readonly<Record<string, Series>>
 }
 
-export interface Scenario<P extends ScenarioParams = ScenarioParams> {
+export interface Scenario<V extends ScenarioValues = ScenarioValues> {
   readonly name: string
   readonly doc: string
   readonly preset: PresetName
-  readonly params: P
+  readonly params: ParamsOf<V>
   readonly metrics: Readonly<Record<string, Quantity>>
   readonly series: Readonly<Record<string, SeriesQuantity>>
   /** Throws UsageError for values that contradict each other or the protocol's parameters. */
-  check(params: Params, values: ScenarioValues<P>): void
+  check(params: Params, values: V): void
   /** One run. The same arguments give the same outcome, bit for bit. */
-  run(params: Params, values: ScenarioValues<P>, seed: number): Outcome
+  run(params: Params, values: V, seed: number): Outcome
 }

@@ -32,7 +32,7 @@ function run(params: Params, values: DifficultyValues, seed: number): Outcome {
   }
 }
 
-export const difficulty: Scenario<typeof DIFFICULTY_PARAMS> = {
+export const difficulty: Scenario<DifficultyValues> = {
   name: 'difficulty',
   doc: 'Steps of the hash rate and hopping miners: how well does the difficulty rule hold the block time?',
   preset: 'nacre',

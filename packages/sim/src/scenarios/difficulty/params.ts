@@ -1,9 +1,20 @@
 import type { Params } from '@nacre/protocol'
 import { UsageError } from '../../errors.ts'
-import type { ScenarioParams, ScenarioValues } from '../types.ts'
+import type { ParamsOf } from '../types.ts'
 import { checkDuration, HOUR_MS } from '../units.ts'
 
-export const DIFFICULTY_PARAMS = {
+export type DifficultyValues = {
+  readonly stepFactor: number
+  readonly phaseHours: number
+  readonly tolerancePercent: number
+  readonly hopHours: number
+  readonly hopperFactor: number
+  readonly enterBelow: number
+  readonly leaveAbove: number
+  readonly propagationMs: number
+}
+
+export const DIFFICULTY_PARAMS: ParamsOf<DifficultyValues> = {
   stepFactor: {
     kind: 'number',
     default: 10,
@@ -68,9 +79,7 @@ export const DIFFICULTY_PARAMS = {
     max: 600_000,
     doc: 'time until a block reaches the other miners',
   },
-} as const satisfies ScenarioParams
-
-export type DifficultyValues = ScenarioValues<typeof DIFFICULTY_PARAMS>
+}
 
 /** Throws UsageError for contradictions. */
 export function checkDifficulty(params: Params, values: DifficultyValues): void {

@@ -93,7 +93,7 @@ function run(params: Params, values: FairLaunchValues, seed: number): Outcome {
   }
 }
 
-export const fairLaunch: Scenario<typeof FAIR_LAUNCH_PARAMS> = {
+export const fairLaunch: Scenario<FairLaunchValues> = {
   name: 'fair-launch',
   doc: 'An insider with a head start and a faster kernel: what part of the supply does it get?',
   preset: 'nacre',

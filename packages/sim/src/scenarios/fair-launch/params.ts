@@ -1,9 +1,22 @@
 import type { Params } from '@nacre/protocol'
 import { UsageError } from '../../errors.ts'
-import type { ScenarioParams, ScenarioValues } from '../types.ts'
+import type { ParamsOf } from '../types.ts'
 import { checkDuration, DAY_MS } from '../units.ts'
 
-export const FAIR_LAUNCH_PARAMS = {
+export type FairLaunchValues = {
+  readonly kernelFactor: number
+  readonly headStartDays: number
+  readonly insiderShare: number
+  readonly publicStart: number
+  readonly doublingDays: number
+  readonly leakDays: number
+  readonly horizonDays: number
+  readonly propagationMs: number
+  readonly genesisEase: number
+  readonly coinbase: string
+}
+
+export const FAIR_LAUNCH_PARAMS: ParamsOf<FairLaunchValues> = {
   kernelFactor: {
     kind: 'number',
     default: 10,
@@ -75,9 +88,7 @@ export const FAIR_LAUNCH_PARAMS = {
     choices: ['whole', 'split'],
     doc: 'whole: all but the team share goes to the miner; split: ECO-3 of a bootstrap block',
   },
-} as const satisfies ScenarioParams
-
-export type FairLaunchValues = ScenarioValues<typeof FAIR_LAUNCH_PARAMS>
+}
 
 /** Throws UsageError for contradictions. */
 export function checkFairLaunch(params: Params, values: FairLaunchValues): void {

@@ -1,0 +1,16 @@
+/** Commits blocks to the store at argv[2] as fast as it can and reports each on standard output, until it is killed. */
+import { readFileSync } from 'node:fs'
+import { blockCodec, hexToBytes } from '@nacre/protocol'
+import { easyContext } from '../../../protocol/test/chain-fixture.ts'
+import { Chain } from '../../src/chain/chain.ts'
+import { createSqliteStore } from '../../src/store/sqlite-store.ts'
+import { Forge } from './forge.ts'
+
+const [path, blocksPath, nowMs] = process.argv.slice(2) as [string, string, string]
+const clock = { nowMs: () => Number(nowMs), after: () => () => undefined }
+const store = createSqliteStore(path)
+const chain = new Chain({ context: easyContext, store, workers: new Forge().workers(), clock })
+for (const hex of readFileSync(blocksPath, 'utf8').split('\n')) {
+  await chain.offer(blockCodec.decode(hexToBytes(hex)))
+  process.stdout.write(`${chain.tip.header.height}\n`)
+}
