@@ -36,7 +36,7 @@ describe('presets', () => {
   })
 
   test('unknown names are PARAM_UNKNOWN', () => {
-    for (const name of ['', 'Nacre', 'pearl', 'toString', '__proto__'])
+    for (const name of ['', 'Nacre', 'moon', 'toString', '__proto__'])
       expect(() => presetByName(name)).toThrow('PARAM_UNKNOWN')
   })
 

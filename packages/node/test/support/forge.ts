@@ -120,7 +120,7 @@ export class Forge {
     let parent = this.get(on)
     for (const label of labels.split(' ')) {
       parent = this.mineOn(parent, label, options)
-      this.#keep(parent)
+      this.keep(parent)
     }
   }
 
@@ -131,7 +131,7 @@ export class Forge {
     const bodyChange = body === undefined ? {} : { bodyRoot: bodyRoot(body) }
     const header = signHeader({ ...original.header, ...change, ...bodyChange }, keysOf(of))
     const block = { header, body: body ?? honestBody, proof }
-    this.#keep({ ...original, label, id: blockId(header), header, block })
+    this.keep({ ...original, label, id: blockId(header), header, block })
     return block
   }
 
@@ -188,7 +188,7 @@ export class Forge {
     return { unit, tokens: [...trace.tokens], traceRoot, ticket: best, proof, trace }
   }
 
-  #keep(forged: Forged): void {
+  keep(forged: Forged): void {
     if (this.#blocks.has(forged.label)) throw new Error(`${forged.label} was made before`)
     this.#blocks.set(forged.label, forged)
   }

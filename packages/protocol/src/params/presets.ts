@@ -167,8 +167,16 @@ export type PresetName = 'nacre' | 'devnet' | 'unit'
 /** Every preset by its name. */
 export const presets: Readonly<Record<PresetName, Params>> = { nacre, devnet, unit }
 
-/** The preset called `name`. Throws PARAM_UNKNOWN with the names there are. */
+/** Presets of the design whose rules this implementation does not have. */
+const REFUSED_PRESETS: Readonly<Record<string, string>> = {
+  pearl: 'it needs provenance "open" and the rules of the Pearl baseline',
+  'bitcoin-like': 'it needs the paid lane to be compared in',
+}
+
+/** The preset called `name`. Throws PARAM_UNKNOWN with the names there are, PARAM_NOT_IMPLEMENTED with the reason. */
 export function presetByName(name: string): Params {
+  const refused = Object.hasOwn(REFUSED_PRESETS, name) ? REFUSED_PRESETS[name] : undefined
+  if (refused !== undefined) throw new ProtocolError('PARAM_NOT_IMPLEMENTED', `preset ${name} is refused: ${refused}`)
   if (!Object.hasOwn(presets, name))
     throw new ProtocolError('PARAM_UNKNOWN', `there is no preset ${name}, only ${Object.keys(presets).join(', ')}`)
   return presets[name as PresetName]

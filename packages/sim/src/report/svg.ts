@@ -27,6 +27,11 @@ export function ticksBetween(low: number, high: number, wanted: number): number[
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)))
 }
 
+/** The low end of an axis: 0 where the values reach down far enough to compare lengths, else just below them. */
+function axisStart(low: number, high: number): number {
+  return low > 0 && low < high / 2 ? 0 : low
+}
+
 const at = (value: number): string => value.toFixed(1)
 
 /** One curve of a {@link lineChart}: points with optional half-widths of their intervals. */
@@ -39,7 +44,7 @@ export interface Line {
   readonly half?: readonly (number | undefined)[]
 }
 
-/** Curves over a common x axis, each with its band; the y axis starts at 0 where no value is below. */
+/** Curves over a common x axis, each with its band. */
 export function lineChart(lines: readonly Line[], xTitle: string, yTitle: string): string {
   const height = 260
   const left = 58
@@ -47,7 +52,10 @@ export function lineChart(lines: readonly Line[], xTitle: string, yTitle: string
   const lows = lines.flatMap((line) => line.y.map((y, i) => y - (line.half?.[i] ?? 0)))
   const highs = lines.flatMap((line) => line.y.map((y, i) => y + (line.half?.[i] ?? 0)))
   const lowest = Math.min(...lines.flatMap((line) => line.y))
-  const yTicks = ticksBetween(lowest >= 0 ? 0 : Math.min(...lows), Math.max(...highs), 6)
+  // A band that reaches below 0 around values that cannot be negative is cut there.
+  const low = lowest >= 0 ? Math.max(0, Math.min(...lows)) : Math.min(...lows)
+  const high = Math.max(...highs)
+  const yTicks = ticksBetween(axisStart(low, high), high, 6)
   const xTicks = ticksBetween(Math.min(...xs), Math.max(...xs), 8)
   const [xLow, xHigh, yLow, yHigh] = [xTicks[0]!, xTicks.at(-1)!, yTicks[0]!, yTicks.at(-1)!]
   const px = (x: number): number => left + ((x - xLow) / (xHigh - xLow)) * (WIDTH - left - PAD.right)
@@ -96,7 +104,7 @@ export function dotPlot(rows: readonly Dot[], unit: string): string {
   const right = 120
   const lows = rows.map((row) => row.mean - (row.half ?? 0))
   const highs = rows.map((row) => row.mean + (row.half ?? 0))
-  const ticks = ticksBetween(Math.min(0, ...lows), Math.max(0, ...highs), 5)
+  const ticks = ticksBetween(axisStart(Math.min(...lows), Math.max(...highs)), Math.max(...highs), 5)
   const [low, high] = [ticks[0]!, ticks.at(-1)!]
   const px = (x: number): number => left + ((x - low) / (high - low)) * (WIDTH - left - right)
   const bottom = height - PAD.bottom
