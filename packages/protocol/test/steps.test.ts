@@ -141,8 +141,9 @@ describe('sampleSteps (AUD-1)', () => {
     const total = weights.reduce((sum, weight) => sum + weight, 0)
     const key = (ref: StepRef): string => JSON.stringify(ref)
     const counts = new Map<string, number>()
-    const draws = 20_000
-    for (const ref of sampleSteps(seed(7), shape, draws)) counts.set(key(ref), (counts.get(key(ref)) ?? 0) + 1)
+    const draws = 10_000
+    const drawn = sampleSteps(seed(7), shape, draws)
+    for (const ref of drawn) counts.set(key(ref), (counts.get(key(ref)) ?? 0) + 1)
     expect(weights).toHaveLength(stepCount(shape))
     // The rule by linear search, on the same draws.
     const cumulative = (r: number): StepRef => {
@@ -155,10 +156,11 @@ describe('sampleSteps (AUD-1)', () => {
         }),
       )
     }
-    sampleSteps(seed(7), shape, draws).forEach((ref, j) => {
+    const wrong = drawn.filter((ref, j) => {
       const u = bigintFromLe(taggedXof('sampling', 16, utf8ToBytes('step'), seed(7), u32le(j)))
-      expect(key(ref)).toBe(key(cumulative(Number((u * BigInt(total)) >> 128n))))
+      return key(ref) !== key(cumulative(Number((u * BigInt(total)) >> 128n)))
     })
+    expect(wrong).toEqual([])
     let chiSquare = 0
     weights.forEach((weight, i) => {
       const expected = (draws * weight) / total

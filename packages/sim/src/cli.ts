@@ -6,9 +6,9 @@ import { sweep } from './commands/sweep.ts'
 import { UsageError } from './errors.ts'
 import { runRecord } from './report/rows.ts'
 import { scenarioByName } from './scenarios/registry.ts'
-import { sourceCommit } from './sweep/commit.ts'
 import { type Job, runJob } from './sweep/job.ts'
 import { parseAxis } from './sweep/plan.ts'
+import { currentSources } from './sweep/sources.ts'
 
 const USAGE = `Seeded experiments with the protocol's parameters.
 
@@ -94,7 +94,7 @@ async function main(args: string[]): Promise<void> {
   const base = { scenario: name, preset: values.preset ?? scenario.preset, set: values.set, param: values.param }
   if (command === 'run') {
     const job: Job = { ...base, seed: integerOf('seed', values.seed ?? '1', Number.MAX_SAFE_INTEGER) }
-    printRun(runRecord(job, runJob(job), sourceCommit()), values.json)
+    printRun(runRecord(job, runJob(job), currentSources()), values.json)
     return
   }
   if (values.out === undefined || values.out === '') throw new UsageError('sweep needs --out DIR')
@@ -103,7 +103,7 @@ async function main(args: string[]): Promise<void> {
       ...base,
       axes: (values.vary ?? []).map(parseAxis),
       seeds: integerOf('seeds', values.seeds ?? '20', 10_000, 1),
-      commit: sourceCommit(),
+      ...currentSources(),
     },
     dir: resolve(values.out),
     threads: integerOf('threads', values.threads ?? String(availableParallelism()), 1024, 1),

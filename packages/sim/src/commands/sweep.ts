@@ -36,10 +36,10 @@ export async function sweep({ plan, dir, threads }: SweepCommand): Promise<numbe
     )
     return 130
   }
-  const groups = groupsOf(plan, outcomes)
-  store.write('results.csv', sweepCsv(plan, groups))
-  store.write('results.json', sweepJson(plan, groups))
-  store.write('report.html', sweepHtml(plan, groups))
+  const groups = groupsOf(store.plan, outcomes)
+  store.write('results.csv', sweepCsv(store.plan, groups))
+  store.write('results.json', sweepJson(store.plan, groups))
+  store.write('report.html', sweepHtml(store.plan, groups))
   process.stdout.write(`${['results.csv', 'results.json', 'report.html'].map((name) => join(dir, name)).join('\n')}\n`)
   return 0
 }

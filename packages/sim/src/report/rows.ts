@@ -4,12 +4,12 @@ import type { Outcome, ScenarioValues } from '../scenarios/types.ts'
 import { type Summary, summarize } from '../stats/interval.ts'
 import { type Job, resolveJob } from '../sweep/job.ts'
 import { combinationsOf, type SweepPlan } from '../sweep/plan.ts'
+import type { Sources } from '../sweep/sources.ts'
 
 /** One run with everything needed to repeat it. The order of keys is fixed, so that equal runs are equal bytes. */
-export interface RunRecord {
+export interface RunRecord extends Sources {
   readonly scenario: string
   readonly seed: number
-  readonly commit: string
   readonly preset: string
   /** Paths at which the parameters differ from the preset. */
   readonly changed: Readonly<Record<string, string>>
@@ -25,12 +25,13 @@ export function changedFrom(name: string, params: Params): Record<string, string
   return Object.fromEntries(diffParams(presetByName(name), params).map(({ path, b }) => [path, b ?? '']))
 }
 
-export function runRecord(job: Job, outcome: Outcome, commit: string): RunRecord {
+export function runRecord(job: Job, outcome: Outcome, { commit, sources }: Sources): RunRecord {
   const { params, values } = resolveJob(job)
   return {
     scenario: job.scenario,
     seed: job.seed,
     commit,
+    sources,
     preset: job.preset,
     changed: changedFrom(job.preset, params),
     scenarioParams: values,

@@ -1,6 +1,7 @@
 import { UsageError } from '../errors.ts'
 import { scenarioByName } from '../scenarios/registry.ts'
 import { type Job, resolveJob } from './job.ts'
+import type { Sources } from './sources.ts'
 
 /** Runs in one sweep: more would be a mistake in `--vary`. */
 const MAX_JOBS = 100_000
@@ -13,15 +14,13 @@ export interface Axis {
 }
 
 /** A sweep: all combinations of the axes, each with seeds 1 to `seeds`. */
-export interface SweepPlan {
+export interface SweepPlan extends Sources {
   readonly scenario: string
   readonly preset: string
   readonly set: readonly string[]
   readonly param: readonly string[]
   readonly axes: readonly Axis[]
   readonly seeds: number
-  /** The state of the source files, as `git rev-parse` has it, or "unknown". */
-  readonly commit: string
 }
 
 /** One combination of axis values. */

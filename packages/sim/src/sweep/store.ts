@@ -14,19 +14,21 @@ const UNFINISHED = '.unfinished'
  */
 export class SweepStore {
   readonly dir: string
+  /** The plan with the commit at which the sweep began: later ones with the same sources do not change results. */
+  readonly plan: SweepPlan
 
   /** Opens or makes the folder. Throws UsageError if it holds another sweep, or something else. */
   constructor(dir: string, plan: SweepPlan) {
     this.dir = dir
     mkdirSync(dir, { recursive: true })
-    const wanted = `${JSON.stringify(plan, undefined, 2)}\n`
     const found = readIfThere(join(dir, PLAN_FILE))
     if (found === undefined) {
       const others = readdirSync(dir).filter((name) => !name.endsWith(UNFINISHED))
       if (others.length > 0) throw new UsageError(`${dir} is not empty and holds no sweep`)
-      this.write(PLAN_FILE, wanted)
-    } else if (found !== wanted) {
-      throw new UsageError(`${dir} holds another sweep: ${differenceOf(found, plan)}; choose another --out`)
+      this.write(PLAN_FILE, `${JSON.stringify(plan, undefined, 2)}\n`)
+      this.plan = plan
+    } else {
+      this.plan = { ...plan, commit: commitOfSame(dir, found, plan) }
     }
     mkdirSync(join(dir, JOBS_DIR), { recursive: true })
     for (const name of readdirSync(join(dir, JOBS_DIR)))
@@ -67,16 +69,19 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-function differenceOf(found: string, plan: SweepPlan): string {
+/** The commit of the plan in the folder. Throws UsageError if that plan differs from `plan` in anything else. */
+function commitOfSame(dir: string, found: string, plan: SweepPlan): string {
   let old: Partial<SweepPlan>
   try {
     old = JSON.parse(found) as Partial<SweepPlan>
   } catch {
-    return `${PLAN_FILE} is damaged`
+    throw new UsageError(`${join(dir, PLAN_FILE)} is damaged; choose another --out`)
   }
-  const keys = Object.keys(plan) as (keyof SweepPlan)[]
-  const differing = keys.filter((key) => JSON.stringify(old[key]) !== JSON.stringify(plan[key]))
-  return differing
+  const keys = (Object.keys(plan) as (keyof SweepPlan)[]).filter((key) => key !== 'commit')
+  const differences = keys
+    .filter((key) => JSON.stringify(old[key]) !== JSON.stringify(plan[key]))
     .map((key) => `its ${key} is ${JSON.stringify(old[key])}, not ${JSON.stringify(plan[key])}`)
-    .join('; ')
+  if (differences.length > 0)
+    throw new UsageError(`${dir} holds another sweep: ${differences.join('; ')}; choose another --out`)
+  return old.commit ?? 'unknown'
 }
