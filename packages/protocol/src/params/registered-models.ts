@@ -6,7 +6,7 @@ export interface RegisteredModel {
 }
 
 export const NACRE_SMALL: RegisteredModel = {
-  modelId: '56e83e53617ff6c410e379797e90d6457da1c0100b6aa28bd413d4856082bf08',
+  modelId: 'e3003c99f515b6b933b09d03f902f07f38157d2cca70e546364a4ad75d4c2027',
   corpusRoot: 'c22fb11ba416a188c0dae885b684a7b6e3209bf476e76820db38d674f4e648d7',
 }
 
