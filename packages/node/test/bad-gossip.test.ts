@@ -75,14 +75,24 @@ const REFUSED: [string, () => Uint8Array, string, 'reject' | 'ignore'][] = [
   ['a beacon of its own choice', () => withHeader({ beacon: flip(header().beacon) }), 'BLOCK_BEACON', 'reject'],
   ['another state root', () => withHeader({ stateRoot: flip(header().stateRoot) }), 'BLOCK_STATE_ROOT', 'reject'],
   ['another body root', () => withHeader({ bodyRoot: flip(header().bodyRoot) }), 'BLOCK_BODY_ROOT', 'reject'],
-  ['a trace root of garbage', () => withHeader({ traceRoot: flip(header().traceRoot) }), 'TICKET_PROOF_OPENING', 'reject'],
+  [
+    'a trace root of garbage',
+    () => withHeader({ traceRoot: flip(header().traceRoot) }),
+    'TICKET_PROOF_OPENING',
+    'reject',
+  ],
   [
     'a fold state that no tile has',
     () => withHeader({ foldState: header().foldState.map((word) => (word + 1) >>> 0) }),
     'TICKET_STATE_MISMATCH',
     'reject',
   ],
-  ['a ticket outside the unit', () => withHeader({ ticket: { ...header().ticket, layer: 999 } }), 'TICKET_POSITION', 'reject'],
+  [
+    'a ticket outside the unit',
+    () => withHeader({ ticket: { ...header().ticket, layer: 999 } }),
+    'TICKET_POSITION',
+    'reject',
+  ],
 ]
 
 describe('one bad block', () => {

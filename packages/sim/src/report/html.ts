@@ -1,7 +1,7 @@
 import { scenarioByName } from '../scenarios/registry.ts'
 import type { SweepPlan } from '../sweep/plan.ts'
 import type { Group } from './rows.ts'
-import { CHART_COLORS, dotPlot, escapeText, figure, type Line, lineChart } from './svg.ts'
+import { CHART_COLORS, dotPlot, escapeText, type Line, lineChart, withSpread } from './svg.ts'
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1c1f24;--soft:#5d6570;--paper:#fff;--card:#f5f6f8;--rule:#d9dde3;
@@ -11,7 +11,7 @@ const STYLE = `
 body{margin:0 auto;padding:24px;max-width:1180px;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 h1{font-size:24px;margin:0}h2{font-size:18px;margin:32px 0 10px}h3{font-size:14px;margin:0}
 p{margin:4px 0}.soft{color:var(--soft)}code{font-size:13px;overflow-wrap:anywhere}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:16px}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr));gap:16px}
 figure{margin:0;padding:14px;background:var(--card);border-radius:8px}figcaption{font-size:13px;color:var(--soft);margin-bottom:8px}
 svg{width:100%;height:auto;display:block;font-size:12px}svg text{fill:var(--ink)}.grid{stroke:var(--rule);fill:none}
 .line{fill:none;stroke-width:2}.dashed{stroke-dasharray:5 4}.band{opacity:.2;stroke:none}
@@ -30,7 +30,7 @@ export function sweepHtml(plan: SweepPlan, groups: readonly Group[]): string {
   const settings = [...plan.set, ...plan.param].map((each) => `<code>${escapeText(each)}</code>`)
   const body = [
     `<h1>${escapeText(title)}</h1><p>${escapeText(scenario.doc)}</p>`,
-    `<p class="soft">preset ${escapeText(plan.preset)}, seeds 1 to ${plan.seeds}, commit ${escapeText(plan.commit)}</p>`,
+    `<p class="soft">preset ${escapeText(plan.preset)}, seeds 1 to ${plan.seeds}, commit ${escapeText(plan.commit)}, sources ${escapeText(plan.sources)}</p>`,
     `<p>${settings.length > 0 ? `With ${settings.join(' ')}. ` : ''}${variedText(plan)}</p>`,
     `<p class="soft">Dots and curves are means over the seeds; whiskers and bands are 95 % confidence intervals of the mean (Student's t)${plan.seeds === 1 ? ', which one seed does not give' : ''}.</p>`,
     `<h2>Over time</h2><div class="charts">${seriesCharts(plan, groups).join('')}</div>`,
@@ -144,7 +144,7 @@ function table(plan: SweepPlan, groups: readonly Group[]): string {
   const rows = Object.entries(scenarioByName(plan.scenario).metrics).map(([name, { unit }]) => {
     const cells = groups.map(({ metrics }) => {
       const { mean, half } = metrics[name]!
-      return `<td>${figure(mean)}${half === undefined ? '' : ` ± ${figure(half)}`}</td>`
+      return `<td>${withSpread(mean, half)}</td>`
     })
     return `<tr><td>${escapeText(name)} <span class="soft">${escapeText(unit)}</span></td>${cells.join('')}</tr>`
   })

@@ -8,13 +8,25 @@ export function escapeText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }
 
-/** A figure with about four significant digits, the same on every machine. */
+/** A figure with four significant digits, whole numbers in full. */
 export function figure(value: number): string {
-  if (value === 0) return '0'
   const size = Math.abs(value)
-  if (size >= 100_000 || size < 0.0001) return value.toExponential(2)
-  if (size >= 1000) return value.toFixed(0)
-  return String(Number(value.toPrecision(4)))
+  if (size === 0 || (size >= 1000 && size < 1e9)) return value.toFixed(0)
+  return size >= 1e9 || size < 0.0001 ? value.toExponential(2) : String(Number(value.toPrecision(4)))
+}
+
+/** A mean and the half-width of its interval, to two digits of the latter; the mean alone where there is no spread. */
+export function withSpread(mean: number, half: number | undefined): string {
+  if (half === undefined || half === 0) return figure(mean)
+  const digits = Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(half))))
+  return `${mean.toFixed(digits)} ± ${half.toFixed(digits)}`
+}
+
+/** Labels of evenly spaced ticks, all with as many decimals as the step needs. */
+function tickLabels(ticks: readonly number[]): string[] {
+  const step = Math.abs(ticks[1]! - ticks[0]!)
+  if (Math.max(...ticks.map(Math.abs)) >= 1e7 || step < 1e-6) return ticks.map((tick) => tick.toExponential(1))
+  return ticks.map((tick) => tick.toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9))))
 }
 
 /** Round values that cover `low`..`high` in 1, 2 or 5 times a power of ten; at least two. */
@@ -56,20 +68,24 @@ export function lineChart(lines: readonly Line[], xTitle: string, yTitle: string
   const low = lowest >= 0 ? Math.max(0, Math.min(...lows)) : Math.min(...lows)
   const high = Math.max(...highs)
   const yTicks = ticksBetween(axisStart(low, high), high, 6)
-  const xTicks = ticksBetween(Math.min(...xs), Math.max(...xs), 8)
-  const [xLow, xHigh, yLow, yHigh] = [xTicks[0]!, xTicks.at(-1)!, yTicks[0]!, yTicks.at(-1)!]
+  const xHigh = Math.max(...xs)
+  const xLow = axisStart(Math.min(...xs), xHigh)
+  const xTicks = ticksBetween(xLow, xHigh, 8).filter((tick) => tick >= xLow && tick <= xHigh)
+  const [yLow, yHigh] = [yTicks[0]!, yTicks.at(-1)!]
   const px = (x: number): number => left + ((x - xLow) / (xHigh - xLow)) * (WIDTH - left - PAD.right)
   const py = (y: number): number => {
     const inside = Math.min(yHigh, Math.max(yLow, y))
     return height - PAD.bottom - ((inside - yLow) / (yHigh - yLow)) * (height - PAD.top - PAD.bottom)
   }
   const parts: string[] = []
-  for (const tick of yTicks) {
+  const yLabels = tickLabels(yTicks)
+  for (const [i, tick] of yTicks.entries()) {
     parts.push(`<path class="grid" d="M${left} ${at(py(tick))}H${WIDTH - PAD.right}"/>`)
-    parts.push(`<text x="${left - 6}" y="${at(py(tick) + 4)}" text-anchor="end">${figure(tick)}</text>`)
+    parts.push(`<text x="${left - 6}" y="${at(py(tick) + 4)}" text-anchor="end">${yLabels[i]}</text>`)
   }
-  for (const tick of xTicks)
-    parts.push(`<text x="${at(px(tick))}" y="${height - PAD.bottom + 16}" text-anchor="middle">${figure(tick)}</text>`)
+  const xLabels = tickLabels(xTicks)
+  for (const [i, tick] of xTicks.entries())
+    parts.push(`<text x="${at(px(tick))}" y="${height - PAD.bottom + 16}" text-anchor="middle">${xLabels[i]}</text>`)
   parts.push(`<text x="${WIDTH - PAD.right}" y="${height - 4}" text-anchor="end">${escapeText(xTitle)}</text>`)
   for (const line of lines) {
     const points = line.x.map((x, i) => ({ x: px(x), y: line.y[i]!, half: line.half?.[i] ?? 0 }))
@@ -101,7 +117,7 @@ export function dotPlot(rows: readonly Dot[], unit: string): string {
   const height = PAD.top + rows.length * rowHeight + PAD.bottom
   const longest = Math.max(...rows.map((row) => row.label.length))
   const left = Math.min(230, 16 + longest * 6.6)
-  const right = 120
+  const right = 136
   const lows = rows.map((row) => row.mean - (row.half ?? 0))
   const highs = rows.map((row) => row.mean + (row.half ?? 0))
   const ticks = ticksBetween(axisStart(Math.min(...lows), Math.max(...highs)), Math.max(...highs), 5)
@@ -109,9 +125,10 @@ export function dotPlot(rows: readonly Dot[], unit: string): string {
   const px = (x: number): number => left + ((x - low) / (high - low)) * (WIDTH - left - right)
   const bottom = height - PAD.bottom
   const parts: string[] = []
-  for (const tick of ticks) {
+  const labels = tickLabels(ticks)
+  for (const [i, tick] of ticks.entries()) {
     parts.push(`<path class="grid" d="M${at(px(tick))} ${PAD.top}V${bottom}"/>`)
-    parts.push(`<text x="${at(px(tick))}" y="${bottom + 16}" text-anchor="middle">${figure(tick)}</text>`)
+    parts.push(`<text x="${at(px(tick))}" y="${bottom + 16}" text-anchor="middle">${labels[i]}</text>`)
   }
   parts.push(`<text x="${WIDTH - PAD.right}" y="${height - 4}" text-anchor="end">${escapeText(unit)}</text>`)
   rows.forEach((row, i) => {
@@ -125,8 +142,7 @@ export function dotPlot(rows: readonly Dot[], unit: string): string {
       )
     }
     parts.push(`<circle class="dot s${row.color}" cx="${at(px(row.mean))}" cy="${y}" r="4"/>`)
-    const spread = row.half === undefined ? '' : ` ± ${figure(row.half)}`
-    parts.push(`<text x="${WIDTH - 4}" y="${at(y + 4)}" text-anchor="end">${figure(row.mean)}${spread}</text>`)
+    parts.push(`<text x="${WIDTH - 4}" y="${at(y + 4)}" text-anchor="end">${withSpread(row.mean, row.half)}</text>`)
   })
   return svg(height, unit, parts)
 }
