@@ -13,6 +13,13 @@ import {
 import { NodeError } from './errors.ts'
 import { MAX_MEMPOOL_BYTES, MAX_MEMPOOL_PER_ACCOUNT, MAX_MEMPOOL_TRANSACTIONS } from './limits-chain.ts'
 
+/** What all waiting transactions together may be. */
+export interface MempoolLimits {
+  readonly transactions: number
+  readonly bytes: number
+}
+const LIMITS: MempoolLimits = { transactions: MAX_MEMPOOL_TRANSACTIONS, bytes: MAX_MEMPOOL_BYTES }
+
 /** A transaction replaces another with its nonce if its fee is higher by more than one part in this many. */
 const REPLACEMENT_DIVISOR = 10n
 
@@ -25,12 +32,14 @@ interface Entry {
 /** Transactions that wait for a block, by account and nonce. Bounded; when full, newcomers are refused. */
 export class Mempool {
   readonly #context: ConsensusContext
+  readonly #limits: MempoolLimits
   readonly #byAccount = new Map<string, Map<bigint, Entry>>()
   readonly #ids = new Set<string>()
   #bytes = 0
 
-  constructor(context: ConsensusContext) {
+  constructor(context: ConsensusContext, limits: MempoolLimits = LIMITS) {
     this.#context = context
+    this.#limits = limits
   }
 
   get size(): number {
@@ -70,8 +79,8 @@ export class Mempool {
       'another transaction with this nonce is waiting, and the fee is not more than a tenth higher',
     )
     const freed = rival?.bytes.length ?? 0
-    const isFull = rival === undefined && this.#ids.size >= MAX_MEMPOOL_TRANSACTIONS
-    if (isFull || this.#bytes - freed + bytes.length > MAX_MEMPOOL_BYTES)
+    const isFull = rival === undefined && this.#ids.size >= this.#limits.transactions
+    if (isFull || this.#bytes - freed + bytes.length > this.#limits.bytes)
       throw new NodeError('BUSY', 'the mempool is full')
     if (rival !== undefined) this.#drop(key, queue, transaction.nonce, rival)
     queue.set(transaction.nonce, { id: hex, bytes: bytes.slice(), transaction })

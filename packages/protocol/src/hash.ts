@@ -17,7 +17,7 @@ export const HASH_TAGS = {
   unitId: 'nacre/1/unit',
   bootstrapPrompt: 'nacre/1/bootstrap-prompt',
   sampling: 'nacre/1/sampling',
-  traceRoot: 'nacre/1/trace',
+  stepSampling: 'nacre/1/step-sampling',
   noiseWeights: 'nacre/1/noise/weights',
   noiseOperand: 'nacre/1/noise/operand',
   ticketKey: 'nacre/1/ticket-key',

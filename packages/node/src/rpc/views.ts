@@ -7,6 +7,7 @@ import {
   encodeAddress,
   LANE_BOOTSTRAP,
   type Params,
+  ProtocolError,
   readAccount,
   readAmount,
   type StateReader,
@@ -76,8 +77,18 @@ export function blockView(chain: Chain, node: TreeNode): BlockView {
     totalWorkMacs: node.totalWork.toString(),
     transactions: (body?.transactions ?? []).map((bytes) => ({
       id: bytesToHex(transactionIdOfBytes(bytes)),
-      kind: decodeTransaction(bytes).body.kind,
+      kind: kindOf(bytes),
     })),
+  }
+}
+
+/** A block beside the best chain may contain anything in place of a transaction. */
+function kindOf(transaction: Uint8Array): string {
+  try {
+    return decodeTransaction(transaction).body.kind
+  } catch (error) {
+    if (error instanceof ProtocolError) return 'malformed'
+    throw error
   }
 }
 

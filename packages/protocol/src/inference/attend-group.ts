@@ -7,8 +7,8 @@ import { type KvRow, rotateAt } from './kv-of.ts'
 const f = Math.fround
 
 /**
- * The attention output operand of one KV group at one position (MOD-4): all query heads of the group attend to the rows of
- * positions 0..position; their outputs, head after head, are quantised with one scale.
+ * The attention output operand of one KV group at one position (MOD-4): all query heads of the group attend to the rows
+ * of positions 0..position; their outputs, head after head, are quantised with one scale.
  * @param a the operand of the fused q,k,v projection at this position.
  * @param rows the group's keys and values of positions 0..position.
  * @returns nHeads / nKvHeads * headDim values.
@@ -33,8 +33,9 @@ export function attendGroup(
 }
 
 /**
- * One head: score_j = f(f(f(f(q.k) * qScale) * kScale) * invSqrt), weights by the pinned exponential of f(score_j - max),
- * values summed position by position, one division at the end. The maximum starts at score_0, a later score replaces it if greater.
+ * One head: score_j = f(f(f(f(q.k) * qScale) * kScale) * invSqrt), weights by the pinned exponential of f(score_j -
+ * max), values summed position by position, one division at the end. The maximum starts at score_0, a later score
+ * replaces it if greater.
  */
 function attendHead(query: QuantRow, rows: readonly KvRow[], out: Float32Array): void {
   const headDim = out.length

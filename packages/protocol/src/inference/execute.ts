@@ -6,8 +6,8 @@ import { emptyTrace, forwardPosition, shortenTrace } from './forward.ts'
 import { nextToken } from './next-token.ts'
 
 /**
- * Executes a unit: the reference, position by position (MOD-6). Generation ends after `maxNewTokens`, or with the end-of-sequence token
- * when the task stops there; that token belongs to the trace.
+ * Executes a unit: the reference, position by position (MOD-6). Generation ends after `maxNewTokens`, or with the
+ * end-of-sequence token when the task stops there; that token belongs to the trace.
  * Throws UNIT_PROMPT or UNIT_SHAPE for a task the model cannot execute.
  */
 export function executeUnit(model: Model, task: UnitTask): Trace {

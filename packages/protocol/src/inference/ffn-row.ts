@@ -7,8 +7,8 @@ import { ffnOperand } from './operands.ts'
 const f = Math.fround
 
 /**
- * The residual row entering the next layer: s_j = f(silu(gate_j) * up_j), quantised; next[d] = f(x[d] + W_down(s)[d]), non-finite
- * elements stored as +0.
+ * The residual row entering the next layer: s_j = f(silu(gate_j) * up_j), quantised; next[d] = f(x[d] + W_down(s)[d]),
+ * non-finite elements stored as +0.
  * @param x residual row after attention, length dModel.
  */
 export function ffnRow(model: Model, layer: number, x: Float32Array): Float32Array {

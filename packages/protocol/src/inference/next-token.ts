@@ -30,8 +30,9 @@ export function chooseToken(logits: Float32Array, decoding: Decoding, position: 
 }
 
 /**
- * Integer weights floor(f(exp(f(f(logit - max) / t)) * 2^24)), at least 2^24 in total because the best token has that much, and a 64-bit
- * draw u from (seed, position): the first index whose cumulative weight exceeds floor(u * total / 2^64).
+ * Integer weights floor(f(exp(f(f(logit - max) / t)) * 2^24)), at least 2^24 in total because the best token has that
+ * much, and a 64-bit draw u from (seed, position): the first index whose cumulative weight exceeds floor(u * total /
+ * 2^64).
  */
 function sampleToken(logits: Float32Array, max: number, decoding: Decoding, position: number): number {
   const t = f(decoding.temperatureMilli / 1000)

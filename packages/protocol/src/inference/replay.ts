@@ -8,10 +8,12 @@ import { emptyTrace, forwardPosition } from './forward.ts'
 import { nextToken } from './next-token.ts'
 
 /**
- * Re-executes a unit in one pass over its prompt and committed tokens (BLK-4), all of which are known before the first multiplication.
+ * Re-executes a unit in one pass over its prompt and committed tokens (BLK-4), all of which are known before the first
+ * multiplication.
  * @param tokens P + G tokens, prompt first.
- * Throws UNIT_PROMPT or UNIT_SHAPE for a task the model cannot execute; BLOCK_TOKENS for a token outside the vocabulary;
- * BLOCK_REPLAY_TOKENS when the prompt is another, the length breaks the rule of MOD-5, or the model chose another token.
+ * Throws UNIT_PROMPT or UNIT_SHAPE for a task the model cannot execute; BLOCK_TOKENS for a token outside the
+ * vocabulary; BLOCK_REPLAY_TOKENS when the prompt is another, the length breaks the rule of MOD-5, or the model chose
+ * another token.
  */
 export function replayUnit(model: Model, task: UnitTask, tokens: ArrayLike<number>): Trace {
   const dims = model.config

@@ -25,8 +25,8 @@ function checkF32(data: Float32Array, name: string): void {
 /**
  * Validates configuration and weights, and computes manifest and `modelId` (MOD-1).
  * Throws MODEL_MALFORMED: dimensions outside their bounds or not those of the arrays; an int8 weight outside [-63, 63];
- * a scale that is negative, subnormal or not finite; a norm gain or rotary value that is not finite; an embedding scale so large
- * that an embedding row could overflow (so that h[0] is finite without a further rule).
+ * a scale that is negative, subnormal or not finite; a norm gain or rotary value that is not finite; an embedding scale
+ * so large that an embedding row could overflow (so that h[0] is finite without a further rule).
  * @param hash a faster keyed BLAKE3, if there is one.
  */
 export function buildModel(config: ModelConfig, weights: ModelWeights, hash: KeyedHash = keyedHash): Model {

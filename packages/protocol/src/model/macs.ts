@@ -1,8 +1,8 @@
 /**
  * Multiply-accumulates of a unit (JOB-2). Only linear layers count: they are what the lottery draws on and what a price
- * per GMAC buys. Attention (at most 2 * position * nHeads * headDim per layer and position) is left out, so that the price of
- * a position does not depend on where it stands; the bound on lengths (JOB-3) bounds it.
- * All results are integers below 2^53; anything larger throws UNIT_SHAPE.
+ * per GMAC buys. Attention (at most 2 * position * nHeads * headDim per layer and position) is left out, so that the
+ * price of a position does not depend on where it stands; the bound on lengths (JOB-3) bounds it. All results are
+ * integers below 2^53; anything larger throws UNIT_SHAPE.
  */
 import { check } from '../errors.ts'
 import { OP_QKV, type TicketOp } from '../trace/types.ts'

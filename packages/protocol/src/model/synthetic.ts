@@ -1,4 +1,6 @@
-/** Deterministic random models: for the preset `unit`, tests and simulations. They say nothing sensible, reproducibly. */
+/**
+ * Deterministic random models: for the preset `unit`, tests and simulations. They say nothing sensible, reproducibly.
+ */
 import { u32le, utf8ToBytes } from '../bytes.ts'
 import { taggedXof } from '../hash.ts'
 import { buildModel } from './build-model.ts'
@@ -43,9 +45,9 @@ export function ropeTables(headDim: number, maxSeqLen: number): { cos: Float32Ar
 }
 
 /**
- * A model whose weights are the hash of (seed, tensor index), in the order of the manifest's tensors:
- * int8 = byte mod 127 - 63; a scale = f(f(1 + byte / 256) * base) with base = f(1 / f(36 * f(sqrt(columns)))), so that rows keep
- * their magnitude (36 is about the deviation of the int8 values); norm gains = 0.75 + byte / 512.
+ * A model whose weights are the hash of (seed, tensor index), in the order of the manifest's tensors: int8 = byte mod
+ * 127 - 63; a scale = f(f(1 + byte / 256) * base) with base = f(1 / f(36 * f(sqrt(columns)))), so that rows keep their
+ * magnitude (36 is about the deviation of the int8 values); norm gains = 0.75 + byte / 512.
  */
 export function syntheticModel(options: SyntheticModelOptions): Model {
   const { dims, name, seed, tiedHead } = options

@@ -14,8 +14,8 @@ export interface Tensor {
 }
 
 /**
- * Tensor names with their leaf shapes, in the order of the manifest: an int8 matrix has one leaf per row, a rotary table
- * one leaf per position, a vector (norm gains, scales) is a single leaf.
+ * Tensor names with their leaf shapes, in the order of the manifest: an int8 matrix has one leaf per row, a rotary
+ * table one leaf per position, a vector (norm gains, scales) is a single leaf.
  */
 export function tensorShapes(config: ModelConfig): readonly Omit<Tensor, 'data'>[] {
   const { dModel, nLayers, nHeads, nKvHeads, headDim, ffnDim, vocabSize, maxSeqLen } = config

@@ -25,7 +25,10 @@ export interface StepCheck {
   readonly hash?: KeyedHash
 }
 
-/** Codes of {@link checkStep} that prove fraud by whoever committed to the trace (AUD-4). All others only say that the opening is bad. */
+/**
+ * Codes of {@link checkStep} that prove fraud by whoever committed to the trace (AUD-4). All others only say that the
+ * opening is bad.
+ */
 export const FRAUD_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TRACE_DIMENSIONS',
   'TRACE_LEAF',
@@ -35,10 +38,10 @@ export const FRAUD_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /**
  * Re-runs one step of a unit from its opening (TRC-3): returns if the committed output is reproduced, throws otherwise.
  *
- * The opening is bad: STEP_OPENING (not the leaves that the step needs, or not well formed), MERKLE_* (not what the root commits to),
- * STEP_OUT_OF_RANGE (no such step in this unit), UNIT_PROMPT or UNIT_SHAPE (no such task).
- * The trace is fraudulent: TRACE_DIMENSIONS (shape or a leaf count is not that of model and task), TRACE_LEAF (a leaf does not decode),
- * STEP_MISMATCH (the output is not reproduced).
+ * The opening is bad: STEP_OPENING (not the leaves that the step needs, or not well formed), MERKLE_* (not what the
+ * root commits to), STEP_OUT_OF_RANGE (no such step in this unit), UNIT_PROMPT or UNIT_SHAPE (no such task).
+ * The trace is fraudulent: TRACE_DIMENSIONS (shape or a leaf count is not that of model and task), TRACE_LEAF (a leaf
+ * does not decode), STEP_MISMATCH (the output is not reproduced).
  */
 export function checkStep({ model, task, traceRoot, opening, hash = keyedHash }: StepCheck): void {
   const dims = model.config

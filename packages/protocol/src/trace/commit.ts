@@ -42,8 +42,8 @@ export function commitTrace(trace: Trace, hash: KeyedHash = keyedHash): TraceCom
 }
 
 /**
- * The sub-root of residual rows at prompt positions, known before the layer's multiplication: preRoot[l] for h[l], preRootX[l] for x[l]
- * (B3). Equals the sub-root in the finished trace.
+ * The sub-root of residual rows at prompt positions, known before the layer's multiplication: preRoot[l] for h[l],
+ * preRootX[l] for x[l] (B3). Equals the sub-root in the finished trace.
  * @param rows at least promptTokens x dModel, row-major by position.
  */
 export function preRoot(

@@ -1,4 +1,7 @@
-/** Byte layouts of the trace's leaves (TRC-2), and their strict decoding: a leaf that does not decode is fraud (TRACE_LEAF). */
+/**
+ * Byte layouts of the trace's leaves (TRC-2), and their strict decoding: a leaf that does not decode is fraud
+ * (TRACE_LEAF).
+ */
 import { f32FromBytes, f32ToBytes, u32ListToBytes } from '../bytes.ts'
 import { check } from '../errors.ts'
 import type { KvRow } from '../inference/kv-of.ts'
@@ -17,7 +20,10 @@ export function encodeDimensions(shape: TraceShape): Uint8Array {
   return u32ListToBytes([shape.promptTokens, shape.newTokens, dModel, nLayers, nHeads, nKvHeads, headDim])
 }
 
-/** P and G of a dimensions leaf that belongs to `dims`; TRACE_LEAF for another length, TRACE_DIMENSIONS for another model. */
+/**
+ * P and G of a dimensions leaf that belongs to `dims`; TRACE_LEAF for another length, TRACE_DIMENSIONS for another
+ * model.
+ */
 export function decodeDimensions(dims: ModelDims, leaf: Uint8Array): TraceShape {
   check(leaf.length === DIMENSIONS_LEAF_BYTES, 'TRACE_LEAF', `the dimensions leaf has ${leaf.length} bytes`)
   const [promptTokens, newTokens, ...rest] = readU32List(leaf)

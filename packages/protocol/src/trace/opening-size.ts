@@ -24,7 +24,10 @@ function openingBytes(dims: ModelDims, subtrees: readonly number[]): number {
 
 const dimensionsBytes = subtreeBytes(1, 1, DIMENSIONS_LEAF_BYTES)
 
-/** Largest encoded `attend` opening of a unit of `positions` positions: the last one reads all keys and values of its group. */
+/**
+ * Largest encoded `attend` opening of a unit of `positions` positions: the last one reads all keys and values of its
+ * group.
+ */
 export function maxAttendOpeningBytes(dims: ModelDims, positions: number): number {
   return openingBytes(dims, [
     dimensionsBytes,

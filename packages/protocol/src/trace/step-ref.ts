@@ -13,8 +13,8 @@ export interface StepRun {
 }
 
 /**
- * All steps: shape; input; embed by position; per layer kv by group and position, attend by group and position, proj by position, ffn by
- * position; head at the positions P - 1 .. P + G - 2 that generate.
+ * All steps: shape; input; embed by position; per layer kv by group and position, attend by group and position, proj by
+ * position, ffn by position; head at the positions P - 1 .. P + G - 2 that generate.
  */
 export function stepRuns(shape: TraceShape): readonly StepRun[] {
   const { nLayers, nKvHeads } = shape.dims
@@ -52,7 +52,9 @@ export function stepOfRun(run: StepRun, offset: number): StepRef {
   return { kind: run.kind, layer: run.layer, group: run.group, position: run.firstPosition + offset }
 }
 
-/** Throws STEP_OUT_OF_RANGE unless `ref` names a step of a unit of this shape; fields that its kind does not use are 0. */
+/**
+ * Throws STEP_OUT_OF_RANGE unless `ref` names a step of a unit of this shape; fields that its kind does not use are 0.
+ */
 export function checkStepRef(shape: TraceShape, ref: StepRef): void {
   const { nLayers, nKvHeads } = shape.dims
   check(STEP_KINDS.includes(ref.kind), 'STEP_OUT_OF_RANGE', `there is no kind ${String(ref.kind)}`)
@@ -73,8 +75,8 @@ export function checkStepRef(shape: TraceShape, ref: StepRef): void {
 }
 
 /**
- * Weight of the steps of a run: at the n-th position of the unit `base + slope * (n + 1)` multiplications, attention's products included,
- * because that is what a forger would save. `shape` and `input` multiply nothing and weigh 1.
+ * Weight of the steps of a run: at the n-th position of the unit `base + slope * (n + 1)` multiplications, attention's
+ * products included, because that is what a forger would save. `shape` and `input` multiply nothing and weigh 1.
  */
 export function runWeight(shape: TraceShape, run: StepRun): { base: number; slope: number } {
   const { dModel, headDim, ffnDim, vocabSize, nHeads } = shape.dims

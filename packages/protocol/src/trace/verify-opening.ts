@@ -9,8 +9,8 @@ import type { StepOpening, SubtreeOpening } from './opening.ts'
 
 /**
  * Verifies that everything an opening says, leaf counts included, is what `traceRoot` commits to.
- * Throws STEP_OPENING for an opening that is not well formed, MERKLE_* for one that leads elsewhere. After it, whatever contradicts the rules
- * contradicts them in the committed trace.
+ * Throws STEP_OPENING for an opening that is not well formed, MERKLE_* for one that leads elsewhere. After it, whatever
+ * contradicts the rules contradicts them in the committed trace.
  */
 export function verifyOpening(
   dims: ModelDims,

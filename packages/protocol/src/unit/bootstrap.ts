@@ -33,8 +33,8 @@ export function checkCorpus(model: ModelParams, corpus: Corpus): void {
 }
 
 /**
- * The prompt of a bootstrap unit: 16 byte tokens, then one corpus prompt, repeated or truncated to the fixed length.
- * Of 24 bytes of hash, 16 are the tokens; the last 8, a little-endian integer u, choose prompt floor(u * prompts / 2^64).
+ * The prompt of a bootstrap unit: 16 byte tokens, then one corpus prompt, repeated or truncated to the fixed length. Of
+ * 24 bytes of hash, 16 are the tokens; the last 8, a little-endian integer u, choose prompt floor(u * prompts / 2^64).
  * @returns `units.bootstrapPromptTokens` tokens. Throws UNIT_PROMPT if there is nothing to choose from.
  */
 export function bootstrapPrompt(params: Params, unitId: Uint8Array, corpus: Corpus): number[] {

@@ -1,8 +1,8 @@
 import type { UnitTask } from './types.ts'
 
 /**
- * Whether generated tokens end where MOD-5 says: exactly `maxNewTokens` of them, or, when the task stops at end of sequence, with the
- * first such token. In either case no token follows an end of sequence that stops.
+ * Whether generated tokens end where MOD-5 says: exactly `maxNewTokens` of them, or, when the task stops at end of
+ * sequence, with the first such token. In either case no token follows an end of sequence that stops.
  */
 export function endsByRule(task: UnitTask, eosToken: number, generated: ArrayLike<number>): boolean {
   const length = generated.length

@@ -11,8 +11,8 @@ export function maxPositions(task: UnitTask): number {
 }
 
 /**
- * Whether `model` can execute `task` at all. Throws UNIT_PROMPT (empty prompt, or a token outside the vocabulary) or UNIT_SHAPE
- * (lengths beyond the model's positions, temperature or seed out of bounds).
+ * Whether `model` can execute `task` at all. Throws UNIT_PROMPT (empty prompt, or a token outside the vocabulary) or
+ * UNIT_SHAPE (lengths beyond the model's positions, temperature or seed out of bounds).
  */
 export function checkTask(dims: ModelDims, task: UnitTask): void {
   const { promptTokens, maxNewTokens, decoding } = task

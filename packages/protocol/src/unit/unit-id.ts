@@ -23,7 +23,8 @@ const keyedUnit: Codec<KeyedUnit> = defineCodec('unit', coder, 1 + 4 * 32 + 4)
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 
 /**
- * UNT-1: a bootstrap unit has a counter and no job, a paid unit a job and no counter, so that one unit has one descriptor.
+ * UNT-1: a bootstrap unit has a counter and no job, a paid unit a job and no counter, so that one unit has one
+ * descriptor.
  * Throws UNIT_LANE.
  */
 export function checkLane(unit: UnitDescriptor): void {

@@ -76,6 +76,8 @@ export class MiningNetwork {
   readonly #miners: Miner[] = []
   readonly #workOfBits = new Map<number, bigint>()
   #found = 0
+  /** The last answer of `nextBits`: all miners ask for the same block, one after the other. */
+  #latest: { readonly parent: SimBlock; readonly bits: number } | undefined
 
   /** The simulation's time 0 is the announced launch, genesis time plus launch delay: no block is earlier. */
   constructor(params: Params, simulation: Simulation, seed: number, propagationMs: number) {
@@ -223,11 +225,12 @@ export class MiningNetwork {
   }
 
   #bitsAfter(parent: SimBlock): number {
-    const heights = DIFFICULTY_ANCESTORS[this.#params.difficulty.algorithm](parent.height + 1)
-    return nextBits(
-      this.#params,
-      heights.map((height) => ancestorOf(parent, height)),
-    )
+    if (this.#latest?.parent !== parent) {
+      const heights = DIFFICULTY_ANCESTORS[this.#params.difficulty.algorithm](parent.height + 1)
+      const headers = heights.map((height) => ancestorOf(parent, height))
+      this.#latest = { parent, bits: nextBits(this.#params, headers) }
+    }
+    return this.#latest.bits
   }
 }
 

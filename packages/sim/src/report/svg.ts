@@ -17,7 +17,8 @@ export function figure(value: number): string {
 
 /** A mean and the half-width of its interval, to two digits of the latter; the mean alone where there is no spread. */
 export function withSpread(mean: number, half: number | undefined): string {
-  if (half === undefined || half === 0) return figure(mean)
+  // Equal values leave no spread but that of rounding.
+  if (half === undefined || half <= 1e-9 * Math.abs(mean)) return figure(mean)
   const digits = Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(half))))
   return `${mean.toFixed(digits)} ± ${half.toFixed(digits)}`
 }
@@ -72,7 +73,7 @@ export function lineChart(lines: readonly Line[], xTitle: string, yTitle: string
   const xLow = axisStart(Math.min(...xs), xHigh)
   const xTicks = ticksBetween(xLow, xHigh, 8).filter((tick) => tick >= xLow && tick <= xHigh)
   const [yLow, yHigh] = [yTicks[0]!, yTicks.at(-1)!]
-  const px = (x: number): number => left + ((x - xLow) / (xHigh - xLow)) * (WIDTH - left - PAD.right)
+  const px = (x: number): number => left + ((x - xLow) / (xHigh - xLow || 1)) * (WIDTH - left - PAD.right)
   const py = (y: number): number => {
     const inside = Math.min(yHigh, Math.max(yLow, y))
     return height - PAD.bottom - ((inside - yLow) / (yHigh - yLow)) * (height - PAD.top - PAD.bottom)

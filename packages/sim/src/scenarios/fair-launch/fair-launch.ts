@@ -18,11 +18,12 @@ function mine(params: Params, values: FairLaunchValues, hardware: Hardware, seed
   const network = new MiningNetwork(params, simulation, seed, values.propagationMs)
   network.addMiner({ name: 'insider', crowd: false })
   let joined = 0
+  let joinedHardware = 0
   network.addMiner({
     name: 'public',
     crowd: true,
     member: (stream) => {
-      let rest = stream.uniform() * hardware.cohorts.slice(0, joined).reduce((sum, { hardware }) => sum + hardware, 0)
+      let rest = stream.uniform() * joinedHardware
       for (let i = 0; i < joined; i++) {
         rest -= hardware.cohorts[i]!.hardware
         if (rest < 0) return i
@@ -36,7 +37,9 @@ function mine(params: Params, values: FairLaunchValues, hardware: Hardware, seed
   const macsPerMs = (genesisWork * values.genesisEase) / params.block.timeMs / (first.insider + first.public)
   for (const timeMs of changesOf(hardware)) {
     simulation.at(timeMs, () => {
-      joined = hardware.cohorts.filter((cohort) => cohort.joinMs <= timeMs).length
+      const cohorts = hardware.cohorts.filter((cohort) => cohort.joinMs <= timeMs)
+      joined = cohorts.length
+      joinedHardware = cohorts.reduce((sum, cohort) => sum + cohort.hardware, 0)
       const power = powerAt(hardware, timeMs)
       network.setSpeed(INSIDER, power.insider * macsPerMs)
       network.setSpeed(INSIDER + 1, power.public * macsPerMs)

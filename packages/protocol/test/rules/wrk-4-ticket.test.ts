@@ -1,0 +1,70 @@
+/**
+ * WRK-4: a ticket is the hash of a tile's fold state and place under a key that commits to the unit and its complete trace, so no ticket
+ * exists before the last token does (B4). It wins below a threshold that grows with the work that the unit's tickets stand for: the
+ * target prices one MAC.
+ *
+ *   key = H(unitId | traceRoot)     ticket = BLAKE3(key, state | layer | op | tileRow | tileColumn), little-endian
+ *
+ *   0 |---- wins ----| target * floor(drawMacs / unitTickets) ------------------------------- 2^256 - 1
+ */
+import { expect, test } from 'vitest'
+import {
+  checkHeaderTicket,
+  drawMacs,
+  headerTicket,
+  keyedHash,
+  LANE_BOOTSTRAP,
+  LANE_PAID,
+  OP_GATE_UP,
+  taggedHash,
+  ticketThreshold,
+  ticketWins,
+  u32ListToBytes,
+  unitModel,
+} from '../../src/index.ts'
+import { fixtureUnit, PROMPT, proofInput } from '../lottery-fixture.ts'
+import { accepted, filled, rejected } from './verbs.ts'
+
+const dims = unitModel().config
+const MAX = (1n << 256n) - 1n
+
+test('the ticket, written out', () => {
+  const foldState = Uint32Array.from({ length: 16 }, (_, i) => i)
+  const input = { unitId: filled(1), traceRoot: filled(2), foldState }
+  const key = taggedHash('ticketKey', filled(1), filled(2))
+  const written = keyedHash(key, u32ListToBytes([...foldState, 5, OP_GATE_UP, 3, 4]))
+  expect(headerTicket({ ...input, position: { layer: 5, op: OP_GATE_UP, tileRow: 3, tileColumn: 4 } })).toEqual(written)
+})
+
+test('what a prompt is worth: all its linear MACs in the bootstrap lane, those of the ticket operations in the paid lane', () => {
+  const [qkv, o, gateUp, down] = [32 * 64, 32 * 32, 32 * 2 * dims.ffnDim, dims.ffnDim * 32]
+  expect(drawMacs(LANE_BOOTSTRAP, dims, PROMPT)).toBe(PROMPT * 2 * (qkv + o + gateUp + down))
+  expect(drawMacs(LANE_PAID, dims, PROMPT)).toBe(PROMPT * 2 * (qkv + gateUp))
+})
+
+test('the threshold rounds down, is clamped, and is 0 for a unit without tickets', () => {
+  expect(ticketThreshold(10n, 1000, 3)).toBe(10n * 333n)
+  expect(ticketThreshold(MAX, 1000, 3)).toBe(MAX)
+  expect(ticketThreshold(MAX, 1000, 0)).toBe(0n)
+})
+
+test('a ticket is little-endian and wins strictly below', () => {
+  const five = new Uint8Array(32).with(0, 5)
+  expect(ticketWins(five, 5n, 1, 1)).toBe(false)
+  expect(ticketWins(five, 6n, 1, 1)).toBe(true)
+})
+
+test('a header whose ticket wins, loses at a harder target, or is not that of its trace', () => {
+  const unit = fixtureUnit()
+  const ticket = unit.tickets[3]!
+  const header = { ...proofInput(unit, ticket), ...ticket, dims }
+  const perTicket = BigInt(Math.floor(drawMacs(LANE_BOOTSTRAP, dims, PROMPT) / unit.tickets.length))
+  const value = BigInt(`0x${Buffer.from(ticket.hash.toReversed()).toString('hex')}`)
+  const hardest = value / perTicket + 1n
+  accepted(() => checkHeaderTicket({ ...header, target: hardest }))
+  rejected('TICKET_LOSES', () => checkHeaderTicket({ ...header, target: hardest - 1n }))
+  // Another trace root is another draw: this one does not win at the same target.
+  rejected('TICKET_LOSES', () => checkHeaderTicket({ ...header, target: hardest, traceRoot: filled(1) }))
+  rejected('TICKET_LOSES', () => checkHeaderTicket({ ...header, target: hardest, unitId: filled(2) }))
+  rejected('TICKET_PROOF_SHAPE', () => checkHeaderTicket({ ...header, foldState: new Uint32Array(15) }))
+})
