@@ -3,9 +3,11 @@ import { createFastHash, createKernels, createUnitEngine, inlineWorkers } from '
 import { engineUnitRunner, Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
 import {
   type BlockWorkers,
+  type ChainStore,
   createSqliteStore,
   engineBlockWorkers,
   FullNode,
+  type Logger,
   MemoryHub,
   type Random,
   seededRandom,
@@ -16,7 +18,9 @@ import {
 import {
   type ConsensusContext,
   createContext,
+  type KeyPair,
   keyPairFromSeed,
+  overrideParams,
   type Params,
   presets,
   unitCorpus,
@@ -25,7 +29,7 @@ import {
 import { Verifier } from '@nacre/verifier'
 
 /** Virtual milliseconds that one unit takes on every miner here. */
-const UNIT_MS = 900
+export const UNIT_MS = 900
 
 const hash = await createFastHash()
 const kernels = await createKernels()
@@ -52,8 +56,20 @@ export function inlineEngine(
 export interface LocalMember {
   readonly name: string
   readonly node: FullNode
+  readonly keys: KeyPair
+  readonly store: ChainStore
   readonly miner: Miner | undefined
   readonly verifier: Verifier | undefined
+}
+
+export interface MemberOptions {
+  readonly store?: ChainStore
+  readonly keys?: KeyPair
+  readonly random?: Random
+  readonly dutyCycle?: number
+  readonly log?: Logger
+  /** Puts something between the miner and its engine. */
+  readonly runner?: (runner: UnitRunner) => UnitRunner
 }
 
 export interface LocalNetworkOptions {
@@ -86,13 +102,16 @@ export class LocalNetwork {
     for (let i = 0; i < (options.verifiers ?? 0); i++) this.add(`verifier-${i}`, 'verifier')
   }
 
-  add(name: string, role: 'miner' | 'verifier' | 'plain', store = createSqliteStore(':memory:')): LocalMember {
+  /** Joins a member, connected to all others but not started. */
+  add(name: string, role: 'miner' | 'verifier' | 'plain', options: MemberOptions = {}): LocalMember {
     const { context, clock } = this
-    const random = seededRandom(`${name}/${this.#random.below(2 ** 31)}`)
-    const keys = keyPairFromSeed(random.bytes(32))
+    const store = options.store ?? createSqliteStore(':memory:')
+    const random = options.random ?? seededRandom(`${name}/${this.#random.below(2 ** 31)}`)
+    const keys = options.keys ?? keyPairFromSeed(random.bytes(32))
     const minerKey = role === 'miner' ? { minerKey: keys.publicKey } : {}
     const network = this.hub.join(name)
-    const { workers, runner } = inlineEngine(context, clock)
+    const { workers, runner: engineRunner } = inlineEngine(context, clock)
+    const runner = options.runner?.(engineRunner) ?? engineRunner
     const node = new FullNode({
       context,
       network,
@@ -100,14 +119,15 @@ export class LocalNetwork {
       workers,
       clock,
       random,
-      log: silentLogger,
+      log: options.log ?? silentLogger,
       ...minerKey,
     })
     const shelf = new TraceShelf()
     if (role === 'miner') serveOpenings(node, runner, shelf)
-    const miner = role === 'miner' ? new Miner({ node, runner, keys, shelf, dutyCycle: 1 }) : undefined
+    const dutyCycle = options.dutyCycle ?? 1
+    const miner = role === 'miner' ? new Miner({ node, runner, keys, shelf, dutyCycle }) : undefined
     const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4 }) : undefined
-    const member: LocalMember = { name, node, miner, verifier }
+    const member: LocalMember = { name, node, keys, store, miner, verifier }
     for (const other of this.members) this.hub.connect(name, other.name)
     this.members.push(member)
     return member
@@ -122,6 +142,9 @@ export class LocalNetwork {
     member.verifier?.start()
     member.miner?.start()
   }
+
+  /** Hard enough that no unit wins: the parent stays the same. */
+  static readonly NEVER_WINS: Params = overrideParams(presets.unit, ['difficulty.genesisBits=0x1a010000'])
 
   /** Runs until every member has reached `height` on the best chain. */
   async untilHeight(height: number): Promise<void> {

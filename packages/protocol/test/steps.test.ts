@@ -1,6 +1,6 @@
 // Steps (TRC-3, TRC-4, AUD-1): every step of an honest unit passes; how steps are listed, drawn, and how large they open.
 import { describe, expect, test } from 'vitest'
-import { bigintFromLe, u32le, utf8ToBytes } from '../src/bytes.ts'
+import { bigintFromLe, u32le } from '../src/bytes.ts'
 import { taggedXof } from '../src/hash.ts'
 import { buildModel } from '../src/model/build-model.ts'
 import { UNIT_MODEL_DIMS, unitModel } from '../src/model/synthetic.ts'
@@ -146,7 +146,7 @@ describe('sampleSteps (AUD-1)', () => {
       )
     }
     const wrong = drawn.filter((ref, j) => {
-      const u = bigintFromLe(taggedXof('sampling', 16, utf8ToBytes('step'), seed(7), u32le(j)))
+      const u = bigintFromLe(taggedXof('stepSampling', 16, seed(7), u32le(j)))
       return key(ref) !== key(cumulative(Number((u * BigInt(total)) >> 128n)))
     })
     expect(wrong).toEqual([])
