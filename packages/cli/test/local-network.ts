@@ -144,7 +144,7 @@ export class LocalNetwork {
   }
 
   /** Hard enough that no unit wins: the parent stays the same. */
-  static readonly NEVER_WINS: Params = overrideParams(presets.unit, ['difficulty.genesisBits=0x1a010000'])
+  static readonly NEVER_WINS: Params = overrideParams(presets.unit, [`difficulty.genesisBits=${0x1a010000}`])
 
   /** Runs until every member has reached `height` on the best chain. */
   async untilHeight(height: number): Promise<void> {

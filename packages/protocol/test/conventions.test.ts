@@ -8,9 +8,9 @@ import {
   decodeAddress,
   defineCodec,
   EMPTY_MERKLE_ROOT,
+  type ErrorCode,
   emptyLtHash,
   encodeAddress,
-  type ErrorCode,
   hexToBytes,
   keyedHash,
   keyPairFromSeed,
@@ -68,15 +68,22 @@ describe('CNV-1: encoding', () => {
     expect(bytes).toEqual(hexToBytes('07ffffffffffffffff020000000102020000000100000' + '0ffffffff'))
     expect(codec.decode(bytes)).toEqual(value)
   })
-  test('a byte too many', () => expect(codeOf(() => codec.decode(new Uint8Array([...bytes, 0])))).toBe('CODEC_TRAILING_BYTES'))
+  test('a byte too many', () =>
+    expect(codeOf(() => codec.decode(new Uint8Array([...bytes, 0])))).toBe('CODEC_TRAILING_BYTES'))
   test('a byte too few', () => expect(codeOf(() => codec.decode(bytes.slice(0, -1)))).toBe('CODEC_MALFORMED'))
   test('a count above its limit allocates nothing', () =>
     expect(codeOf(() => codec.decode(hexToBytes('070000000000000000ffffffff')))).toBe('CODEC_MALFORMED'))
-  test('more bytes than the object may have', () => expect(codeOf(() => codec.decode(new Uint8Array(65)))).toBe('CODEC_TOO_LARGE'))
-  test('a value outside its field does not encode', () => expect(codeOf(() => codec.encode({ ...value, kind: 256 }))).toBe('CODEC_MALFORMED'))
+  test('more bytes than the object may have', () =>
+    expect(codeOf(() => codec.decode(new Uint8Array(65)))).toBe('CODEC_TOO_LARGE'))
+  test('a value outside its field does not encode', () =>
+    expect(codeOf(() => codec.encode({ ...value, kind: 256 }))).toBe('CODEC_MALFORMED'))
   test('two spellings of one value: only one decodes', () => {
     // An inner coder that accepts any byte as "true": the classic malleability.
-    const lenient = defineCodec('flag', P.apply(u8, { encode: (n: number) => n !== 0, decode: (b: boolean) => (b ? 1 : 0) }), 1)
+    const lenient = defineCodec(
+      'flag',
+      P.apply(u8, { encode: (n: number) => n !== 0, decode: (b: boolean) => (b ? 1 : 0) }),
+      1,
+    )
     expect(lenient.decode(new Uint8Array([1]))).toBe(true)
     expect(codeOf(() => lenient.decode(new Uint8Array([2])))).toBe('CODEC_NOT_CANONICAL')
   })
@@ -141,7 +148,10 @@ describe('CNV-6: Merkle trees', () => {
   test('a valid multiproof', () => expect(codeOf(() => verify([1, 2, 6]))).toBe('accepted'))
   test('unsorted indices', () => expect(codeOf(() => verify([2, 1, 6]))).toBe('MERKLE_INDICES_NOT_INCREASING'))
   test('a duplicate index', () => expect(codeOf(() => verify([1, 1, 6]))).toBe('MERKLE_INDICES_NOT_INCREASING'))
-  test('an index outside the tree', () => expect(codeOf(() => verify([1, 2, 7], 7, openMerkle(tree, [1, 2, 6]), hashes([1, 2, 6])))).toBe('MERKLE_INDEX_OUT_OF_RANGE'))
+  test('an index outside the tree', () =>
+    expect(codeOf(() => verify([1, 2, 7], 7, openMerkle(tree, [1, 2, 6]), hashes([1, 2, 6])))).toBe(
+      'MERKLE_INDEX_OUT_OF_RANGE',
+    ))
   test('fractional, negative and huge indices', () => {
     for (const index of [0.5, -1, 2 ** 32 + 1, Number.NaN]) {
       expect(codeOf(() => verify([index], 7, [], hashes([0])))).toBe('MERKLE_INDEX_OUT_OF_RANGE')
@@ -149,9 +159,14 @@ describe('CNV-6: Merkle trees', () => {
   })
   test('another index for the same leaf', () => expect(codeOf(() => verify([1, 3, 6]))).not.toBe('accepted'))
   test('another leaf count', () => expect(codeOf(() => verify([1, 2, 6], 8))).not.toBe('accepted'))
-  test('a hash too many', () => expect(codeOf(() => verify([1, 2, 6], 7, [...openMerkle(tree, [1, 2, 6]), new Uint8Array(32)]))).toBe('MERKLE_PROOF_LENGTH'))
-  test('a hash too few', () => expect(codeOf(() => verify([1, 2, 6], 7, openMerkle(tree, [1, 2, 6]).slice(1)))).toBe('MERKLE_PROOF_LENGTH'))
-  test('another leaf', () => expect(codeOf(() => verify([1, 2, 6], 7, undefined, hashes([1, 2, 5])))).toBe('MERKLE_ROOT_MISMATCH'))
+  test('a hash too many', () =>
+    expect(codeOf(() => verify([1, 2, 6], 7, [...openMerkle(tree, [1, 2, 6]), new Uint8Array(32)]))).toBe(
+      'MERKLE_PROOF_LENGTH',
+    ))
+  test('a hash too few', () =>
+    expect(codeOf(() => verify([1, 2, 6], 7, openMerkle(tree, [1, 2, 6]).slice(1)))).toBe('MERKLE_PROOF_LENGTH'))
+  test('another leaf', () =>
+    expect(codeOf(() => verify([1, 2, 6], 7, undefined, hashes([1, 2, 5])))).toBe('MERKLE_ROOT_MISMATCH'))
   test('nothing opened proves nothing', () => expect(codeOf(() => verify([], 7, []))).toBe('MERKLE_PROOF_LENGTH'))
   test('an inner node is no leaf', () => {
     const inner = tree.levels[1]![0]!
@@ -167,15 +182,20 @@ describe('CNV-6: Merkle trees', () => {
   })
   test('any opening of any tree verifies, and only with its own leaves', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 70 }), fc.array(fc.nat(69), { minLength: 1, maxLength: 12 }), fc.nat(), (count, raw, pick) => {
-        const some = merkleTree(Array.from({ length: count }, (_, i) => utf8ToBytes(`x${i}`)))
-        const indices = [...new Set(raw.map((i) => i % count))].sort((a, b) => a - b)
-        const opened = indices.map((i) => some.levels[0]![i]!)
-        const proof = openMerkle(some, indices)
-        verifyMerkle(some.root, count, indices, opened, proof)
-        const forged = opened.map((h, i) => (i === pick % opened.length ? keyedHash(h, h) : h))
-        expect(codeOf(() => verifyMerkle(some.root, count, indices, forged, proof))).toBe('MERKLE_ROOT_MISMATCH')
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 70 }),
+        fc.array(fc.nat(69), { minLength: 1, maxLength: 12 }),
+        fc.nat(),
+        (count, raw, pick) => {
+          const some = merkleTree(Array.from({ length: count }, (_, i) => utf8ToBytes(`x${i}`)))
+          const indices = [...new Set(raw.map((i) => i % count))].sort((a, b) => a - b)
+          const opened = indices.map((i) => some.levels[0]![i]!)
+          const proof = openMerkle(some, indices)
+          verifyMerkle(some.root, count, indices, opened, proof)
+          const forged = opened.map((h, i) => (i === pick % opened.length ? keyedHash(h, h) : h))
+          expect(codeOf(() => verifyMerkle(some.root, count, indices, forged, proof))).toBe('MERKLE_ROOT_MISMATCH')
+        },
+      ),
     )
   })
 })

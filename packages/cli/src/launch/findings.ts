@@ -62,7 +62,11 @@ function launchDelay(params: Params): Finding {
   const id = 'launch-delay'
   const delay = params.network.launchDelayMs
   if (delay === 0)
-    return { id, verdict: severity(params), reason: 'the first block is allowed at genesis: there is no announced launch' }
+    return {
+      id,
+      verdict: severity(params),
+      reason: 'the first block is allowed at genesis: there is no announced launch',
+    }
   const text = `the first block is allowed ${duration(delay)} after genesis`
   return delay < SHORT_NOTICE_MS
     ? { id, verdict: 'WARN', reason: `${text}: less than ${duration(SHORT_NOTICE_MS)} of notice` }
@@ -73,7 +77,7 @@ function genesisBeacon(params: Params): Finding {
   const id = 'genesis-beacon'
   if (/^0*$/.test(params.network.genesisBeacon)) {
     const reason =
-      'network.genesisBeacon is zero: everybody knows it beforehand, so blocks can be mined before the launch; set it to randomness that does not exist yet'
+      'network.genesisBeacon is zero: everybody knows it beforehand, so blocks can be mined in secret before the launch and dated after it; set it to randomness that does not exist before the announcement'
     return { id, verdict: severity(params), reason }
   }
   const reason = 'set; that it did not exist before the announcement must be checked against the source that was named'

@@ -11,13 +11,22 @@ import { cumulativeEmission, type Params } from '@nacre/protocol'
 import { DAY_MS } from './format.ts'
 import { auditSupply, heightAfter, withoutRamp, YEAR_DAYS } from './supply.ts'
 
-export const HEAD_START_MODEL = {
+/** Hardware as parts of the final hardware, times in days. */
+export interface HeadStartModel {
+  readonly insiderShare: number
+  readonly publicStart: number
+  readonly doublingDays: number
+  readonly leakDays: number
+  readonly horizonDays: number
+}
+
+export const HEAD_START_MODEL: HeadStartModel = {
   insiderShare: 0.001,
   publicStart: 0.01,
   doublingDays: 7,
   leakDays: 30,
   horizonDays: YEAR_DAYS,
-} as const
+}
 
 export const KERNEL_FACTORS = [2, 5, 10, 20, 50] as const
 export const HEAD_START_DAYS = [1, 3, 7, 14, 30] as const
@@ -28,7 +37,7 @@ export const REFERENCE_CASE = { kernelFactor: 10, headStartDays: 7 } as const
 const STEPS_PER_DAY = 24
 
 export interface HeadStartAudit {
-  readonly model: typeof HEAD_START_MODEL
+  readonly model: HeadStartModel
   readonly kernelFactors: readonly number[]
   readonly headStartDays: readonly number[]
   /**

@@ -59,6 +59,11 @@ export function emittedPercent(params: Params, days: number): number {
   return percentOf(cumulativeEmission(params, heightAfter(params, days)), params.emission.supplyGrains)
 }
 
+/** Emission of the first `blocks` blocks in grains; a part of a block counts as none. */
+export function emittedAfterBlocks(params: Params, blocks: number): number {
+  return Number(cumulativeEmission(params, Math.min(MAX_HEIGHT, Math.max(0, Math.floor(blocks)))))
+}
+
 export function withoutRamp(params: Params): Params {
   return { ...params, emission: { ...params.emission, ramp: 'none' } }
 }

@@ -55,6 +55,7 @@ export interface Forged {
   readonly header: BlockHeader
   readonly block: Block | undefined
   readonly trace: Trace | undefined
+  readonly keys: KeyPair
   readonly parent: Forged | undefined
   /** State entries after the block. */
   readonly entries: ReadonlyMap<string, Uint8Array>
@@ -87,6 +88,7 @@ export class Forge {
       header: genesis.header,
       block: undefined,
       trace: undefined,
+      keys: keysOf('genesis'),
       parent: undefined,
       entries,
       ltHash: genesis.state.ltHash,
@@ -129,7 +131,7 @@ export class Forge {
     const original = this.get(of)
     const { body: honestBody, proof } = original.block!
     const bodyChange = body === undefined ? {} : { bodyRoot: bodyRoot(body) }
-    const header = signHeader({ ...original.header, ...change, ...bodyChange }, keysOf(of))
+    const header = signHeader({ ...original.header, ...change, ...bodyChange }, original.keys)
     const block = { header, body: body ?? honestBody, proof }
     this.keep({ ...original, label, id: blockId(header), header, block })
     return block
@@ -161,7 +163,8 @@ export class Forge {
         else entries.set(key, after)
       }
       const { header } = block
-      return { label, id: blockId(header), header, block, trace: won.trace, parent, entries, ltHash: applied.ltHash }
+      const { trace } = won
+      return { label, id: blockId(header), header, block, trace, keys, parent, entries, ltHash: applied.ltHash }
     }
   }
 

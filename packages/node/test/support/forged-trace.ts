@@ -8,7 +8,7 @@ import {
   drawUnit,
   unitId,
 } from '@nacre/protocol'
-import { ancestryOf, type Forge, keysOf } from './forge.ts'
+import { ancestryOf, type Forge } from './forge.ts'
 
 /**
  * A miner that changes one bit of a committed value and then mines with that trace: ticket and proof are in order, only
@@ -19,7 +19,7 @@ export function forgedTrace(forge: Forge, label: string, like: string): Block {
   const { model, params: modelParams } = context.bootstrap
   const honest = forge.get(like)
   const parent = honest.parent!
-  const keys = keysOf(like)
+  const { keys } = honest
   const { unit } = honest.header
   const trace = structuredClone(honest.trace!)
   const last = trace.h.at(-1)!

@@ -7,6 +7,7 @@ import { encodeByteList, encodeStatus, REQUEST, type StatusMessage } from '../..
 import { FullNode } from '../../src/node.ts'
 import type { Logger } from '../../src/ports/log.ts'
 import type { Network } from '../../src/ports/network.ts'
+import type { BlockWorkers } from '../../src/ports/workers.ts'
 import { createSqliteStore } from '../../src/store/sqlite-store.ts'
 import type { Forge, Forged } from './forge.ts'
 
@@ -45,7 +46,11 @@ export class NodeNet {
   }
 
   /** A started node, connected to `to`. */
-  async node(name: string, to: readonly string[] = []): Promise<TestNode> {
+  async node(
+    name: string,
+    to: readonly string[] = [],
+    workers: BlockWorkers = this.forge.workers(),
+  ): Promise<TestNode> {
     const { clock, forge } = this
     const lines: LogLine[] = []
     const penalties: string[] = []
@@ -63,7 +68,7 @@ export class NodeNet {
       context: forge.context,
       network,
       store,
-      workers: forge.workers(),
+      workers,
       clock,
       random,
       log,

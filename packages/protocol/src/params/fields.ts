@@ -85,7 +85,10 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'emission.teamAccount': text(ACCOUNT_OR_NONE, 'account of premine and team share'),
   'emission.teamSharePpm': ppm('part of each subsidy for the team account'),
   'emission.bootstrapFactorPpm': ppm('part of the reward that a bootstrap block gets'),
-  'emission.mintCapPpm': { ...ppm('kappa: the cap on minting for useful work over what it burned'), unread: NEEDS_JOBS },
+  'emission.mintCapPpm': {
+    ...ppm('kappa: the cap on minting for useful work over what it burned'),
+    unread: NEEDS_JOBS,
+  },
   'emission.verifierSharePpm': ppm("verifiers' part of the subsidy"),
   'emission.faucetGrains': amount('created in genesis for the faucet'),
   'emission.faucetAccount': text(ACCOUNT_OR_NONE, 'account of the faucet'),

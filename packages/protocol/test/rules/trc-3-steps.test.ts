@@ -5,7 +5,8 @@
  *   token -embed-> h[0] -kv-> kv[0] -attend-> o[0] -proj-> x[0] -ffn-> h[1] -kv-> ... h[L] -head-> next token
  *   assigned prompt -input-> tokens          lengths, end of sequence -shape-> dimensions
  *
- * A lie in any byte of any leaf, and consistent lies: steps.test.ts. Openings that prove nothing: openings.test.ts.
+ * A lie in any byte of any leaf, and consistent lies: step-fraud.test.ts. Every step of many units: steps.test.ts. Openings that prove nothing:
+ * openings.test.ts.
  */
 import { describe, expect, test } from 'vitest'
 import { checkStep, FRAUD_CODES, openStep, STEP_KINDS, type StepOpening, unitModel } from '../../src/index.ts'
@@ -47,7 +48,7 @@ test('an opening that is not what the root commits to is a bad opening, and no f
   const [dimensions, input, output] = opening.subtrees
   const changed = { ...output!, leaves: [flipped(output!.leaves[0]!)] }
   rejected('MERKLE_ROOT_MISMATCH', () => check({ ...opening, subtrees: [dimensions!, input!, changed] }))
-  rejected('MERKLE_PROOF_LENGTH', () => check({ ...opening, subtrees: [dimensions!, input!] }))
+  rejected('MERKLE_PROOF_LENGTH', () => check({ ...opening, topProof: opening.topProof.slice(1) }))
   rejected('STEP_OPENING', () => check({ ...opening, ref: { ...opening.ref, position: 1 } }))
   rejected('STEP_OUT_OF_RANGE', () => check({ ...opening, ref: { ...opening.ref, position: 11 } }))
   for (const code of ['MERKLE_ROOT_MISMATCH', 'MERKLE_PROOF_LENGTH', 'STEP_OPENING', 'STEP_OUT_OF_RANGE'] as const)

@@ -1,6 +1,6 @@
 /**
  * UNT-1: a unit is one execution by one miner, named by the hash of lane, parent block, miner key, model, and job or counter.
- * One unit has one id and one trace, so there is nothing to grind (P2).
+ * One unit has one id and one trace, so there is nothing to grind and nothing to be paid for twice (B5, P2).
  *
  *   unitId = H(lane | parent | miner | model | job | counter)
  *                                             ^^^   ^^^^^^^

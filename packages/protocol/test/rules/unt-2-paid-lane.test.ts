@@ -15,7 +15,7 @@ import { accepted, filled, rejected } from './verbs.ts'
 test('a block of the bootstrap lane, and the same block of the paid lane', () => {
   const { unit } = one.block.header
   accepted(() => one.validate(one.block))
-  const paid = { ...unit, lane: LANE_PAID, jobId: filled(1), counter: 0 }
+  const paid = { ...unit, lane: LANE_PAID, jobId: filled(1), counter: 0 } as const
   rejected('UNIT_LANE', () => one.validate(one.withHeader({ unit: paid })))
 })
 

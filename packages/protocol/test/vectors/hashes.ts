@@ -1,5 +1,5 @@
 import { bytesToHex, utf8ToBytes } from '../../src/bytes.ts'
-import { HASH_TAGS, type HashTag, tagKey, taggedHash } from '../../src/hash.ts'
+import { HASH_TAGS, type HashTag, taggedHash, tagKey } from '../../src/hash.ts'
 import { accountOf, encodeAddress, keyPairFromSeed, signHash } from '../../src/keys.ts'
 import { emptyLtHash, ltHashAdd, ltHashRemove, stateRootOf } from '../../src/lthash.ts'
 import { merkleTree, openMerkle } from '../../src/merkle.ts'
@@ -27,7 +27,8 @@ export function hashVectors(): unknown {
   state = ltHashRemove(state, utf8ToBytes('a'), utf8ToBytes('1'))
   lthash.push({ change: 'remove a=1', stateRoot: bytesToHex(stateRootOf(state)) })
   return {
-    about: 'BLAKE3 keyed by BLAKE3(tag); Merkle leaves are the ASCII texts "leaf 0", "leaf 1", ...; all hex is bytes in order',
+    about:
+      'BLAKE3 keyed by BLAKE3(tag); Merkle leaves are the ASCII texts "leaf 0", "leaf 1", ...; all hex is bytes in order',
     tags: (Object.keys(HASH_TAGS) as HashTag[]).map((name) => ({
       name,
       tag: HASH_TAGS[name],

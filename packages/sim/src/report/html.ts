@@ -30,7 +30,7 @@ export function sweepHtml(plan: SweepPlan, groups: readonly Group[]): string {
   const settings = [...plan.set, ...plan.param].map((each) => `<code>${escapeText(each)}</code>`)
   const body = [
     `<h1>${escapeText(title)}</h1><p>${escapeText(scenario.doc)}</p>`,
-    `<p class="soft">preset ${escapeText(plan.preset)}, seeds 1 to ${plan.seeds}, commit ${escapeText(plan.commit)}, sources ${escapeText(plan.sources)}</p>`,
+    `<p class="soft">preset ${escapeText(plan.preset)}, ${plan.seeds === 1 ? 'seed 1' : `seeds 1 to ${plan.seeds}`}, commit ${escapeText(plan.commit)}, sources ${escapeText(plan.sources)}</p>`,
     `<p>${settings.length > 0 ? `With ${settings.join(' ')}. ` : ''}${variedText(plan)}</p>`,
     `<p class="soft">Dots and curves are means over the seeds; whiskers and bands are 95 % confidence intervals of the mean (Student's t)${plan.seeds === 1 ? ', which one seed does not give' : ''}.</p>`,
     `<h2>Over time</h2><div class="charts">${seriesCharts(plan, groups).join('')}</div>`,

@@ -2,7 +2,7 @@
 
 export const CHART_COLORS = 8
 const WIDTH = 560
-const PAD = { top: 10, right: 16, bottom: 38 }
+const PAD = { top: 10, right: 24, bottom: 38 }
 
 export function escapeText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
@@ -26,7 +26,8 @@ export function withSpread(mean: number, half: number | undefined): string {
 /** Labels of evenly spaced ticks, all with as many decimals as the step needs. */
 function tickLabels(ticks: readonly number[]): string[] {
   const step = Math.abs(ticks[1]! - ticks[0]!)
-  if (Math.max(...ticks.map(Math.abs)) >= 1e7 || step < 1e-6) return ticks.map((tick) => tick.toExponential(1))
+  if (Math.max(...ticks.map(Math.abs)) >= 1e7 || step < 1e-6)
+    return ticks.map((tick) => (tick === 0 ? '0' : tick.toExponential(1).replace('.0e', 'e').replace('e+', 'e')))
   return ticks.map((tick) => tick.toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9))))
 }
 
@@ -117,8 +118,8 @@ export function dotPlot(rows: readonly Dot[], unit: string): string {
   const rowHeight = 24
   const height = PAD.top + rows.length * rowHeight + PAD.bottom
   const longest = Math.max(...rows.map((row) => row.label.length))
-  const left = Math.min(230, 16 + longest * 6.6)
-  const right = 136
+  const left = Math.min(250, 16 + longest * 7.2)
+  const right = 150
   const lows = rows.map((row) => row.mean - (row.half ?? 0))
   const highs = rows.map((row) => row.mean + (row.half ?? 0))
   const ticks = ticksBetween(axisStart(Math.min(...lows), Math.max(...highs)), Math.max(...highs), 5)

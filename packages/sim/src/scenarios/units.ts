@@ -4,7 +4,7 @@ import { UsageError } from '../errors.ts'
 export const HOUR_MS: number = 3_600_000
 export const DAY_MS: number = 86_400_000
 
-/** Blocks that one run may span: about a minute of computing and a gigabyte of memory. */
+/** Blocks that one run may span: half a minute of computing and 1.1 GB of memory. */
 const MAX_BLOCKS = 2_000_000
 
 /** Throws UsageError where `durationMs` of blocks on schedule are more than a run can hold. */

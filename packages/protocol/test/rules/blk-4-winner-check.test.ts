@@ -1,0 +1,83 @@
+/**
+ * BLK-4: every node executes the unit that won a block again, without noise and in one pass over the committed tokens, and the block is valid
+ * only if tokens and trace root come out (B6, P1). A ticket proof alone is no price of a block: it shows one honest tile, and the rest of the
+ * trace would be a free nonce.
+ *
+ *   header, body, ticket proof, state   ->   re-execution: tokens?  BLOCK_REPLAY_TOKENS
+ *   (cheap, all before)                                    root?    BLOCK_REPLAY_TRACE
+ *
+ * Forwarding and metering are the node's part: packages/node/test/two-class-queue.test.ts, packages/node/test/bad-gossip.test.ts; what becomes
+ * of the descendants of a false winner: packages/node/test/chain-fork-choice.test.ts.
+ */
+import { test } from 'vitest'
+import {
+  type Block,
+  checkBody,
+  checkHeaderForm,
+  checkHeaderInContext,
+  checkTicketProof,
+  checkTransition,
+  checkWinner,
+  overrideParams,
+  presets,
+} from '../../src/index.ts'
+import * as one from './one-block.ts'
+import { accepted, rejected } from './verbs.ts'
+
+const { context, trace, block } = one
+
+/** Everything but the re-execution. */
+function allButReplay(candidate: Block): void {
+  checkHeaderForm(context, candidate.header)
+  checkHeaderInContext(context, candidate.header, one.ancestry, one.NOW_MS)
+  checkBody(context, candidate)
+  checkTicketProof(context, candidate, one.genesis.header.beacon)
+  checkTransition(context, candidate, one.state, one.state.ltHash)
+}
+
+/** The block of a miner that committed to a trace with one changed value. */
+function forged(change: { h?: boolean; o?: boolean; token?: boolean }): Block {
+  const h = trace.h.map((rows) => rows.slice())
+  const o = trace.o.map((rows) => rows.slice())
+  const tokens = trace.tokens.slice()
+  if (change.h) h.at(-1)![h.at(-1)!.length - 1]! += 1
+  if (change.o) o[0]![0] = o[0]![0] === 1 ? 2 : 1
+  if (change.token) tokens[tokens.length - 1]! ^= 1
+  return one.blockOf({ ...trace, h, o, tokens })
+}
+
+test('the honest winner', () => {
+  accepted(() => allButReplay(block))
+  accepted(() => checkWinner(context, block))
+  accepted(() => one.validate(one.blockOf(trace)))
+})
+
+test.each([
+  ['a residual row that no ticket reads', { h: true }],
+  ['an attention output', { o: true }],
+] as const)('%s is changed: everything but re-execution accepts it', (_, change) => {
+  const block = forged(change)
+  accepted(() => allButReplay(block))
+  rejected('BLOCK_REPLAY_TRACE', () => checkWinner(context, block))
+})
+
+test('a generated token that the model did not choose', () => {
+  const block = forged({ token: true })
+  accepted(() => allButReplay(block))
+  rejected('BLOCK_REPLAY_TOKENS', () => checkWinner(context, block))
+})
+
+test('another prompt or length, if the body had not been checked before', () => {
+  const replay = (tokens: readonly number[]): void => checkWinner(context, one.withTokens(tokens))
+  const { tokens } = block.body
+  accepted(() => replay(tokens))
+  rejected('BLOCK_REPLAY_TOKENS', () => replay(tokens.with(0, tokens[0]! ^ 1)))
+  rejected('BLOCK_REPLAY_TOKENS', () => replay(tokens.slice(0, -1)))
+  rejected('BLOCK_TOKENS', () => replay(tokens.with(-1, 70_000)))
+})
+
+test('no network runs without it: other values of winnerCheck are refused', () => {
+  accepted(() => overrideParams(presets.unit, ['block.winnerCheck=execute']))
+  for (const value of ['sample', 'none'])
+    rejected('PARAM_NOT_IMPLEMENTED', () => overrideParams(presets.unit, [`block.winnerCheck=${value}`]))
+})
