@@ -11,6 +11,7 @@
  */
 import { test } from 'vitest'
 import {
+  assignedTask,
   type Block,
   checkBody,
   checkHeaderForm,
@@ -18,6 +19,7 @@ import {
   checkTicketProof,
   checkTransition,
   checkWinner,
+  executeUnit,
   overrideParams,
   presets,
 } from '../../src/index.ts'
@@ -68,10 +70,13 @@ test('a generated token that the model did not choose', () => {
 })
 
 test('another prompt or length, if the body had not been checked before', () => {
-  const replay = (tokens: readonly number[]): void => checkWinner(context, one.withTokens(tokens))
+  const replay = (tokens: ArrayLike<number>): void => checkWinner(context, one.withTokens(Array.from(tokens)))
   const { tokens } = block.body
   accepted(() => replay(tokens))
-  rejected('BLOCK_REPLAY_TOKENS', () => replay(tokens.with(0, tokens[0]! ^ 1)))
+  const task = assignedTask(context, block.header)
+  const promptTokens = task.promptTokens.with(0, task.promptTokens[0]! ^ 1)
+  const consistent = executeUnit(context.bootstrap.model, { ...task, promptTokens })
+  rejected('BLOCK_REPLAY_TOKENS', () => replay(consistent.tokens))
   rejected('BLOCK_REPLAY_TOKENS', () => replay(tokens.slice(0, -1)))
   rejected('BLOCK_TOKENS', () => replay(tokens.with(-1, 70_000)))
 })

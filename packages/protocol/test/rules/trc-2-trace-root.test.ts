@@ -23,7 +23,7 @@ import {
 } from '../../src/index.ts'
 import { stepOutput } from '../../src/trace/steps/places.ts'
 import { allSteps, commitLeaves, execute, leavesOf, stepsOf, task } from '../trace-fixture.ts'
-import { rejected } from './verbs.ts'
+import { accepted, rejected } from './verbs.ts'
 
 const model = unitModel()
 const unit = execute(model, task())
@@ -62,12 +62,17 @@ test('every committed byte is the output of exactly one step', () => {
   expect(new Set(times.flat().flatMap((counts) => [...counts]))).toEqual(new Set([1]))
 })
 
-test('a leaf that does not decode is fraud: a row one byte short', () => {
-  const ref = stepsOf(shape, 'ffn')[0]!
+test('a leaf that does not decode is fraud', () => {
+  const ref = stepsOf(shape, 'kv')[0]!
   const { subroot, leaf } = stepOutput(shape, ref)
-  const leaves = leavesOf(trace)
-  leaves[subroot]![leaf] = leaves[subroot]![leaf]!.slice(1)
-  const forged = commitLeaves(leaves)
-  const opening = forged.open(shape, ref)
-  rejected('TRACE_LEAF', () => checkStep({ model, task: unit.task, traceRoot: forged.traceRoot, opening }))
+  const check = (change: (bytes: Uint8Array) => Uint8Array): void => {
+    const leaves = leavesOf(trace)
+    leaves[subroot]![leaf] = change(leaves[subroot]![leaf]!)
+    const forged = commitLeaves(leaves)
+    checkStep({ model, task: unit.task, traceRoot: forged.traceRoot, opening: forged.open(shape, ref) })
+  }
+  accepted(() => check((bytes) => bytes))
+  rejected('TRACE_LEAF', () => check((bytes) => Uint8Array.of(...bytes, 0)), 'bytes')
+  rejected('TRACE_LEAF', () => check((bytes) => bytes.with(8, 64)), '[-63, 63]')
+  rejected('TRACE_LEAF', () => check((bytes) => bytes.with(3, 0xff)), 'no scale')
 })

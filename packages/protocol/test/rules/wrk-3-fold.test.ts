@@ -25,10 +25,10 @@ import { accepted, rejected } from './verbs.ts'
 
 const rest = (words: number): number[] => new Array<number>(words).fill(0)
 
-test('by hand: a 2 x 2 tile after one step', () => {
-  //  A' = [1; -1]   W' = [3 5]   accumulators 3 5 -3 -5
-  const state = foldTile(Int8Array.of(1, -1), Int8Array.of(3, 5), { h: 2, w: 2, k: 1, r: 1 })
-  expect([...state]).toEqual([(3 ^ 5 ^ -3 ^ -5) >>> 0, ...rest(15)])
+test('by hand: a 2 x 2 tile after one step, negative accumulators as two’s complement', () => {
+  //  A' = [1; 2]   W' = [3 -5]   accumulators 3 -5 6 -10
+  const state = foldTile(Int8Array.of(1, 2), Int8Array.of(3, -5), { h: 2, w: 2, k: 1, r: 1 })
+  expect([...state]).toEqual([(3 ^ -5 ^ 6 ^ -10) >>> 0, ...rest(15)])
 })
 
 test('by hand: two steps use two words, and accumulators are not reset in between', () => {
