@@ -1,5 +1,5 @@
 import { decodeOpeningsRequest, encodeByteList, type FullNode, REQUEST } from '@nacre/node'
-import { assignedTask, check, ProtocolError, stepOpeningCodec, type Trace } from '@nacre/protocol'
+import { assignedTask, bytesToHex, check, ProtocolError, stepOpeningCodec, type Trace } from '@nacre/protocol'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { UnitRunner } from './unit-runner.ts'
 
@@ -12,9 +12,17 @@ export function serveOpenings(
   runner: Pick<UnitRunner, 'replayTrace' | 'openSteps'>,
   shelf: TraceShelf,
 ): void {
+  /** Executions under way by block id: many who ask for one block cost one execution. */
+  const pending = new Map<string, Promise<Trace>>()
   const traceOf = async (id: Uint8Array): Promise<Trace> => {
     const kept = shelf.get(id)
     if (kept !== undefined) return kept
+    const hex = bytesToHex(id)
+    const execution = pending.get(hex) ?? executeAgain(id).finally(() => pending.delete(hex))
+    pending.set(hex, execution)
+    return execution
+  }
+  const executeAgain = async (id: Uint8Array): Promise<Trace> => {
     const at = node.chain.tree.get(id)
     const block = at === undefined ? undefined : node.chain.block(at)
     if (block === undefined) throw new ProtocolError('BLOCK_PARENT_UNKNOWN', 'the block is not here')

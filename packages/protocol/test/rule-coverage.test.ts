@@ -36,7 +36,7 @@ test('each rule of jobs, units, traces, work and blocks has a test of its own', 
 
 test('each other rule is cited by a test', () => {
   const cited = new Set(tests.flatMap(({ rules }) => [...rules]))
-  expect([...rules.keys()].filter((rule) => !cited.has(rule))).toEqual([])
+  expect([...rules.keys()].filter((rule) => !needsOwnTest(rule) && !cited.has(rule))).toEqual([])
 })
 
 test('a rule test begins with its rule, which the specification states', () => {

@@ -74,8 +74,13 @@ export class Verifier {
 
   async #work(): Promise<void> {
     for (let next = this.#waiting.shift(); next !== undefined && !this.#stopped; next = this.#waiting.shift()) {
-      const block = this.#node.chain.block(next)
-      if (block !== undefined) await this.#sample(next, block)
+      try {
+        const block = this.#node.chain.block(next)
+        if (block !== undefined) await this.#sample(next, block)
+      } catch (error) {
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+        this.#node.log.error({ event: 'internal_error', blockId: next.hex, error: text })
+      }
     }
   }
 

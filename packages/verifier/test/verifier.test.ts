@@ -1,7 +1,7 @@
 /** The verifier asks for openings of sampled steps and believes nobody (TRC-3, AUD-3). */
 
 import type { UnitRunner } from '@nacre/miner'
-import { decodeByteList, encodeOpeningsRequest, type NodeEvents, REQUEST } from '@nacre/node'
+import { decodeByteList, encodeOpeningsRequest, type NodeEvents, REQUEST, sleep } from '@nacre/node'
 import { assignedTask, checkStep, type StepOpening, type StepRef, stepOpeningCodec } from '@nacre/protocol'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
@@ -111,8 +111,9 @@ test('openings of a block from before a restart come from executing the unit aga
   let replays = 0
   const counting = (runner: UnitRunner): UnitRunner => ({
     ...runner,
-    replayTrace: (task, tokens) => {
+    replayTrace: async (task, tokens) => {
       replays++
+      await sleep(network.clock, 50)
       return runner.replayTrace(task, tokens)
     },
   })
@@ -124,20 +125,26 @@ test('openings of a block from before a restart come from executing the unit aga
     { kind: 'shape', layer: 0, group: 0, position: 0 },
     { kind: 'ffn', layer: 1, group: 0, position: 9 },
   ]
-  const ask = async (wanted: readonly StepRef[]): Promise<Uint8Array[]> => {
+  const send = (wanted: readonly StepRef[]): Promise<Uint8Array> => {
     const request = encodeOpeningsRequest({ blockId: first.id, steps: wanted })
     const options = { timeoutMs: 5000, maxResponseBytes: 1 << 20 }
     const answer = asker.request('miner-0', REQUEST.openings, request, options)
     answer.catch(() => undefined)
+    return answer
+  }
+  const ask = async (wanted: readonly StepRef[]): Promise<Uint8Array[]> => {
+    const answer = send(wanted)
     await network.clock.runUntil(network.clock.nowMs() + 200)
     return decodeByteList(await answer, 16, 1 << 20, 'openings')
   }
+  const many = Array.from({ length: 5 }, () => send(steps))
   const openings = (await ask(steps)).map((bytes) => stepOpeningCodec.decode(bytes))
   expect(openings.map(({ ref }) => ref)).toEqual(steps)
   const { model } = network.context.bootstrap
   const { header } = first
   const task = assignedTask(network.context, header)
   for (const opening of openings) checkStep({ model, task, traceRoot: header.traceRoot, opening })
+  expect(new Set((await Promise.all(many)).map((bytes) => bytes.join())).size).toBe(1)
   await ask(steps)
   expect(replays).toBe(1)
   // A step that does not exist and no step at all are refused without an answer.

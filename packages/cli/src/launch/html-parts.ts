@@ -18,7 +18,7 @@ svg{width:100%;height:auto;display:block;font-size:12px}svg text{fill:var(--ink)
 ${[0, 1, 2, 3, 4, 5].map((i) => `.line.s${i}{stroke:var(--s${i})}.dot.s${i}{fill:var(--s${i})}`).join('')}
 .legend{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:13px;margin:0 0 10px;padding:0;list-style:none}
 .legend svg{display:inline-block;width:22px;height:10px;margin-right:6px;vertical-align:middle}
-.findings{list-style:none;padding:0;margin:0}.findings li{display:grid;grid-template-columns:56px 130px 1fr;gap:10px;padding:5px 0;border-bottom:1px solid var(--rule);max-width:none}
+.findings{list-style:none;padding:0;margin:0}.findings li{display:grid;grid-template-columns:56px 150px 1fr;gap:10px;padding:5px 0;border-bottom:1px solid var(--rule);max-width:none}
 .verdict{font-weight:700;font-size:13px}.pass{color:var(--pass)}.warn{color:var(--warn)}.fail{color:var(--fail)}
 @media (max-width:600px){.findings li{grid-template-columns:56px 1fr}.findings li span:last-child{grid-column:1/-1}}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;margin:6px 0}

@@ -1,11 +1,10 @@
 import {
-  check,
+  checkChosenToken,
   checkTask,
+  claimedTrace,
   commitTrace,
   decodeMacs,
   emptyTrace,
-  endsByRule,
-  isToken,
   type KeyedHash,
   type LotteryParams,
   type Model,
@@ -120,14 +119,12 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
       }
     },
     replayUnit: (task, tokens) => {
-      const trace = checkedReplayTrace(model, task, tokens)
+      const trace = claimedTrace(model, task, tokens)
       const { promptTokens } = trace.shape
       const last = trace.tokens.length - 1
       forward.run(trace, 0, last)
       for (let position = promptTokens - 1; position < last; position++) {
-        const token = forward.nextToken(trace, task.decoding, position)
-        const claimed = trace.tokens[position + 1]!
-        check(token === claimed, 'BLOCK_REPLAY_TOKENS', `token ${claimed} at ${position + 1}, the model chose ${token}`)
+        checkChosenToken(trace, position, forward.nextToken(trace, task.decoding, position))
       }
       return committed(trace)
     },
@@ -141,27 +138,4 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
 
 function sameLottery(a: LotteryParams, b: LotteryParams): boolean {
   return a.noiseRank === b.noiseRank && a.tileRows === b.tileRows && a.tileColumns === b.tileColumns
-}
-
-/** The checks of the reference's `replayUnit` that need no execution, in its order; a trace that has only the tokens. */
-function checkedReplayTrace(model: Model, task: UnitTask, tokens: ArrayLike<number>): Trace {
-  const dims = model.config
-  checkTask(dims, task)
-  const list = Array.from(tokens)
-  for (const token of list) check(isToken(dims, token), 'BLOCK_TOKENS', `token ${token} of ${dims.vocabSize}`)
-  const promptTokens = task.promptTokens.length
-  const newTokens = list.length - promptTokens
-  check(
-    task.promptTokens.every((token, i) => token === list[i]),
-    'BLOCK_REPLAY_TOKENS',
-    'the prompt is not the assigned one',
-  )
-  check(
-    endsByRule(task, model.config.eosToken, list.slice(promptTokens)),
-    'BLOCK_REPLAY_TOKENS',
-    `${newTokens} generated tokens do not end by the rule`,
-  )
-  const trace = emptyTrace({ promptTokens, newTokens, dims })
-  trace.tokens.set(list)
-  return trace
 }

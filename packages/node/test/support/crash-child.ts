@@ -3,7 +3,7 @@
  * or by itself in the middle of a write, before the SQL statement number argv[5].
  */
 import { readFileSync } from 'node:fs'
-import { StatementSync } from 'node:sqlite'
+import { type SQLInputValue, StatementSync } from 'node:sqlite'
 import { blockCodec, hexToBytes } from '@nacre/protocol'
 import { easyContext } from '../../../protocol/test/chain-fixture.ts'
 import { Chain } from '../../src/chain/chain.ts'
@@ -16,11 +16,12 @@ const store = createSqliteStore(path)
 const chain = new Chain({ context: easyContext, store, workers: new Forge().workers(), clock })
 
 let statements = 0
-const run = StatementSync.prototype.run
-StatementSync.prototype.run = function (...values: Parameters<typeof run>) {
+const { run } = StatementSync.prototype
+const countingRun = function (this: StatementSync, ...values: SQLInputValue[]) {
   if (++statements === Number(lastStatement)) process.kill(process.pid, 'SIGKILL')
-  return run.apply(this, values)
+  return run.apply(this, values as Parameters<typeof run>)
 }
+StatementSync.prototype.run = countingRun as typeof run
 
 for (const hex of readFileSync(blocksPath, 'utf8').split('\n')) {
   await chain.offer(blockCodec.decode(hexToBytes(hex)))

@@ -6,7 +6,8 @@
  *          \- b           c: the same unit with another trace root
  *           \- c
  *
- * What it costs: ledger-equivocation.test.ts. Miners that never sign twice and nodes that pass on at most two siblings are the node's part.
+ * What it costs: ledger-equivocation.test.ts. What nodes pass on: packages/node/test/equivocation.test.ts. A miner that never signs twice:
+ * packages/miner/test/miner.test.ts.
  */
 import { expect, test } from 'vitest'
 import {

@@ -10,32 +10,11 @@
  * of the descendants of a false winner: packages/node/test/chain-fork-choice.test.ts.
  */
 import { test } from 'vitest'
-import {
-  assignedTask,
-  type Block,
-  checkBody,
-  checkHeaderForm,
-  checkHeaderInContext,
-  checkTicketProof,
-  checkTransition,
-  checkWinner,
-  executeUnit,
-  overrideParams,
-  presets,
-} from '../../src/index.ts'
+import { assignedTask, type Block, checkWinner, executeUnit, overrideParams, presets } from '../../src/index.ts'
 import * as one from './one-block.ts'
 import { accepted, rejected } from './verbs.ts'
 
 const { context, trace, block } = one
-
-/** Everything but the re-execution. */
-function allButReplay(candidate: Block): void {
-  checkHeaderForm(context, candidate.header)
-  checkHeaderInContext(context, candidate.header, one.ancestry, one.NOW_MS)
-  checkBody(context, candidate)
-  checkTicketProof(context, candidate, one.genesis.header.beacon)
-  checkTransition(context, candidate, one.state, one.state.ltHash)
-}
 
 /** The block of a miner that committed to a trace with one changed value. */
 function forged(change: { h?: boolean; o?: boolean; token?: boolean }): Block {
@@ -49,7 +28,7 @@ function forged(change: { h?: boolean; o?: boolean; token?: boolean }): Block {
 }
 
 test('the honest winner', () => {
-  accepted(() => allButReplay(block))
+  accepted(() => one.checkUpToReplay(block))
   accepted(() => checkWinner(context, block))
   accepted(() => one.validate(one.blockOf(trace)))
 })
@@ -59,13 +38,13 @@ test.each([
   ['an attention output', { o: true }],
 ] as const)('%s is changed: everything but re-execution accepts it', (_, change) => {
   const block = forged(change)
-  accepted(() => allButReplay(block))
+  accepted(() => one.checkUpToReplay(block))
   rejected('BLOCK_REPLAY_TRACE', () => checkWinner(context, block))
 })
 
 test('a generated token that the model did not choose', () => {
   const block = forged({ token: true })
-  accepted(() => allButReplay(block))
+  accepted(() => one.checkUpToReplay(block))
   rejected('BLOCK_REPLAY_TOKENS', () => checkWinner(context, block))
 })
 
