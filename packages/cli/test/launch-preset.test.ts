@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { auditJson, auditLaunch } from '../src/launch/audit.ts'
 import { gini, nakamoto } from '../src/launch/concentration.ts'
 import { paramFindings } from '../src/launch/findings.ts'
+import { percent } from '../src/launch/format.ts'
 import { auditHeadStart, headStartShare, insiderPart } from '../src/launch/head-start.ts'
 import { auditHtml } from '../src/launch/html.ts'
 import { splitOf } from '../src/launch/split.ts'
@@ -157,10 +158,10 @@ test.each([
   ['nacre', nacre],
   ['devnet', devnet],
 ])('the table of %s grows with the kernel and with the head start', (_name, params) => {
-  const { percent } = auditHeadStart(params, new Float64Array())
-  percent.forEach((row, i) => {
+  const { percent: table } = auditHeadStart(params, new Float64Array())
+  table.forEach((row, i) => {
     row.forEach((value, j) => {
-      if (i > 0) expect(value).toBeGreaterThan(percent[i - 1]![j]!)
+      if (i > 0) expect(value).toBeGreaterThan(table[i - 1]![j]!)
       if (j > 0) expect(value).toBeGreaterThan(row[j - 1]!)
     })
   })
@@ -220,5 +221,6 @@ test('charts of nothing, of one point and of many', () => {
   expect(barChart([{ label: '<a>', value: 0, text: '0' }])).toContain('&lt;a&gt;')
   expect(thinned([1, 3, 5, 7], 2)).toEqual([2, 6])
   expect(thinned([1, 2], 5)).toEqual([1, 2])
-  expect([0, 0.0001, 0.25, 999, 1500, 2e9].map(tickText)).toEqual(['0', '1e-4', '0.25', '999', '1.5k', '2G'])
+  expect([0, 0.0001, 0.25, 1500, 15_000, 2e9].map(tickText)).toEqual(['0', '1e-4', '0.25', '1500', '15k', '2G'])
+  expect([0, 99.96, 100, 0.1234].map(percent)).toEqual(['0 %', '> 99.9 %', '100 %', '0.123 %'])
 })

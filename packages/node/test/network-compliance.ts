@@ -257,7 +257,7 @@ export function networkCompliance(name: string, makeNetworks: MakeNetworks): voi
         expect(left).toEqual([b!.self])
       })
 
-      test('a message of the largest size passes, a larger one is refused', async () => {
+      test('a message of the largest size passes, a larger one is refused (NET-2)', async () => {
         const cluster = await makeGossiping({ size: 2, edges: PAIR })
         const [a] = cluster.networks
         const largest = new Uint8Array(MAX_GOSSIP_BYTES).fill(120)

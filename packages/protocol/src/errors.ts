@@ -31,7 +31,6 @@ export const ERROR_VERDICTS = {
   // models (MOD)
   MODEL_MALFORMED: 'reject',
   MODEL_UNREGISTERED: 'reject',
-  MODEL_ROOT_MISMATCH: 'reject',
   // units and traces (UNT, TRC)
   UNIT_LANE: 'reject',
   UNIT_SHAPE: 'reject',

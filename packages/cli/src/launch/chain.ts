@@ -9,6 +9,7 @@ import {
   nextBits,
 } from '@nacre/protocol'
 import { gini, nakamoto } from './concentration.ts'
+import { DAY_MS } from './format.ts'
 import type { ChainBlock, ChainData, PresetDifference } from './rpc.ts'
 
 /** First blocks whose winners are looked at on their own; those longer than the chain are left out. */
@@ -87,8 +88,6 @@ export interface ChainSeries {
   readonly emitted: readonly number[]
 }
 
-const DAY_MS = 86_400_000
-
 export function auditChain(data: ChainData): ChainAudit {
   const { params, status, blocks } = data
   const mined = blocks.slice(1)
@@ -154,14 +153,15 @@ function windowOf(
   rewards: readonly bigint[],
   keys: readonly string[],
 ): WindowRow {
-  const rows = new Map(minersOf(mined.slice(0, size), rewards).map((row) => [row.minerKey, row]))
+  const winners = minersOf(mined.slice(0, size), rewards)
+  const rows = new Map(winners.map((row) => [row.minerKey, row]))
   const blocks = keys.map((key) => BigInt(rows.get(key)?.blocks ?? 0))
   const reward = keys.map((key) => rows.get(key)?.rewardGrains ?? 0n)
   return {
     label: isAll ? 'all' : `first ${size}`,
     blocks: size,
     keys: rows.size,
-    largestPercent: Math.max(...[...rows.values()].map(({ blocksPercent }) => blocksPercent)),
+    largestPercent: winners[0]!.blocksPercent,
     giniBlocks: gini(blocks),
     giniReward: gini(reward),
     nakamotoBlocks: nakamoto(blocks),

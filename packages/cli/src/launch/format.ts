@@ -13,7 +13,10 @@ export function short(value: number): string {
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en-US') : String(Number(value.toPrecision(3)))
 }
 
-export const percent = (value: number): string => `${short(value)} %`
+/** Never rounded to all of it. */
+export function percent(value: number): string {
+  return value < 100 && short(value) === '100' ? '> 99.9 %' : `${short(value)} %`
+}
 
 /** `part` of `whole` in percent; 0 of nothing is 0. */
 export function percentOf(part: bigint, whole: bigint): number {
@@ -34,6 +37,13 @@ export function duration(ms: number): string {
   if (size < 2 * DAY_MS) return `${short(ms / HOUR_MS)} h`
   if (size < 2 * YEAR_MS) return `${short(ms / DAY_MS)} days`
   return `${short(ms / YEAR_MS)} years`
+}
+
+/** The unit in which an axis of `days` is easy to read, and how many of them a day has. */
+export function axisUnit(days: number): { readonly name: string; readonly perDay: number } {
+  if (days >= 2) return { name: 'days', perDay: 1 }
+  if (days >= 2 / 24) return { name: 'hours', perDay: 24 }
+  return { name: 'minutes', perDay: 1440 }
 }
 
 /** `5 blocks`, `1 block`. */

@@ -2,7 +2,7 @@
 import { GRAINS_PER_NCR, type Params } from '@nacre/protocol'
 import { CHAIN_LIMITS } from './assumptions.ts'
 import type { ChainAudit } from './chain.ts'
-import { ncr, percent, shortKey } from './format.ts'
+import { axisUnit, DAY_MS, ncr, percent, shortKey } from './format.ts'
 import { figure, items, section, tableHtml } from './html-parts.ts'
 import { emittedAfterBlocks } from './supply.ts'
 import { barChart, escapeText, type Line, lineChart, thinned } from './svg.ts'
@@ -74,15 +74,17 @@ function scheduleFigures({ series, blockTimes }: ChainAudit, params: Params): st
     CHART_POINTS,
   )
   const grains = Number(GRAINS_PER_NCR)
+  const unit = axisUnit(days.at(-1) ?? 0)
+  const time = days.map((day) => day * unit.perDay)
   const onSchedule: Line = {
     label: 'blocks on schedule',
-    x: days,
-    y: days.map((day) => emittedAfterBlocks(params, 1 + (day * 86_400_000) / params.block.timeMs) / grains),
+    x: time,
+    y: days.map((day) => emittedAfterBlocks(params, 1 + (day * DAY_MS) / params.block.timeMs) / grains),
     dashed: true,
   }
   const emitted: Line = {
     label: 'this chain',
-    x: days,
+    x: time,
     y: thinned(series.emitted, CHART_POINTS).map((y) => y / grains),
   }
   const times = [
@@ -93,7 +95,7 @@ function scheduleFigures({ series, blockTimes }: ChainAudit, params: Params): st
     figure(
       'Emission',
       'NCR, against blocks that come exactly on time after the first one',
-      lineChart([emitted, onSchedule], { xLabel: 'days since the first block', yLabel: 'NCR' }),
+      lineChart([emitted, onSchedule], { xLabel: `${unit.name} since the first block`, yLabel: 'NCR' }),
     ),
     figure(
       'Difficulty',

@@ -2,7 +2,7 @@
 import type { Params } from '@nacre/protocol'
 import { headStartAssumptions } from './assumptions.ts'
 import type { LaunchAudit } from './audit.ts'
-import { DAY_MS, duration, percent, percentOf } from './format.ts'
+import { axisUnit, DAY_MS, duration, percent, percentOf } from './format.ts'
 import { HEAD_START_DAYS, headStartShare, hourlyEmission, insiderCurve, REFERENCE_CASE } from './head-start.ts'
 import { chainSections } from './html-chain.ts'
 import { figure, items, page, section, tableHtml } from './html-parts.ts'
@@ -11,7 +11,6 @@ import { barChart, escapeText, type Line, lineChart } from './svg.ts'
 import { allocationRows, headStartRows, splitRows, supplyRows } from './tables.ts'
 
 const CURVE_POINTS = 120
-const CURVE_YEARS = 4
 
 export function auditHtml(audit: LaunchAudit, params: Params): string {
   const title = `Launch audit: ${audit.subject}`
@@ -35,16 +34,21 @@ function findings(audit: LaunchAudit): string {
 }
 
 function supply(audit: LaunchAudit, params: Params): string {
-  const curve = (label: string, from: Params, days: number, dashed: boolean): Line => {
-    const x = Array.from({ length: CURVE_POINTS + 1 }, (_, i) => (i * days) / CURVE_POINTS)
-    return { label, x, y: x.map((day) => emittedPercent(from, day)), dashed }
-  }
   const hasRamp = params.emission.ramp !== 'none'
-  const curves = (days: number): Line[] => [
-    curve('this launch', params, days, false),
-    ...(hasRamp ? [curve('without ramp', withoutRamp(params), days, true)] : []),
-  ]
+  const chart = (days: number): string => {
+    const { name, perDay } = axisUnit(days)
+    const times = Array.from({ length: CURVE_POINTS + 1 }, (_, i) => (i * days) / CURVE_POINTS)
+    const line = (label: string, from: Params, dashed: boolean): Line => {
+      return { label, x: times.map((day) => day * perDay), y: times.map((day) => emittedPercent(from, day)), dashed }
+    }
+    const lines = [
+      line('this launch', params, false),
+      ...(hasRamp ? [line('without ramp', withoutRamp(params), true)] : []),
+    ]
+    return lineChart(lines, { xLabel: `${name} since the launch`, yLabel: '% of the supply' })
+  }
   const { half } = audit.supply
+  const halfDays = half?.days ?? Number.POSITIVE_INFINITY
   const halfText =
     half === undefined
       ? 'Half of the supply is never emitted.'
@@ -55,16 +59,8 @@ function supply(audit: LaunchAudit, params: Params): string {
     `<p>${halfText} Blocks on schedule; percentages of <code>emission.supplyGrains</code>.</p>`,
     tableHtml(supplyRows(audit)),
     '<div class="charts">',
-    figure(
-      'Emitted in the first half year',
-      'share of the supply',
-      lineChart(curves(182), { xLabel: 'days since the launch', yLabel: '% of the supply' }),
-    ),
-    figure(
-      `Emitted in ${CURVE_YEARS} years`,
-      'share of the supply',
-      lineChart(curves(CURVE_YEARS * YEAR_DAYS), { xLabel: 'days since the launch', yLabel: '% of the supply' }),
-    ),
+    figure('Emitted at first', 'share of the supply', chart(Math.min(182, halfDays / 4))),
+    figure('Emitted in the long run', 'share of the supply', chart(Math.min(4 * YEAR_DAYS, 4 * halfDays))),
     '</div>',
   )
 }
@@ -113,7 +109,7 @@ function headStart(audit: LaunchAudit, params: Params): string {
     figure(
       'Part of the first year’s supply',
       'by head start and speed of the kernel',
-      lineChart(byDays, { xLabel: 'days of head start', yLabel: '% (logarithmic)', yLog: true }),
+      lineChart(byDays, { xLabel: 'days of head start', yLabel: '%', yLog: true }),
     ),
     figure(
       `Part of the supply to date, k = ${REFERENCE_CASE.kernelFactor}, d = ${REFERENCE_CASE.headStartDays}`,
@@ -123,7 +119,7 @@ function headStart(audit: LaunchAudit, params: Params): string {
           shareOverTime('this launch', params, false),
           ...(params.emission.ramp === 'none' ? [] : [shareOverTime('without ramp', withoutRamp(params), true)]),
         ],
-        { xLabel: 'days since the launch', yLabel: '% (logarithmic)', yLog: true },
+        { xLabel: 'days since the launch', yLabel: '%', yLog: true },
       ),
     ),
     '</div><h3>Assumptions</h3>',

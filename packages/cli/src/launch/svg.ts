@@ -20,8 +20,7 @@ export interface Bar {
 export interface Axes {
   readonly xLabel: string
   readonly yLabel: string
-  /** Logarithmic; values that are not positive are left out. */
-  readonly xLog?: boolean
+  /** Logarithmic, and named so, where the values span a decade or so; values that are not positive are left out. */
   readonly yLog?: boolean
 }
 
@@ -31,6 +30,8 @@ const LEFT = 62
 const RIGHT = 14
 const TOP = 12
 const BOTTOM = 40
+/** Values closer together have few ticks on a logarithmic scale. */
+const MIN_LOG_RATIO = 4
 const BAR_HEIGHT = 20
 const BAR_LABEL = 130
 const BAR_TEXT = 110
@@ -45,12 +46,13 @@ interface Scale {
   readonly ticks: readonly number[]
 }
 
-/** Ticks at 1, 2 or 5 times a power of ten, about five of them. */
-function linearScale(min: number, max: number, from: number, to: number): Scale {
-  const range = max > min ? max - min : 1
-  const rough = range / 5
+/** Ticks at 1, 2 or 5 times a power of ten, about five of them. `toTick`: the scale ends at one. */
+function linearScale(min: number, max: number, from: number, to: number, toTick: boolean): Scale {
+  const rough = (max > min ? max - min : 1) / 5
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10)
+  const end = toTick ? Math.ceil(max / step - 1e-9) * step : max
+  const range = end > min ? end - min : 1
   const ticks: number[] = []
   for (let i = Math.ceil(min / step - 1e-9); i * step <= min + range * (1 + 1e-9); i++) ticks.push(i * step)
   return { at: (value) => from + ((value - min) / range) * (to - from), ticks }
@@ -72,19 +74,13 @@ function logScale(min: number, max: number, from: number, to: number): Scale {
   return { at: (value) => from + ((Math.log10(value) - low) / range) * (to - from), ticks }
 }
 
-function scaleOf(values: readonly number[], isLog: boolean, from: number, to: number): Scale {
-  const min = Math.min(...values)
-  const max = Math.max(...values)
-  if (isLog) return logScale(min, max, from, to)
-  return linearScale(Math.min(0, min), max, from, to)
-}
-
 const n = (value: number): string => value.toFixed(1)
 
 export function tickText(value: number): string {
   if (value === 0) return '0'
   const size = Math.abs(value)
   if (size < 1e-3) return value.toExponential(0)
+  if (size < 1e4) return String(Number(value.toPrecision(4)))
   for (const [unit, name] of [
     [1e18, 'E'],
     [1e15, 'P'],
@@ -94,33 +90,33 @@ export function tickText(value: number): string {
     [1e3, 'k'],
   ] as const)
     if (size >= unit) return `${Number((value / unit).toPrecision(3))}${name}`
-  return String(Number(value.toPrecision(3)))
+  return value.toExponential(0)
 }
 
 /** Lines with a legend below the title; the linear axes contain 0. */
 export function lineChart(lines: readonly Line[], axes: Axes): string {
-  const xLog = axes.xLog ?? false
   const yLog = axes.yLog ?? false
   const shown = lines.map((line) => ({
     line,
     points: line.x
       .map((x, i) => [x, line.y[i]!] as const)
-      .filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y) && (!xLog || x > 0) && (!yLog || y > 0)),
+      .filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y) && (!yLog || y > 0)),
   }))
   const all = shown.flatMap(({ points }) => points)
   if (all.length === 0) return '<p class="soft">nothing to draw</p>'
-  const x = scaleOf(
-    all.map(([value]) => value),
-    xLog,
+  const ys = all.map(([, value]) => value)
+  const isLog = yLog && Math.max(...ys) > MIN_LOG_RATIO * Math.min(...ys)
+  const x = linearScale(
+    Math.min(0, ...all.map(([value]) => value)),
+    Math.max(...all.map(([value]) => value)),
     LEFT,
     WIDTH - RIGHT,
+    false,
   )
-  const y = scaleOf(
-    all.map(([, value]) => value),
-    yLog,
-    HEIGHT - BOTTOM,
-    TOP,
-  )
+  const y = isLog
+    ? logScale(Math.min(...ys), Math.max(...ys), HEIGHT - BOTTOM, TOP)
+    : linearScale(Math.min(0, ...ys), Math.max(...ys), HEIGHT - BOTTOM, TOP, true)
+  const yLabel = isLog ? `${axes.yLabel} (logarithmic)` : axes.yLabel
   const grid = [
     ...y.ticks.map(
       (tick) =>
@@ -131,7 +127,7 @@ export function lineChart(lines: readonly Line[], axes: Axes): string {
         `<path class="grid" d="M${n(x.at(tick))} ${HEIGHT - BOTTOM}v4"/><text x="${n(x.at(tick))}" y="${HEIGHT - BOTTOM + 17}" text-anchor="middle">${tickText(tick)}</text>`,
     ),
     `<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 5}" text-anchor="middle">${escapeText(axes.xLabel)}</text>`,
-    `<text transform="translate(12 ${(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">${escapeText(axes.yLabel)}</text>`,
+    `<text transform="translate(12 ${(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">${escapeText(yLabel)}</text>`,
   ]
   const paths = shown.map(({ line, points }, i) => {
     const at = points.map(([px, py]) => [n(x.at(px)), n(y.at(py))] as const)

@@ -34,6 +34,9 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
     'UNIT_PARENT',
     "a bootstrap unit's parent is the block's parent (UNT-1)",
   )
+  const target = targetFromBits(header.bits)
+  const maxTarget = targetFromBits(params.difficulty.maxTargetBits)
+  check(target <= maxTarget, 'BLOCK_BITS', 'the target is easier than any that a branch can require')
   checkHeaderTicket({
     unitId: unitId(unit, header.minerKey),
     traceRoot: header.traceRoot,
@@ -43,7 +46,7 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
     dims: bootstrap.model.config,
     promptTokens: params.units.bootstrapPromptTokens,
     lane: unit.lane,
-    target: targetFromBits(header.bits),
+    target,
   })
   check(hasValidSignature(header), 'SIGNATURE_INVALID', 'the header is not signed by its miner')
 }

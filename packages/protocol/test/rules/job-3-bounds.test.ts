@@ -5,7 +5,7 @@
  *
  *   |<------------------------- block time T ------------------------->|
  *   |#|       re-execution, one batched pass          <= T / 100
- *   |###|     execution, token by token               <= T / 20, counted at a quarter of the speed
+ *   |###|     execution, token by token               <= T / 20, which follows: it is less than five times slower
  *
  * Jobs themselves are not implemented; the bound holds for bootstrap units. The ranges of all parameters: params.test.ts.
  */
