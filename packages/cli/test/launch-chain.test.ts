@@ -108,10 +108,15 @@ test('an honest chain: parameters, winners, rewards, schedule', async () => {
 test('the report of a chain, twice the same; only the first blocks if asked', async () => {
   const data = await readChain(rpc.url, 12)
   expect(data.blocks).toHaveLength(13)
-  const audit = auditLaunch(data.params, 'a chain', data)
+  const audit = auditLaunch(data.params, { subject: 'a chain', overrides: [] }, data)
   expect(audit.chain!.supply.computedDeferredGrains).toBeUndefined()
   const html = auditHtml(audit, data.params)
-  expect(auditHtml(auditLaunch(data.params, 'a chain', await readChain(rpc.url, 12)), data.params)).toBe(html)
+  expect(
+    auditHtml(
+      auditLaunch(data.params, { subject: 'a chain', overrides: [] }, await readChain(rpc.url, 12)),
+      data.params,
+    ),
+  ).toBe(html)
   expect(html).not.toMatch(/<script|<link|<img|NaN|undefined/)
   expect(html).toMatch(/Of \d+ blocks the first 12 were read/)
   expect(auditText(audit)).toMatch(/nearest preset unit, from which differ:\n {2}emission\.rampBlocks: 10 -> 20/)
@@ -122,7 +127,7 @@ test('a chain without blocks', async () => {
   const data = await readChain(rpc.url, 10_000)
   const status = { ...data.status, height: 0, emittedGrains: 0n, deferredGrains: 0n }
   const empty = { ...data, status, blocks: data.blocks.slice(0, 1) }
-  const audit = auditLaunch(data.params, 'empty', empty)
+  const audit = auditLaunch(data.params, { subject: 'empty', overrides: [] }, empty)
   expect(audit.chain).toMatchObject({ miners: [], windows: [], firstBlockDelayMs: undefined, blockTimes: undefined })
   expect(auditHtml(audit, data.params) + auditText(audit)).not.toMatch(/NaN|undefined|Infinity/)
   expect(verdictsOf(empty)).toMatchObject({ supply: 'PASS', 'first-block': 'WARN', concentration: 'WARN' })
@@ -152,7 +157,7 @@ test('what does not fit the rules fails its finding', async () => {
 test('a paid block has a reward that the audit does not know', async () => {
   const data = await readChain(rpc.url, 10_000)
   const blocks = data.blocks.map((each) => (each.height === 3 ? { ...each, lane: 'paid' as const } : each))
-  const audit = auditLaunch(params, 'paid', { ...data, blocks })
+  const audit = auditLaunch(params, { subject: 'paid', overrides: [] }, { ...data, blocks })
   expect(audit.chain).toMatchObject({ hasRewards: false, lanes: { paid: 1 } })
   expect(auditText(audit)).toMatch(/Gini of reward[\s\S]*unknown/)
 })

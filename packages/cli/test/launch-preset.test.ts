@@ -152,6 +152,9 @@ test('the reference case: about 0.2 % under the ramp and 4.7 % under the bare hy
   expect(reference.percent).toBeCloseTo(0.211, 3)
   expect(reference.percentWithoutRamp).toBeCloseTo(4.655, 3)
   expect(reference.percentOfPaid).toBeCloseTo(0.201, 3)
+  const bare = auditHeadStart(overrideParams(nacre, ['emission.ramp=none']), new Float64Array()).reference
+  expect(bare.percent).toBe(reference.percentWithoutRamp)
+  expect(bare).toMatchObject({ percentWithoutRamp: undefined, percentOfPaid: undefined })
 })
 
 test.each([
@@ -190,7 +193,7 @@ test.each([
 })
 
 test('the report is one page without outside resources, equal for equal input', () => {
-  const make = (): string => auditHtml(auditLaunch(nacre, 'preset <nacre>'), nacre)
+  const make = (): string => auditHtml(auditLaunch(nacre, { subject: 'preset <nacre>', overrides: [] }), nacre)
   const html = make()
   expect(make()).toBe(html)
   expect(html).not.toMatch(/<script|<link|<img|@import|url\(|https?:/)
@@ -200,7 +203,7 @@ test('the report is one page without outside resources, equal for equal input', 
 })
 
 test('text and JSON say the same', () => {
-  const audit = auditLaunch(nacre, 'preset nacre')
+  const audit = auditLaunch(nacre, { subject: 'preset nacre', overrides: [] })
   const json = JSON.parse(auditJson(audit))
   expect(json.supply.finalGrains).toBe('210000000000000000')
   expect(json.findings).toHaveLength(9)

@@ -70,15 +70,14 @@ async function auditOf({ preset, set, rpc, blocks }: Subject): Promise<{ audit: 
     if (blocks !== undefined) throw new CliError('--blocks goes with --rpc', 2)
     const name = preset ?? 'nacre'
     const params = paramsFrom(name, set)
-    const overrides = set.map((line) => ` --set ${line}`).join('')
-    const audit = auditLaunch(params, `preset ${name}${overrides}`)
+    const audit = auditLaunch(params, { subject: `preset ${name}`, overrides: set })
     return { audit, html: () => auditHtml(audit, params) }
   }
   if (preset !== undefined || set.length > 0)
     throw new CliError('--rpc goes without --preset and --set: a chain states its own parameters', 2)
   const count = blocks === undefined ? DEFAULT_BLOCKS : integerFlag('blocks', blocks, 1, MAX_BLOCKS)
   const data = await readChain(rpc, count)
-  const audit = auditLaunch(data.params, `the chain of ${data.rpc}`, data)
+  const audit = auditLaunch(data.params, { subject: `the chain of ${data.rpc}`, overrides: [] }, data)
   return { audit, html: () => auditHtml(audit, data.params) }
 }
 

@@ -9,8 +9,10 @@ import { type SplitAudit, splitOf } from './split.ts'
 import { auditSupply, type SupplyAudit } from './supply.ts'
 
 export interface LaunchAudit {
-  /** What was audited: a preset with its overrides, or a chain by the address of a node. */
+  /** What was audited: a preset, or a chain by the address of a node. */
   readonly subject: string
+  /** `path=value` lines that replace values of the preset. */
+  readonly overrides: readonly string[]
   readonly network: string
   readonly paramsHash: string
   readonly findings: readonly Finding[]
@@ -20,7 +22,12 @@ export interface LaunchAudit {
   readonly chain: ChainAudit | undefined
 }
 
-export function auditLaunch(params: Params, subject: string, data?: ChainData): LaunchAudit {
+/** `about` says what `params` are: those of a preset, or those that the chain of `data` states. */
+export function auditLaunch(
+  params: Params,
+  about: Pick<LaunchAudit, 'subject' | 'overrides'>,
+  data?: ChainData,
+): LaunchAudit {
   const supply = auditSupply(params)
   const { audit: split, minerPaid } = splitOf(params)
   const headStart = auditHeadStart(params, minerPaid)
@@ -30,7 +37,7 @@ export function auditLaunch(params: Params, subject: string, data?: ChainData): 
     ...(data === undefined || chain === undefined ? [] : chainFindings(data, chain)),
   ]
   return {
-    subject,
+    ...about,
     network: params.network.name,
     paramsHash: bytesToHex(paramsHash(params)),
     findings,

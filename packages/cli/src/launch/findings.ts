@@ -97,7 +97,9 @@ function ramp(params: Params): Finding {
 }
 
 function headStartFinding(params: Params, { reference, model }: HeadStartAudit): Finding {
-  const reason = `a kernel ${reference.kernelFactor} times as fast, ${reference.headStartDays} days ahead, on ${percent(100 * model.insiderShare)} of the final hardware owns ${percent(reference.percent)} of the first year's supply (at most ${percent(HEAD_START_PASS_PERCENT)} passes, above ${percent(HEAD_START_WARN_PERCENT)} fails)`
+  const { premineGrains, teamSharePpm } = params.emission
+  const team = premineGrains > 0n || teamSharePpm > 0 ? ', premine and team share included' : ''
+  const reason = `a kernel ${reference.kernelFactor} times as fast, ${reference.headStartDays} days ahead, on ${percent(100 * model.insiderShare)} of the final hardware owns ${percent(reference.percent)} of the first year's supply${team} (at most ${percent(HEAD_START_PASS_PERCENT)} passes, above ${percent(HEAD_START_WARN_PERCENT)} fails)`
   const verdict =
     reference.percent <= HEAD_START_PASS_PERCENT
       ? 'PASS'

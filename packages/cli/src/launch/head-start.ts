@@ -49,7 +49,8 @@ export interface HeadStartAudit {
     readonly kernelFactor: number
     readonly headStartDays: number
     readonly percent: number
-    readonly percentWithoutRamp: number
+    /** Absent where there is no ramp. */
+    readonly percentWithoutRamp: number | undefined
     /** The insider's part of what coinbases paid to miners in the first year; absent for more blocks than are followed. */
     readonly percentOfPaid: number | undefined
   }
@@ -113,7 +114,8 @@ export function auditHeadStart(params: Params, minerPaid: Float64Array): HeadSta
       kernelFactor,
       headStartDays,
       percent: share(kernelFactor, headStartDays),
-      percentWithoutRamp: headStartShare(withoutRamp(params))(kernelFactor, headStartDays),
+      percentWithoutRamp:
+        params.emission.ramp === 'none' ? undefined : headStartShare(withoutRamp(params))(kernelFactor, headStartDays),
       percentOfPaid: paidPercent(params, minerPaid),
     },
   }

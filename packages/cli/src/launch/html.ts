@@ -17,6 +17,9 @@ export function auditHtml(audit: LaunchAudit, params: Params): string {
   return page(title, [
     `<h1>${escapeText(title)}</h1>`,
     `<p class="soft">Network ${escapeText(audit.network)}, parameters <code>${audit.paramsHash}</code></p>`,
+    audit.overrides.length === 0
+      ? ''
+      : `<p>With${audit.overrides.map((line) => ` <code>${escapeText(line)}</code>`).join(',')}</p>`,
     findings(audit),
     ...(audit.chain === undefined ? [] : chainSections(audit.chain, params)),
     supply(audit, params),
@@ -97,13 +100,15 @@ function headStart(audit: LaunchAudit, params: Params): string {
     const x = [...HEAD_START_DAYS]
     return { label: `k = ${factor}`, x, y: x.map((days) => share(factor, days)), marked: true }
   })
+  const { percentWithoutRamp } = reference
+  const ramp = percentWithoutRamp === undefined ? '' : `, and ${percent(percentWithoutRamp)} without the ramp`
   const paid =
     reference.percentOfPaid === undefined
       ? ''
       : ` Of what coinbases pay to miners in that year it is ${percent(reference.percentOfPaid)}.`
   return section(
     'A faster kernel and a head start',
-    `<p>What an insider owns of the first year's supply with a kernel k times as fast and d days alone. For k = ${reference.kernelFactor} and d = ${reference.headStartDays} it is ${percent(reference.percent)}, and ${percent(reference.percentWithoutRamp)} without the ramp.${paid}</p>`,
+    `<p>What an insider owns of the first year's supply with a kernel k times as fast and d days alone. For k = ${reference.kernelFactor} and d = ${reference.headStartDays} it is ${percent(reference.percent)}${ramp}.${paid}</p>`,
     tableHtml(headStartRows(audit.headStart)),
     '<div class="charts">',
     figure(

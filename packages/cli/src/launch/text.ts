@@ -20,6 +20,7 @@ const WIDTH = 100
 export function auditText(audit: LaunchAudit): string {
   const lines = [
     `Launch audit: ${audit.subject}`,
+    ...audit.overrides.map((line) => `  with ${line}`),
     `network ${audit.network}, parameters ${audit.paramsHash}`,
     ...(audit.chain === undefined ? [] : differenceLines(audit.chain)),
     '',
@@ -74,7 +75,7 @@ function headStartLines({ headStart }: LaunchAudit): string[] {
       "What a k times faster kernel with d days of head start owns of the first year's supply",
       table(headStartRows(headStart)),
     ),
-    `  k = ${reference.kernelFactor}, d = ${reference.headStartDays}: ${percent(reference.percent)}; without the ramp ${percent(reference.percentWithoutRamp)}${reference.percentOfPaid === undefined ? '' : `; of what coinbases paid to miners ${percent(reference.percentOfPaid)}`}`,
+    `  k = ${reference.kernelFactor}, d = ${reference.headStartDays}: ${percent(reference.percent)}${reference.percentWithoutRamp === undefined ? '' : `; without the ramp ${percent(reference.percentWithoutRamp)}`}${reference.percentOfPaid === undefined ? '' : `; of what coinbases paid to miners ${percent(reference.percentOfPaid)}`}`,
     ...headStartAssumptions(headStart).flatMap((text) => bullet(text)),
   ]
 }
