@@ -1,10 +1,10 @@
 /**
  * Times of one devnet unit of `nacre-small` on one core, as JSON: node --conditions=development packages/engine/bench/unit.ts
- * [--model PATH] [--rounds N] [--kernels scalar]. For each kind of work the median of the wall clock and the mean of this
+ * [--model PATH] [--rounds N] [--kernels scalar] [--out FILE]. For each kind of work the median of the wall clock and the mean of this
  * thread's processor time (its clock is too coarse for a median); on a busy machine only the second means something. Kinds are
  * interleaved, so that ratios hold. It gates nothing.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { buildTicketProof, LANE_BOOTSTRAP, syntheticModel, type UnitTask } from '@nacre/protocol'
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     model: { type: 'string', default: 'models/nacre-small/model.safetensors' },
     rounds: { type: 'string', default: '30' },
     kernels: { type: 'string' },
+    out: { type: 'string' },
   },
 })
 const PROMPT_TOKENS = 64
@@ -114,6 +115,10 @@ const milliseconds = Object.fromEntries(
   [...wall].map(([kind, times]) => [kind, { wall: median(times), processor: mean(processor.get(kind)!) }]),
 )
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, load: loadavg()[0], node: process.version }
-console.log(
-  JSON.stringify({ kernels: kernels.name, model: model.config.name, rounds, milliseconds, machine }, undefined, 2),
+const report = JSON.stringify(
+  { kernels: kernels.name, model: model.config.name, rounds, milliseconds, machine },
+  undefined,
+  2,
 )
+console.log(report)
+if (values.out !== undefined) writeFileSync(values.out, `${report}\n`)

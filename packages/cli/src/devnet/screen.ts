@@ -24,6 +24,8 @@ export interface BlockEvent extends BlockView {
 
 /** One line per block: height, time since its parent, winner, lane, tokens, check, supply, peers, question and answer. */
 export function formatBlock(block: BlockEvent, miner: string, sinceParentMs: number | undefined): string {
+  // Without an end of sequence the unit's fixed length cut the answer off.
+  const isCut = block.text === block.answer
   const since = sinceParentMs === undefined ? '' : `${(sinceParentMs / 1000).toFixed(1)} s`
   const cells = [
     `#${block.height}`.padEnd(5),
@@ -35,5 +37,5 @@ export function formatBlock(block: BlockEvent, miner: string, sinceParentMs: num
     `supply ${formatNcr(BigInt(block.supplyGrains))} NCR`,
     `${block.peers} peers`,
   ]
-  return `${cells.join('  ')}\n         ${printable(block.question, 60)} ▸ ${printable(block.answer, 60)}`
+  return `${cells.join('  ')}\n         ${printable(block.question, 60)} ▸ ${printable(block.answer, 60)}${isCut ? '…' : ''}`
 }
