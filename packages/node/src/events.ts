@@ -9,13 +9,14 @@ export interface NodeEvents {
   readonly reorg: { readonly left: readonly TreeNode[]; readonly tip: TreeNode }
   /** Somebody signed two headers for one ticket (BLK-3). */
   readonly equivocation: { readonly evidence: Evidence }
-  /** A verifier's sampled check of a unit. */
+  /** A verifier's sampled check of a unit: see `Verifier` for what the outcomes mean. */
   readonly verdict: {
     readonly blockId: string
     readonly height: number
     readonly steps: number
-    readonly ok: boolean
+    readonly outcome: 'right' | 'fraud' | 'unanswered'
     readonly checkMs: number
+    /** Undefined if the outcome is `right`. */
     readonly reason: string | undefined
   }
   /** A miner finished a unit. */

@@ -1,10 +1,16 @@
 /** Bounds of the chain, sync and RPC parts of the node: local policy, never consensus. */
+import { MAX_GOSSIP_BYTES, MAX_HEADER_BYTES, MAX_TICKET_PROOF_BYTES, MAX_UNIT_TOKENS } from '@nacre/protocol'
 
 const KIB = 1024
 const MIB = 1024 * KIB
 
 /** Blocks that wait for validation in each class (BLK-4): 64 x 1 MiB. */
 export const MAX_WAITING_BLOCKS = 64
+
+/** Side blocks taken in by gossip that were never re-executed: 64 x 1 MiB on disk. */
+export const MAX_UNPROVEN_BLOCKS = 64
+/** Keys remembered because a block of theirs failed. */
+export const MAX_FAILED_KEYS = 1_024
 
 /** Orphans kept until their parent comes: 64 blocks; each at most 1 MiB, together at most 16 MiB. */
 export const MAX_ORPHANS = 64
@@ -25,6 +31,11 @@ export const MAX_BLOCKS_ANSWER_BYTES: number = 4 * MIB
 /** Any other request or answer. */
 export const MAX_REQUEST_BYTES: number = 64 * KIB
 export const MAX_ANSWER_BYTES: number = MIB
+/** Branches fetched at once, and how many of them from peers that never brought a valid block: newcomers cannot take all places. */
+export const MAX_PARALLEL_SYNCS = 4
+export const MAX_UNPROVEN_SYNCS = 2
+/** Peers whose record in synchronisation is remembered. */
+export const MAX_SYNC_RECORDS = 1_024
 /** One request of the sync or an opening. */
 export const REQUEST_TIMEOUT_MS = 10_000
 
@@ -36,6 +47,19 @@ export const MAX_MEMPOOL_TRANSACTIONS = 4_096
 export const MAX_MEMPOOL_BYTES: number = 16 * MIB
 /** Waiting transactions of one account: bounds the work of rebuilding its queue. */
 export const MAX_MEMPOOL_PER_ACCOUNT = 64
+/** Each transaction and each token in a body, and each of these two lists, has a length or a value of 4 bytes (CNV-1). */
+export const LIST_ITEM_BYTES = 4
+/**
+ * Transactions that a miner puts into one block, with their length prefixes. A block with its proof travels as one gossip
+ * message (NET-2), so this is what is left of 1 MiB next to the largest header, ticket proof and token list:
+ * 1,048,576 - 1,024 - 262,144 - 4 x 65,536 - 2 x 4 = 523,256 bytes.
+ */
+export const MAX_BLOCK_TRANSACTION_BYTES: number =
+  MAX_GOSSIP_BYTES -
+  MAX_HEADER_BYTES -
+  MAX_TICKET_PROOF_BYTES -
+  LIST_ITEM_BYTES * MAX_UNIT_TOKENS -
+  2 * LIST_ITEM_BYTES
 
 /** Steps in one request for openings; one opening is at most 256 KiB. */
 export const MAX_STEPS_PER_REQUEST = 16

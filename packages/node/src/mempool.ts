@@ -5,13 +5,21 @@ import {
   check,
   checkTransactionForm,
   decodeTransaction,
+  hexToBytes,
   readAccount,
   type StateReader,
+  spending,
   type Transaction,
   transactionIdOfBytes,
 } from '@nacre/protocol'
 import { NodeError } from './errors.ts'
-import { MAX_MEMPOOL_BYTES, MAX_MEMPOOL_PER_ACCOUNT, MAX_MEMPOOL_TRANSACTIONS } from './limits-chain.ts'
+import {
+  LIST_ITEM_BYTES,
+  MAX_BLOCK_TRANSACTION_BYTES,
+  MAX_MEMPOOL_BYTES,
+  MAX_MEMPOOL_PER_ACCOUNT,
+  MAX_MEMPOOL_TRANSACTIONS,
+} from './limits-chain.ts'
 
 /** What all waiting transactions together may be. */
 export interface MempoolLimits {
@@ -23,17 +31,32 @@ const LIMITS: MempoolLimits = { transactions: MAX_MEMPOOL_TRANSACTIONS, bytes: M
 /** A transaction replaces another with its nonce if its fee is higher by more than one part in this many. */
 const REPLACEMENT_DIVISOR = 10n
 
+/** Grains for the miner of a block and the bytes they pay for. */
+interface Rate {
+  readonly fee: bigint
+  readonly bytes: number
+}
+
 interface Entry {
   readonly id: string
   readonly bytes: Uint8Array
-  readonly transaction: Transaction
+  readonly nonce: bigint
+  /** Grains that leave the balance: fee, amount, bond. */
+  readonly cost: bigint
+  readonly rate: Rate
 }
 
-/** Transactions that wait for a block, by account and nonce. Bounded; when full, newcomers are refused. */
+/**
+ * Transactions that wait for a block, by account and nonce. Whatever waits can apply as far as nonces and balances tell:
+ * the queue of an account starts at its next nonce, has no gap, and its balance covers all of it (ECO-1). Otherwise
+ * transactions that never pay would fill the pool. Only between a reorganisation and {@link Mempool.prune} may a queue
+ * start later. Bounded: when full, a newcomer that pays more per byte displaces the one that pays least.
+ */
 export class Mempool {
   readonly #context: ConsensusContext
   readonly #limits: MempoolLimits
-  readonly #byAccount = new Map<string, Map<bigint, Entry>>()
+  /** Queues in the order of their nonces, never empty; the accounts in the order of their arrival. */
+  readonly #byAccount = new Map<string, Entry[]>()
   readonly #ids = new Set<string>()
   #bytes = 0
 
@@ -47,8 +70,8 @@ export class Mempool {
   }
 
   /**
-   * Takes in a transaction. Throws ProtocolError for one that is malformed, unsigned, underpaid, already used or not
-   * affordable, NodeError BUSY when there is no room.
+   * Takes in a transaction. Throws ProtocolError for one that is malformed, unsigned, underpaid, already used, ahead of
+   * the account's queue or not affordable with it, NodeError BUSY when there is no room and others pay as much.
    * @returns its id and false if it was here before.
    */
   add(bytes: Uint8Array, state: StateReader): { readonly id: Uint8Array; readonly isNew: boolean } {
@@ -56,77 +79,151 @@ export class Mempool {
     const id = transactionIdOfBytes(bytes)
     const hex = bytesToHex(id)
     if (this.#ids.has(hex)) return { id, isNew: false }
-    checkTransactionForm(this.#context.params, this.#context.genesis.chainId, transaction)
+    const { params, genesis } = this.#context
+    checkTransactionForm(params, genesis.chainId, transaction)
+    const { nonce, fee } = transaction
     const accountId = accountOf(transaction.sender)
     const account = readAccount(state, accountId)
-    check(
-      transaction.nonce >= account.nonce,
-      'TX_NONCE_LOW',
-      `nonce ${transaction.nonce} was used, the next is ${account.nonce}`,
-    )
-    check(
-      transaction.nonce < account.nonce + BigInt(MAX_MEMPOOL_PER_ACCOUNT),
-      'TX_NONCE_GAP',
-      `nonce ${transaction.nonce} is too far ahead of ${account.nonce}`,
-    )
-    check(account.balance >= transaction.fee, 'TX_INSUFFICIENT_FUNDS', 'the account cannot pay the fee')
     const key = bytesToHex(accountId)
-    const queue = this.#byAccount.get(key) ?? new Map<bigint, Entry>()
-    const rival = queue.get(transaction.nonce)
+    const queue = this.#byAccount.get(key) ?? []
+    const rival = queue.find((entry) => entry.nonce === nonce)
+    check(nonce >= account.nonce, 'TX_NONCE_LOW', `nonce ${nonce} was used, the next is ${account.nonce}`)
+    const before = queue.filter((entry) => entry.nonce >= account.nonce && entry.nonce < nonce)
     check(
-      rival === undefined || transaction.fee > rival.transaction.fee + rival.transaction.fee / REPLACEMENT_DIVISOR,
+      nonce - account.nonce < BigInt(MAX_MEMPOOL_PER_ACCOUNT) && BigInt(before.length) === nonce - account.nonce,
+      'TX_NONCE_GAP',
+      `nonce ${nonce} is ahead of the next that can wait, ${account.nonce + BigInt(before.length)}`,
+    )
+    check(
+      rival === undefined || fee > rival.rate.fee + rival.rate.fee / REPLACEMENT_DIVISOR,
       'TX_NONCE_LOW',
       'another transaction with this nonce is waiting, and the fee is not more than a tenth higher',
     )
-    const freed = rival?.bytes.length ?? 0
-    const isFull = rival === undefined && this.#ids.size >= this.#limits.transactions
-    if (isFull || this.#bytes - freed + bytes.length > this.#limits.bytes)
-      throw new NodeError('BUSY', 'the mempool is full')
-    if (rival !== undefined) this.#drop(key, queue, transaction.nonce, rival)
-    queue.set(transaction.nonce, { id: hex, bytes: bytes.slice(), transaction })
+    // What follows a replaced one stays, so it counts. What follows a filled gap was there before a reorganisation: prune
+    // cuts it off where the balance ends.
+    const after = rival === undefined ? [] : queue.filter((entry) => entry.nonce > nonce)
+    const cost = fee + spending(params, transaction.body)
+    const total = [...before, ...after].reduce((sum, entry) => sum + entry.cost, cost)
+    check(
+      account.balance >= total,
+      'TX_INSUFFICIENT_FUNDS',
+      `${total} grains are needed for all that waits, the account has ${account.balance}`,
+    )
+    const rate = { fee, bytes: bytes.length }
+    this.#makeRoom(key, rate, rival)
+    if (rival !== undefined) this.#drop(key, queue, [rival])
+    const entry = { id: hex, bytes: bytes.slice(), nonce, cost, rate }
+    const at = queue.findIndex((other) => other.nonce > nonce)
+    queue.splice(at < 0 ? queue.length : at, 0, entry)
     this.#byAccount.set(key, queue)
     this.#ids.add(hex)
     this.#bytes += bytes.length
     return { id, isNew: true }
   }
 
-  /** Transactions in the order of nonce per account, at most `limit`; the caller tries each against the state. */
-  candidates(limit: number, state: StateReader): Uint8Array[] {
-    const chosen: Uint8Array[] = []
-    for (const queue of this.#byAccount.values()) {
-      const first = queue.values().next().value
-      if (first === undefined) continue
-      let nonce = readAccount(state, accountOf(first.transaction.sender)).nonce
-      for (let entry = queue.get(nonce); entry !== undefined && chosen.length < limit; entry = queue.get(++nonce)) {
-        chosen.push(entry.bytes)
+  /**
+   * Transactions for one block, at most `limit` and `maxBytes` with their length prefixes, without gaps in the nonces.
+   * What pays more per byte comes first, but never before what it builds on; on a tie the account that came first.
+   * The caller tries each against the state.
+   */
+  candidates(limit: number, state: StateReader, maxBytes: number = MAX_BLOCK_TRANSACTION_BYTES): Uint8Array[] {
+    const waiting: { readonly key: string; readonly entry: Entry; readonly rate: Rate }[] = []
+    for (const [key, queue] of this.#byAccount) {
+      let { nonce } = readAccount(state, hexToBytes(key))
+      let rate: Rate | undefined
+      for (const entry of queue) {
+        if (entry.nonce < nonce) continue
+        if (entry.nonce > nonce) break
+        // The least rate so far in the queue: sorted by it, no entry overtakes those that it builds on.
+        if (rate === undefined || compareRates(entry.rate, rate) < 0) rate = entry.rate
+        waiting.push({ key, entry, rate })
+        nonce++
       }
+    }
+    waiting.sort((a, b) => compareRates(b.rate, a.rate)) // stable
+    const chosen: Uint8Array[] = []
+    const ended = new Set<string>()
+    let room = maxBytes
+    for (const { key, entry } of waiting) {
+      if (chosen.length >= limit) break
+      if (ended.has(key)) continue
+      const size = LIST_ITEM_BYTES + entry.bytes.length
+      if (size > room) {
+        ended.add(key)
+        continue
+      }
+      room -= size
+      chosen.push(entry.bytes)
     }
     return chosen
   }
 
-  /** Forgets what the new state has used up. Call after each change of the tip. */
+  /**
+   * Forgets what the new state has used up, and what it cannot apply any more: entries behind a gap or beyond the balance.
+   * Call after each change of the tip.
+   */
   prune(state: StateReader): void {
     for (const [key, queue] of this.#byAccount) {
-      const first = queue.values().next().value
-      if (first === undefined) continue
-      const next = readAccount(state, accountOf(first.transaction.sender)).nonce
-      for (const [nonce, entry] of queue) if (nonce < next) this.#drop(key, queue, nonce, entry)
+      let { nonce, balance } = readAccount(state, hexToBytes(key))
+      const gone = queue.filter((entry) => {
+        if (entry.nonce !== nonce || entry.cost > balance) return true
+        nonce++
+        balance -= entry.cost
+        return false
+      })
+      this.#drop(key, queue, gone)
     }
   }
 
-  /** Forgets one transaction that turned out not to apply. */
+  /** Forgets one transaction that turned out not to apply, and with it what builds on it. */
   remove(bytes: Uint8Array): void {
-    const transaction = decodeTransaction(bytes)
-    const key = bytesToHex(accountOf(transaction.sender))
+    const key = bytesToHex(accountOf(decodeTransaction(bytes).sender))
     const queue = this.#byAccount.get(key)
-    const entry = queue?.get(transaction.nonce)
-    if (queue !== undefined && entry !== undefined) this.#drop(key, queue, transaction.nonce, entry)
+    const id = bytesToHex(transactionIdOfBytes(bytes))
+    const at = queue?.findIndex((entry) => entry.id === id) ?? -1
+    if (queue !== undefined && at >= 0) this.#drop(key, queue, queue.slice(at))
   }
 
-  #drop(key: string, queue: Map<bigint, Entry>, nonce: bigint, entry: Entry): void {
-    queue.delete(nonce)
-    if (queue.size === 0) this.#byAccount.delete(key)
-    this.#ids.delete(entry.id)
-    this.#bytes -= entry.bytes.length
+  /**
+   * Makes room for a newcomer in place of `rival`, or throws BUSY and changes nothing. Only the last of a queue can go
+   * without leaving a gap, and none of the newcomer's own account, since it builds on them.
+   */
+  #makeRoom(key: string, rate: Rate, rival: Entry | undefined): void {
+    let count = this.#ids.size + (rival === undefined ? 1 : 0) - this.#limits.transactions
+    let bytes = this.#bytes + rate.bytes - (rival?.bytes.length ?? 0) - this.#limits.bytes
+    /** How many go, by account. */
+    const going = new Map<string, number>()
+    while (count > 0 || bytes > 0) {
+      let least: { readonly key: string; readonly entry: Entry } | undefined
+      for (const [other, queue] of this.#byAccount) {
+        const entry = other === key ? undefined : queue.at(-1 - (going.get(other) ?? 0))
+        if (entry !== undefined && (least === undefined || compareRates(entry.rate, least.entry.rate) < 0))
+          least = { key: other, entry }
+      }
+      if (least === undefined || compareRates(rate, least.entry.rate) <= 0)
+        throw new NodeError('BUSY', 'the mempool is full, and the others pay as much per byte')
+      going.set(least.key, (going.get(least.key) ?? 0) + 1)
+      count--
+      bytes -= least.entry.bytes.length
+    }
+    for (const [other, length] of going) {
+      const queue = this.#byAccount.get(other)!
+      this.#drop(other, queue, queue.slice(-length))
+    }
   }
+
+  #drop(key: string, queue: Entry[], gone: readonly Entry[]): void {
+    for (const entry of gone) {
+      queue.splice(queue.indexOf(entry), 1)
+      this.#ids.delete(entry.id)
+      this.#bytes -= entry.bytes.length
+    }
+    if (queue.length === 0) this.#byAccount.delete(key)
+  }
+}
+
+/** Below zero if `a` pays less per byte than `b`; exact. */
+function compareRates(a: Rate, b: Rate): number {
+  const difference = a.fee * BigInt(b.bytes) - b.fee * BigInt(a.bytes)
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0
 }

@@ -68,7 +68,7 @@ export class FullNode {
   readonly #siblings = new SiblingWatch()
   readonly #sync: Sync
   /** Peers with a block that waits for re-execution and whose miner has nothing at stake (BLK-4): one each. */
-  readonly #unvouched = new Set<PeerName>()
+  readonly #pendingOthers = new Set<PeerName>()
   readonly #statuses = new Map<PeerName, StatusMessage>()
   readonly #stops: (() => void)[] = []
   #stopped = false
@@ -135,9 +135,9 @@ export class FullNode {
     return [...peers.filter(isMiner), ...peers.filter((peer) => !isMiner(peer))]
   }
 
-  /** True while blocks of a branch with more work than ours are being fetched. */
+  /** True while fetched blocks that re-execute move the tip. */
   get isSyncing(): boolean {
-    return this.#sync.isFetching
+    return this.#sync.isCatchingUp
   }
 
   /** Offers a block made here and gossips it once it is the best. Rejects like {@link Chain.offer}. */
@@ -200,14 +200,13 @@ export class FullNode {
   /** Blocks that waited for this parent. They are bounded by the pool, so BLK-4's bound per peer does not apply again. */
   #offerOrphans(parentId: Uint8Array): void {
     for (const { from, block } of this.#orphans.takeChildren(parentId)) {
-      const isVouched = this.chain.classOf(block.header) === 'bonded'
       this.chain.offer(block).then(
         (result) => {
           if (result === 'side') this.#offerOrphans(blockId(block.header))
         },
         (error: unknown) => {
           const verdict = this.#verdictOf(from, error, block)
-          if (verdict === 'reject' && !isVouched) this.network.penalise(from, BAD_DATA_POINTS, 'invalid orphan')
+          if (verdict === 'reject') this.network.penalise(from, BAD_DATA_POINTS, 'invalid orphan')
         },
       )
     }
@@ -225,24 +224,19 @@ export class FullNode {
   }
 
   async #offerFrom(from: PeerName, block: Block, bytes: number): Promise<GossipVerdict> {
-    const isVouched = this.chain.classOf(block.header) === 'bonded'
-    if (!isVouched && this.#unvouched.has(from)) {
+    const isBonded = this.chain.classOf(block.header) === 'bonded'
+    if (!isBonded && this.#pendingOthers.has(from)) {
       // Gossip does not bring it again (G8); the headers will tell whether it is missed.
       this.#sync.request(from)
       return 'ignore'
     }
     try {
-      if (!isVouched) this.#unvouched.add(from)
+      if (!isBonded) this.#pendingOthers.add(from)
       const { id, isKnown } = await this.chain.precheck(block)
       if (isKnown || this.#isSurplus(block.header)) return 'ignore'
-      const settled = this.chain.settle(id, block)
-      if (isVouched) {
-        settled.catch((error: unknown) => this.#verdictOf(from, error, block))
-        return 'accept'
-      }
-      const result = await settled
+      const result = await this.chain.settle(id, block)
       if (result === 'side') this.#offerOrphans(id)
-      // A side block of a key with nothing at stake was not re-executed here, so it is not vouched for.
+      // BLK-4: a node vouches for what it forwards, so only what it has re-executed goes on.
       return result === 'best' ? 'accept' : 'ignore'
     } catch (error) {
       if (error instanceof ProtocolError && error.code === 'BLOCK_PARENT_UNKNOWN') {
@@ -252,7 +246,7 @@ export class FullNode {
       }
       return this.#verdictOf(from, error, block)
     } finally {
-      if (!isVouched) this.#unvouched.delete(from)
+      if (!isBonded) this.#pendingOthers.delete(from)
     }
   }
 

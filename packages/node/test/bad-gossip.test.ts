@@ -133,10 +133,12 @@ describe('one bad block', () => {
     const label = code === 'BLOCK_REPLAY_TRACE' ? 'g2' : 't2'
     expect(await judged(net.encoded(label))).toEqual({ code, verdict: 'reject', forwarded: false })
     expect(victim.node.chain.tree.get(forge.get(label).id)?.status).toBe(BLOCK_STATUS.invalid)
-    // The same block with one more signature byte flipped is other bytes, but the same block: it is not executed again.
+    // The same block with one signature byte flipped is other bytes with the same id: its signature is judged all the same.
     const again = net.encoded(label)
     again.set(flip(block.header.signature), indexOfBytes(again, block.header.signature))
-    expect(await judged(again)).toMatchObject({ code: 'BLOCK_PARENT_INVALID', verdict: 'reject' })
+    expect(await judged(again)).toMatchObject({ code: 'SIGNATURE_INVALID', verdict: 'reject' })
+    // And the block itself is not executed again.
+    await expect(victim.node.chain.offer(block)).rejects.toMatchObject({ code: 'BLOCK_PARENT_INVALID' })
   })
 })
 

@@ -1,5 +1,5 @@
 /** Fork choice (BLK-5) and re-execution (BLK-4) on real blocks. Trees grow to the right; the tip is marked with *. */
-import { createContext, presets, unitCorpus, unitModel } from '@nacre/protocol'
+import { createContext, overrideParams, presets, unitCorpus, unitModel } from '@nacre/protocol'
 import { describe, expect, test } from 'vitest'
 import { BLOCK_STATUS } from '../src/ports/store.ts'
 import { ChainBench } from './support/chain-bench.ts'
@@ -162,7 +162,9 @@ describe('an invalid block takes its descendants with it', () => {
  * would however long it grew.
  */
 test('a time-banked fork at easy targets weighs almost nothing (BLK-5, BLK-6)', async () => {
-  const forge = new Forge(createContext(presets.unit, unitModel(), unitCorpus()))
+  // A maturity so long that gossip takes in side blocks this far below the tip.
+  const params = overrideParams(presets.unit, ['block.maturityBlocks=100', 'bonds.unbondingBlocks=100'])
+  const forge = new Forge(createContext(params, unitModel(), unitCorpus()))
   const honest = Array.from({ length: 14 }, (_, i) => `a${i + 1}`)
   const banked = Array.from({ length: 30 }, (_, i) => `b${i + 1}`)
   forge.mine(honest.join(' '))

@@ -100,7 +100,7 @@ describe('lines, diff and hash', () => {
     expect(diffParams(nacre, nacre)).toEqual([])
     const other = overrideParams(nacre, ['fees.minTransactionGrains=1', 'block.maxTransactions=7'])
     expect(diffParams(nacre, other)).toEqual([
-      { path: 'block.maxTransactions', a: '1024', b: '7' },
+      { path: 'block.maxTransactions', a: '256', b: '7' },
       { path: 'fees.minTransactionGrains', a: '1000', b: '1' },
     ])
     const two = { ...nacre, models: [...nacre.models, { ...nacre.models[0]!, name: 'two' }] }

@@ -5,6 +5,7 @@ import {
   type BlockHeader,
   blockCodec,
   blockId,
+  blockWork,
   bytesToHex,
   type ConsensusContext,
   check,
@@ -13,6 +14,8 @@ import {
   checkHeaderInContext,
   checkReplayedRoot,
   checkTransition,
+  equalBytes,
+  hasValidSignature,
   headerCodec,
   isBetterBranch,
   type LtHash,
@@ -22,7 +25,7 @@ import {
   type StateReader,
 } from '@nacre/protocol'
 import { NodeError } from '../errors.ts'
-import { MAX_WAITING_BLOCKS } from '../limits-chain.ts'
+import { MAX_FAILED_KEYS, MAX_UNPROVEN_BLOCKS, MAX_WAITING_BLOCKS } from '../limits-chain.ts'
 import type { Clock } from '../ports/clock.ts'
 import { BLOCK_STATUS, type BlockEffect, type ChainStore } from '../ports/store.ts'
 import type { BlockWorkers } from '../ports/workers.ts'
@@ -33,6 +36,9 @@ import { type QueueClass, TwoClassQueue } from './two-class-queue.ts'
 
 /** What became of an offered block. */
 export type OfferResult = 'known' | 'side' | 'best'
+
+/** How a block came: pushed by whoever likes, or asked for as part of a branch. */
+export type BlockSource = 'gossip' | 'sync'
 
 /** A change of the best chain. Blocks are oldest first. */
 export interface TipEvent {
@@ -135,9 +141,10 @@ export class Chain {
     return this.#queue.waiting > 0
   }
 
-  /** Whether the miner of a header has something to lose on the best branch (BLK-4). */
+  /** Whether the miner of a header has something to lose on the best branch, and has not lost its credit here (BLK-4). */
   classOf(header: BlockHeader): QueueClass {
     const { params } = this.context
+    if (this.#failedKeys.has(bytesToHex(header.minerKey))) return 'other'
     return standingOf(params, this.#stored, header.minerKey, this.tip.header.height) ? 'bonded' : 'other'
   }
 
@@ -151,6 +158,12 @@ export class Chain {
     const id = blockId(header)
     const known = this.tree.get(id)
     if (known !== undefined) {
+      // The id does not cover the signature: another one must not pass as this block.
+      check(
+        equalBytes(header.signature, known.header.signature) || hasValidSignature(header),
+        'SIGNATURE_INVALID',
+        'a known block with a false signature',
+      )
       check(known.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the block was found invalid before')
       return { id, isKnown: true }
     }
@@ -169,25 +182,63 @@ export class Chain {
    * Offers a block: prechecks it, stores it, and makes its branch the best one if it claims more work and every block of
    * it re-executes (BLK-4, BLK-5). Resolves when the outcome is final. Rejects with ProtocolError or NodeError.
    */
-  async offer(block: Block): Promise<OfferResult> {
+  async offer(block: Block, source: BlockSource = 'gossip'): Promise<OfferResult> {
     const { id, isKnown } = await this.precheck(block)
-    return isKnown ? 'known' : this.settle(id, block)
+    return isKnown ? 'known' : this.settle(id, block, source)
   }
 
   /** The second half of {@link offer}, for a block that has passed {@link precheck}. */
-  async settle(id: Uint8Array, block: Block): Promise<OfferResult> {
+  async settle(id: Uint8Array, block: Block, source: BlockSource = 'gossip'): Promise<OfferResult> {
     if (this.#closed) throw new NodeError('STOPPED', 'the chain is closed')
     // Once more, because the parent may have failed while the ticket proof was checked.
     const parent = this.tree.get(block.header.parentId)
     check(parent?.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the parent is invalid')
+    const isHeavier = isBetterBranch(parent!.totalWork + blockWork(block.header.bits), this.tip.totalWork)
+    if (!isHeavier && source === 'gossip') this.#checkRoomBeside(block.header)
     const node = this.#admit(id, block)
-    if (!isBetterBranch(node.totalWork, this.tip.totalWork)) return 'side'
+    if (!isHeavier) {
+      if (source === 'sync') await this.#queue.run(this.classOf(block.header), () => this.#prove(node, block))
+      return 'side'
+    }
     return this.#queue.run(this.classOf(block.header), async () => {
       await this.#selectBest()
       if (node.status === BLOCK_STATUS.invalid)
         throw this.#failures.get(node.hex) ?? new ProtocolError('BLOCK_PARENT_INVALID', 'an ancestor is invalid')
       return this.isOnBestChain(node) ? 'best' : 'side'
     })
+  }
+
+  /**
+   * A lighter block costs its maker little before it is re-executed, so only few are taken in by gossip, and none far below
+   * the tip. A branch that does become the heaviest is fetched by sync, which re-executes it block by block.
+   */
+  #checkRoomBeside(header: BlockHeader): void {
+    const depth = this.tip.header.height - header.height
+    if (depth > this.context.params.block.maturityBlocks)
+      throw new NodeError('BUSY', `a side block ${depth} below the tip is left to sync`)
+    if (this.#unproven.size >= MAX_UNPROVEN_BLOCKS)
+      throw new NodeError('BUSY', `${this.#unproven.size} side blocks wait for re-execution`)
+  }
+
+  /** BLK-4 for a block of a branch that is still lighter: re-execution alone, remembered by block id. */
+  async #prove(node: TreeNode, block: Block): Promise<void> {
+    if (node.status !== BLOCK_STATUS.candidate) return
+    try {
+      await this.#replay(node, block)
+    } catch (error) {
+      if (error instanceof ProtocolError) this.#fail(node, error)
+      throw error
+    }
+  }
+
+  async #replay(node: TreeNode, block: Block): Promise<void> {
+    checkReplayedRoot(
+      block,
+      await this.#workers.replayRoot(assignedTask(this.context, block.header), block.body.tokens),
+    )
+    node.status = BLOCK_STATUS.valid
+    this.#unproven.delete(node.hex)
+    this.#store.setStatus(node.id, BLOCK_STATUS.valid)
   }
 
   /** Takes up work that a crash interrupted: stored blocks that claim more work than the tip. */
@@ -203,6 +254,10 @@ export class Chain {
   }
 
   readonly #stored: StateReader = { get: (key) => this.#store.stateEntry(key) }
+  /** Stored blocks that were never re-executed, by id. */
+  readonly #unproven = new Set<string>()
+  /** Keys of blocks that failed here: whatever they have at stake, they have no credit any more. */
+  readonly #failedKeys = new Set<string>()
   /** Why a block failed, for whoever offered it. Bounded: the oldest is forgotten. */
   readonly #failures = new Map<string, ProtocolError>()
 
@@ -225,6 +280,7 @@ export class Chain {
       bytes: blockCodec.encode(block),
     }
     this.#store.putBlock(stored)
+    this.#unproven.add(bytesToHex(id))
     return this.tree.add(id, block.header, BLOCK_STATUS.candidate)
   }
 
@@ -256,14 +312,9 @@ export class Chain {
         const applied = checkTransition(this.context, block, view, ltHash)
         if (node.status !== BLOCK_STATUS.valid) {
           const startMs = this.#clock.nowMs()
-          checkReplayedRoot(
-            block,
-            await this.#workers.replayRoot(assignedTask(this.context, block.header), block.body.tokens),
-          )
-          replayMs += this.#clock.nowMs() - startMs
           // BLK-4: remembered by block id, so that a block whose descendant fails is not executed again.
-          node.status = BLOCK_STATUS.valid
-          this.#store.setStatus(node.id, BLOCK_STATUS.valid)
+          await this.#replay(node, block)
+          replayMs += this.#clock.nowMs() - startMs
         }
         view.apply(applied.changes)
         ltHash = applied.ltHash
@@ -275,7 +326,8 @@ export class Chain {
       }
     }
     this.#store.move({ leaving, joining, tip: candidate.id })
-    this.#best.splice(fork.header.height + 1, leaving.length, ...joining.map(({ node }) => node))
+    this.#best.length = fork.header.height + 1
+    for (const { node } of joining) this.#best.push(node)
     const event: TipEvent = {
       tip: candidate,
       joined: joining.map(({ node }) => node),
@@ -286,7 +338,12 @@ export class Chain {
   }
 
   #fail(node: TreeNode, error: ProtocolError): void {
-    for (const affected of this.tree.invalidate(node)) this.#store.setStatus(affected.id, BLOCK_STATUS.invalid)
+    for (const affected of this.tree.invalidate(node)) {
+      this.#unproven.delete(affected.hex)
+      this.#store.setStatus(affected.id, BLOCK_STATUS.invalid)
+    }
+    this.#failedKeys.add(bytesToHex(node.header.minerKey))
+    if (this.#failedKeys.size > MAX_FAILED_KEYS) this.#failedKeys.delete(this.#failedKeys.values().next().value!)
     this.#failures.set(node.hex, error)
     if (this.#failures.size > 256) this.#failures.delete(this.#failures.keys().next().value!)
   }

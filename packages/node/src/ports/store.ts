@@ -1,6 +1,6 @@
 import type { StateChange } from '@nacre/protocol'
 
-/** How far a stored block has been checked. */
+/** How far a stored block has been checked; `valid` means re-executed. */
 export const BLOCK_STATUS = { candidate: 0, valid: 1, invalid: 2 } as const
 export type BlockStatus = (typeof BLOCK_STATUS)[keyof typeof BLOCK_STATUS]
 
@@ -36,6 +36,7 @@ export interface TipMove {
 export interface ChainStore {
   /** All stored blocks, parents before children. */
   index(): IndexEntry[]
+  /** Undefined if unknown or invalid: of an invalid block only the header is kept. */
   block(id: Uint8Array): StoredBlock | undefined
   /** Adds a candidate; a block that is there already stays as it is. */
   putBlock(block: StoredBlock): void

@@ -47,6 +47,7 @@ export function createSqliteStore(path: string): ChainStore {
     block: db.prepare('select id, height, header, bytes from block where id = ?'),
     putBlock: db.prepare('insert or ignore into block (id, height, header, bytes, status) values (?, ?, ?, ?, ?)'),
     setStatus: db.prepare('update block set status = ? where id = ?'),
+    dropBytes: db.prepare("update block set bytes = x'' where id = ?"),
     effect: db.prepare('select changes, lthash from effect where block_id = ?'),
     putEffect: db.prepare('insert or replace into effect (block_id, changes, lthash) values (?, ?, ?)'),
     state: db.prepare('select value from state where key = ?'),
@@ -87,7 +88,7 @@ export function createSqliteStore(path: string): ChainStore {
       ),
     block: (id) => {
       const row = sql.block.get(id)
-      if (row === undefined) return undefined
+      if (row === undefined || bytesOf(row, 'bytes')!.length === 0) return undefined
       return {
         id: bytesOf(row, 'id')!,
         height: row.height as number,
@@ -100,6 +101,8 @@ export function createSqliteStore(path: string): ChainStore {
     },
     setStatus: (id, status) => {
       sql.setStatus.run(status, id)
+      // An invalid block is remembered by its header alone: nobody asks for its body, and it must not fill the disk.
+      if (status === BLOCK_STATUS.invalid) sql.dropBytes.run(id)
     },
     effect: (id) => {
       const row = sql.effect.get(id)

@@ -4,8 +4,6 @@ import {
   blockId,
   blockWork,
   check,
-  checkHeaderForm,
-  checkHeaderInContext,
   equalBytes,
   headerCodec,
   ProtocolError,
@@ -19,6 +17,8 @@ import {
   MAX_BLOCKS_PER_REQUEST,
   MAX_HEADERS_PER_ANSWER,
   MAX_HEADERS_PER_ROUND,
+  MAX_PARALLEL_SYNCS,
+  MAX_UNPROVEN_SYNCS,
   REQUEST_TIMEOUT_MS,
 } from '../limits-chain.ts'
 import { decodeByteList, encodeBlocksRequest, encodeHeadersRequest, REQUEST } from '../messages.ts'
@@ -28,29 +28,37 @@ import { type Network, NetworkError, type PeerName } from '../ports/network.ts'
 import { BLOCK_STATUS } from '../ports/store.ts'
 import { PeerFault } from './peer-fault.ts'
 import { buildLocator } from './serve.ts'
+import { SyncRecord } from './sync-record.ts'
 
 /** Score lost by a peer that sends something provably bad, or headers that lead nowhere. */
 const BAD_DATA_POINTS = 50
 /** Score lost by a peer that lets a request run into its timeout: the fifth in a row bans. */
 const NO_ANSWER_POINTS = 20
+/** The node counts as catching up for so long after a fetched block became the tip. */
+const CATCHING_UP_MS = 2_000
 
-interface PendingHeader {
+/** A header that a peer showed: what it claims, not what it proves. */
+interface ClaimedBlock {
   readonly id: Uint8Array
-  readonly header: BlockHeader
+  readonly bits: number
 }
 
 /**
- * Headers-first synchronisation with one peer at a time (NET-4). Headers alone prove work, so a branch is only fetched when
- * its checked headers add up to more work than ours; bodies then go through the same path as gossip.
+ * Headers-first synchronisation (NET-4). Headers say where a branch leads and what work it claims, no more: a winning header
+ * can be ground without any multiplication, because its fold state is free. So nothing is spent on a claim: blocks are
+ * fetched oldest first, each is re-executed as it comes (BLK-4), and the first false one ends the round.
+ * Several peers are served at once, and those that have brought valid blocks before have places of their own, so that
+ * nobody who merely connects can keep a node from catching up.
  */
 export class Sync {
   readonly #chain: Chain
   readonly #network: Network
   readonly #clock: Clock
   readonly #log: Logger
+  readonly #record = new SyncRecord()
   readonly #wanted = new Set<PeerName>()
-  #active: Promise<void> | undefined
-  #fetching = false
+  readonly #active = new Map<PeerName, Promise<void>>()
+  #adoptedAtMs = Number.NEGATIVE_INFINITY
   #stopped = false
 
   constructor(options: { chain: Chain; network: Network; clock: Clock; log: Logger }) {
@@ -60,14 +68,14 @@ export class Sync {
     this.#log = options.log
   }
 
-  /** True while blocks of a branch are fetched whose headers prove more work than ours; a mere claim does not count. */
-  get isFetching(): boolean {
-    return this.#fetching
+  /** True while fetched blocks, re-executed here, move the tip: a mere claim does not count. */
+  get isCatchingUp(): boolean {
+    return this.#active.size > 0 && this.#clock.nowMs() - this.#adoptedAtMs < CATCHING_UP_MS
   }
 
-  /** Asks for a synchronisation with this peer soon; many requests are one. */
+  /** Asks for a synchronisation with this peer soon; many requests are one, and one that follows an empty round waits. */
   request(peer: PeerName): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#record.mustWait(peer, this.#clock.nowMs())) return
     this.#wanted.add(peer)
     this.#start()
   }
@@ -75,30 +83,40 @@ export class Sync {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#wanted.clear()
-    await this.#active
+    await Promise.all(this.#active.values())
   }
 
   #start(): void {
-    this.#active ??= this.#work().finally(() => {
-      this.#active = undefined
-      if (this.#wanted.size > 0) this.#start()
-    })
-  }
-
-  async #work(): Promise<void> {
-    for (let peer = this.#take(); peer !== undefined; peer = this.#take()) {
-      try {
-        await this.#syncWith(peer)
-      } catch (error) {
-        this.#onFailure(peer, error)
-      }
+    for (let peer = this.#next(); peer !== undefined; peer = this.#next()) {
+      const chosen = peer
+      this.#wanted.delete(chosen)
+      const round = this.#round(chosen).finally(() => {
+        this.#active.delete(chosen)
+        this.#start()
+      })
+      this.#active.set(chosen, round)
     }
   }
 
-  #take(): PeerName | undefined {
-    const peer = this.#wanted.values().next().value
-    if (peer !== undefined) this.#wanted.delete(peer)
-    return peer
+  /** The next peer to serve, if there is a place for it: proven ones first. */
+  #next(): PeerName | undefined {
+    if (this.#stopped || this.#active.size >= MAX_PARALLEL_SYNCS) return undefined
+    const waiting = [...this.#wanted].filter((peer) => !this.#active.has(peer))
+    const proven = waiting.find((peer) => this.#record.isProven(peer))
+    if (proven !== undefined) return proven
+    const unproven = [...this.#active.keys()].filter((peer) => !this.#record.isProven(peer))
+    return unproven.length < MAX_UNPROVEN_SYNCS ? waiting[0] : undefined
+  }
+
+  async #round(peer: PeerName): Promise<void> {
+    const waitUntilMs = (): number => this.#clock.nowMs() + this.#chain.context.params.block.timeMs
+    try {
+      if (await this.#syncWith(peer)) this.#record.broughtBlocks(peer)
+      else this.#record.broughtNothing(peer, waitUntilMs())
+    } catch (error) {
+      this.#record.failed(peer, waitUntilMs())
+      this.#onFailure(peer, error)
+    }
   }
 
   #onFailure(peer: PeerName, error: unknown): void {
@@ -117,25 +135,22 @@ export class Sync {
     }
   }
 
-  async #syncWith(peer: PeerName): Promise<void> {
+  /** One round: resolves with whether it brought a block. */
+  async #syncWith(peer: PeerName): Promise<boolean> {
     const branch = await this.#fetchHeaders(peer)
-    if (branch.length === 0) return
-    this.#log.info({ event: 'sync_start', peer, from: branch[0]!.header.height, to: branch.at(-1)!.header.height })
-    this.#fetching = true
-    try {
-      for (let i = 0; i < branch.length && !this.#stopped; i += MAX_BLOCKS_PER_REQUEST) {
-        await this.#fetchBlocks(peer, branch.slice(i, i + MAX_BLOCKS_PER_REQUEST))
-      }
-    } finally {
-      this.#fetching = false
+    if (branch.length === 0) return false
+    this.#log.info({ event: 'sync_start', peer, blocks: branch.length })
+    for (let i = 0; i < branch.length && !this.#stopped; i += MAX_BLOCKS_PER_REQUEST) {
+      await this.#fetchBlocks(peer, branch.slice(i, i + MAX_BLOCKS_PER_REQUEST))
     }
-    if (branch.length >= MAX_HEADERS_PER_ROUND) this.request(peer)
+    if (branch.length >= MAX_HEADERS_PER_ROUND) this.#wanted.add(peer)
     this.#log.info({ event: 'sync_done', peer, height: this.#chain.tip.header.height })
+    return true
   }
 
-  /** Checked headers of a branch with more work than ours that we lack, oldest first; empty if the peer has none. */
-  async #fetchHeaders(peer: PeerName): Promise<PendingHeader[]> {
-    const branch: PendingHeader[] = []
+  /** Blocks of a branch that we lack and that claims more work than ours, oldest first; empty if the peer has none. */
+  async #fetchHeaders(peer: PeerName): Promise<ClaimedBlock[]> {
+    const branch: ClaimedBlock[] = []
     let locator = buildLocator(this.#chain)
     let base: TreeNode | undefined
     let last: Uint8Array | undefined
@@ -157,14 +172,13 @@ export class Sync {
         // The locator ends with genesis, so honest headers always start at a block we know.
         if (base === undefined) throw new PeerFault('HEADERS_UNCONNECTED', 'the headers start at no block we know')
         check(base.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the headers extend an invalid block')
-        this.#checkHeader(base, branch, header)
-        branch.push({ id, header })
+        branch.push({ id, bits: header.bits })
       }
       if (headers.length < MAX_HEADERS_PER_ANSWER) break
       locator = [last!]
     }
     if (branch.length === 0 || base === undefined) return []
-    const work = branch.reduce((sum, { header }) => sum + blockWork(header.bits), base.totalWork)
+    const work = branch.reduce((sum, { bits }) => sum + blockWork(bits), base.totalWork)
     return work > this.#chain.tip.totalWork ? branch : []
   }
 
@@ -178,15 +192,7 @@ export class Sync {
     )
   }
 
-  #checkHeader(base: TreeNode, branch: readonly PendingHeader[], header: BlockHeader): void {
-    checkHeaderForm(this.#chain.context, header)
-    const below = this.#chain.ancestry(base)
-    const recent = [...below.recent, ...branch.slice(-11).map((pending) => pending.header)].slice(-11)
-    const first = below.first ?? branch[0]?.header
-    checkHeaderInContext(this.#chain.context, header, { recent, first }, this.#clock.nowMs())
-  }
-
-  async #fetchBlocks(peer: PeerName, wanted: readonly PendingHeader[]): Promise<void> {
+  async #fetchBlocks(peer: PeerName, wanted: readonly ClaimedBlock[]): Promise<void> {
     const missing = wanted.filter(({ id }) => this.#chain.tree.get(id) === undefined)
     if (missing.length === 0) return
     const answer = await this.#network.request(peer, REQUEST.blocks, encodeBlocksRequest(missing.map(({ id }) => id)), {
@@ -201,7 +207,7 @@ export class Sync {
       const block = blockCodec.decode(bytes)
       if (!equalBytes(blockId(block.header), pending.id))
         throw new PeerFault('BLOCK_NOT_ASKED_FOR', 'the peer sent another block than asked for')
-      await this.#chain.offer(block)
+      if ((await this.#chain.offer(block, 'sync')) === 'best') this.#adoptedAtMs = this.#clock.nowMs()
       accepted++
     }
     if (accepted === 0) throw new PeerFault('BLOCKS_WITHHELD', 'the peer has none of the blocks it announced')

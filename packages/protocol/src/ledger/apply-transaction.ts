@@ -63,7 +63,7 @@ export function applyTransaction(context: ApplyContext, transaction: Transaction
 }
 
 /** Grains that leave the sender's balance besides the fee. */
-function spending(params: Params, body: TransactionBody): bigint {
+export function spending(params: Params, body: TransactionBody): bigint {
   switch (body.kind) {
     case 'transfer':
       return body.grains

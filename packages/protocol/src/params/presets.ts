@@ -65,7 +65,7 @@ const nacre: Params = {
     timeMs: 194_000,
     maxFutureMs: 970_000, // 5 block times, the most that BLK-6 allows
     maturityBlocks: 445, // 1 day
-    maxTransactions: 1024,
+    maxTransactions: 256, // checked in under a second, nearly all of it signatures
     winnerCheck: 'execute',
   },
   difficulty: {
