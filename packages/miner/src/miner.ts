@@ -1,4 +1,4 @@
-import { type FullNode, NetworkError, NodeError, sleep, type TreeNode } from '@nacre/node'
+import { type FullNode, NetworkError, NodeError, type OfferResult, sleep, type TreeNode } from '@nacre/node'
 import {
   type Ancestry,
   assembleBlock,
@@ -21,7 +21,7 @@ import {
   unitTickets,
 } from '@nacre/protocol'
 import { reportEquivocation } from './report-equivocation.ts'
-import { selectTransactions } from './select-transactions.ts'
+import { BlockSelection } from './select-transactions.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { UnitOutcome, UnitRunner } from './unit-runner.ts'
 
@@ -43,6 +43,9 @@ export interface MinerStats {
 
 /** Longest pause between two looks at a chain that cannot be mined on. */
 const IDLE_MS = 250
+/** How often a won block is offered while the node is busy, and the pause before the next time: two seconds of work lost at most. */
+const OFFER_ATTEMPTS = 8
+const OFFER_RETRY_MS = 250
 /** Note in the store: the last block this miner signed (BLK-3). */
 const LAST_SIGNED = 'miner/last-signed'
 
@@ -51,6 +54,9 @@ export class Miner {
   readonly stats: MinerStats = { units: 0, tokens: 0, tickets: 0, blocks: 0 }
   readonly #options: MinerOptions
   readonly #abort = new AbortController()
+  /** What the next block will contain, as far as it is known, and the tip that it builds on. */
+  #selected: { readonly parent: TreeNode; readonly selection: BlockSelection } | undefined
+  #isSelecting = false
   #counter: number
   #loop: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
@@ -117,10 +123,13 @@ export class Miner {
     const task = bootstrapTask(context.params, id, context.bootstrap.corpus)
     const threshold = this.#threshold(ancestry)
     const startMs = node.clock.nowMs()
-    const outcome = await runner.runUnit(
+    const running = runner.runUnit(
       { task, unitId: id, minerKey: keys.publicKey, parentBeacon: parent.header.beacon, threshold },
       signal,
     )
+    // While the unit runs elsewhere: after a win every millisecond is a chance for others.
+    void this.#select(parent, unit, signal)
+    const outcome = await running
     this.stats.units++
     this.stats.tokens += outcome.tokens.length - task.promptTokens.length
     this.stats.tickets += outcome.tickets
@@ -132,6 +141,31 @@ export class Miner {
       unitMs: node.clock.nowMs() - startMs,
     })
     if (outcome.won !== undefined && chain.tip === parent) await this.#publish(parent, ancestry, unit, outcome)
+  }
+
+  /** Adds what waits now to the selection for the block after `parent`; starts afresh after a change of the tip. */
+  async #select(parent: TreeNode, unit: UnitDescriptor, signal: AbortSignal): Promise<void> {
+    const { node, keys } = this.#options
+    // One that goes on since an earlier unit notices a new tip itself; the next unit starts the next one.
+    if (this.#isSelecting) return
+    this.#isSelecting = true
+    try {
+      if (this.#selected?.parent !== parent) {
+        this.#selected = undefined
+        const { reader, ltHash } = node.chain.tipState()
+        const base = { height: parent.header.height + 1, unit, minerKey: keys.publicKey }
+        const selection = new BlockSelection(node.context, base, node.mempool, reader, ltHash)
+        this.#selected = { parent, selection }
+      }
+      for (const _ of this.#selected.selection.extend()) {
+        await sleep(node.clock, 0, signal)
+        if (signal.aborted || node.chain.tip !== parent) return
+      }
+    } catch (error) {
+      node.log.error({ event: 'selection_failed', error: error instanceof Error ? error.message : String(error) })
+    } finally {
+      this.#isSelecting = false
+    }
   }
 
   #nextCounter(): number {
@@ -157,8 +191,8 @@ export class Miner {
     const medianMs = medianOf(ancestry)
     const timeMs = Math.max(node.clock.nowMs(), medianMs + 1)
     const { reader, ltHash } = chain.tipState()
-    const base = { height: parent.header.height + 1, unit, minerKey: keys.publicKey }
-    const transactions = selectTransactions(context, base, node.mempool, reader, ltHash)
+    // Whatever is chosen by now: an empty block is better than a late one.
+    const transactions = this.#selected?.parent === parent ? this.#selected.selection.transactions : []
     const { trace, traceRoot, ticket, proof } = outcome.won!
     const won = { unit, tokens: outcome.tokens, traceRoot, ticket, proof }
     const block = this.#signOnce(unit, () =>
@@ -168,17 +202,43 @@ export class Miner {
     await this.#offer(block)
   }
 
+  /** Publishes a block. While the node is busy it waits and tries again: a won block is worth too much to be dropped. */
   async #offer(block: Block): Promise<void> {
     const { node } = this.#options
     const { height } = block.header
-    try {
-      const result = await node.publishBlock(block)
-      if (result === 'best') this.stats.blocks++
-      node.log.info({ event: 'block_won', height, id: bytesToHex(blockId(block.header)), result })
-    } catch (error) {
-      if (!(error instanceof ProtocolError || error instanceof NodeError || error instanceof NetworkError)) throw error
-      node.log.warn({ event: 'own_block_refused', height, code: error.code, error: error.message })
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const result = await this.#offerOnce(block)
+        if (result === 'best') this.stats.blocks++
+        node.log.info({ event: 'block_won', height, id: bytesToHex(blockId(block.header)), result })
+        return
+      } catch (error) {
+        if (!(error instanceof ProtocolError || error instanceof NodeError || error instanceof NetworkError))
+          throw error
+        const isRetried = error.code === 'BUSY' && attempt < OFFER_ATTEMPTS && this.#isWanted(block)
+        node.log.warn({ event: 'own_block_refused', height, code: error.code, error: error.message, isRetried })
+        if (!isRetried) return
+      }
+      await sleep(node.clock, OFFER_RETRY_MS, this.#abort.signal)
+      if (this.#abort.signal.aborted) return
     }
+  }
+
+  async #offerOnce(block: Block): Promise<OfferResult> {
+    const { node } = this.#options
+    const { chain } = node
+    const id = blockId(block.header)
+    // A chain that was busy before may have kept the block without validating it; then it must only be told to go on.
+    if (chain.tree.get(id) !== undefined && equalBytes(chain.tip.id, block.header.parentId)) await chain.resume()
+    const result = await node.publishBlock(block)
+    return result === 'known' && equalBytes(chain.tip.id, id) ? 'best' : result
+  }
+
+  /** Whether a block that the node was too busy for still helps anybody: its parent or itself is the tip, or nobody knows it. */
+  #isWanted({ header }: Block): boolean {
+    const { chain } = this.#options.node
+    const node = chain.tree.get(blockId(header))
+    return node === undefined || equalBytes(chain.tip.id, header.parentId) || chain.isOnBestChain(node)
   }
 
   /** A block that was signed but never published, because the process died in between, is still worth its work. */

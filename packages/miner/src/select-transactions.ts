@@ -1,45 +1,110 @@
 import type { Mempool } from '@nacre/node'
 import {
+  type ApplyContext,
   applyBlockBody,
+  applyTransaction,
   type BlockHeader,
+  bytesToHex,
   type ConsensusContext,
+  check,
+  checkEquivocationEvidence,
+  decodeTransaction,
+  equalBytes,
+  ImmatureIndex,
   type LtHash,
   ProtocolError,
+  StateDraft,
   type StateReader,
 } from '@nacre/protocol'
 
-/** Misfits dropped while one block is made: each costs applying the others once more. */
-const MAX_MISFITS_PER_BLOCK = 16
+/** Transactions applied between two pauses: each costs a signature check of a few milliseconds on the event loop. */
+const SLICE = 16
 
 /**
- * Waiting transactions that apply one after the other on this state. One that does not apply, for whatever reason, is dropped
- * from the mempool; those of the same account that build on it stay and wait.
+ * Waiting transactions that apply one after the other in the block after one tip. Each is applied once per tip, however
+ * many do not apply: a flood of misfits must not delay a block. One that does not apply, for whatever reason, is
+ * dropped from the mempool with what builds on it.
  */
+export class BlockSelection {
+  readonly #mempool: Mempool
+  readonly #context: ApplyContext
+  readonly #maxTransactions: number
+  readonly #chosen: Uint8Array[] = []
+
+  /** @param reader the state after the tip; must stay so while {@link extend} runs. Throws like an empty block. */
+  constructor(
+    context: ConsensusContext,
+    header: Pick<BlockHeader, 'height' | 'unit' | 'minerKey'>,
+    mempool: Mempool,
+    reader: StateReader,
+    ltHash: LtHash,
+  ) {
+    const { params, genesis } = context
+    const { height, minerKey } = header
+    // An empty block has the state that the transactions see: what matures has matured (ECO-8). Its coinbase is there as
+    // well, but no transaction reads that: it is immature, at a height that no forfeiture in this block looks at.
+    const draft = new StateDraft(reader)
+    for (const { key, after } of applyBlockBody(context, header, [], reader, ltHash).changes) draft.set(key, after)
+    this.#mempool = mempool
+    this.#maxTransactions = params.block.maxTransactions
+    this.#context = {
+      params,
+      chainId: genesis.chainId,
+      height,
+      draft,
+      immature: new ImmatureIndex(height, params.block.maturityBlocks),
+      checkEquivocation: (a, b) => {
+        const proof = checkEquivocationEvidence(context, a, b)
+        check(!equalBytes(proof.minerKey, minerKey), 'BLOCK_KEY_BARRED', 'the block would bar its own miner')
+        return proof
+      },
+    }
+  }
+
+  /** At any time a list that makes a valid block. */
+  get transactions(): readonly Uint8Array[] {
+    return this.#chosen
+  }
+
+  /** Adds what has come into the mempool since the last call; yields from time to time, so that others can run. */
+  *extend(): Generator<void, void> {
+    const { draft } = this.#context
+    // The draft knows the nonces after those chosen before.
+    const candidates = this.#mempool.candidates(this.#maxTransactions, draft, this.#chosen)
+    const ended = new Set<string>()
+    for (const [i, bytes] of candidates.entries()) {
+      if (i > 0 && i % SLICE === 0) yield
+      this.#try(bytes, ended)
+    }
+  }
+
+  /** @param ended senders of which one was left out: what follows builds on it. */
+  #try(bytes: Uint8Array, ended: Set<string>): void {
+    const transaction = decodeTransaction(bytes)
+    const sender = bytesToHex(transaction.sender)
+    if (ended.has(sender)) return
+    try {
+      applyTransaction(this.#context, transaction) // on an error the draft is as before
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      ended.add(sender)
+      // Evidence against this very miner is for another miner's block (BLK-3): it stays.
+      if (error.code !== 'BLOCK_KEY_BARRED') this.#mempool.remove(bytes)
+      return
+    }
+    this.#chosen.push(bytes)
+  }
+}
+
+/** A {@link BlockSelection} in one go. */
 export function selectTransactions(
   context: ConsensusContext,
   header: Pick<BlockHeader, 'height' | 'unit' | 'minerKey'>,
   mempool: Mempool,
   reader: StateReader,
   ltHash: LtHash,
-): Uint8Array[] {
-  for (let misfits = 0; ; misfits++) {
-    const chosen = mempool.candidates(context.params.block.maxTransactions, reader)
-    try {
-      applyBlockBody(context, header, chosen, reader, ltHash)
-      return chosen
-    } catch (error) {
-      const index = misfitOf(error)
-      if (index === undefined) throw error
-      mempool.remove(chosen[index]!)
-      // Everything before the misfit did apply.
-      if (misfits >= MAX_MISFITS_PER_BLOCK) return chosen.slice(0, index)
-    }
-  }
-}
-
-/** Which transaction an error of {@link applyBlockBody} is about; undefined if it is not about one. */
-function misfitOf(error: unknown): number | undefined {
-  if (!(error instanceof ProtocolError)) return undefined
-  const index = /^[A-Z_]+: transaction (\d+): /.exec(error.message)?.[1]
-  return index === undefined ? undefined : Number(index)
+): readonly Uint8Array[] {
+  const selection = new BlockSelection(context, header, mempool, reader, ltHash)
+  for (const _ of selection.extend());
+  return selection.transactions
 }

@@ -40,9 +40,9 @@ export interface UnitOutcome {
 export interface UnitRunner {
   /** Runs a unit with the lottery. Rejects when `signal` aborts. */
   runUnit(job: UnitJob, signal: AbortSignal): Promise<UnitOutcome>
-  /** Re-executes a unit without the lottery, for openings of units that are no longer in memory. */
+  /** Re-executes a unit without the lottery, for openings of units that are no longer in memory. Yields to validation. */
   replayTrace(task: UnitTask, tokens: readonly number[]): Promise<Trace>
-  /** Opens steps of a trace. Rejects with ProtocolError STEP_OUT_OF_RANGE. */
+  /** Opens steps of a trace. Yields to validation. Rejects with ProtocolError STEP_OUT_OF_RANGE. */
   openSteps(trace: Trace, steps: readonly StepRef[]): Promise<readonly StepOpening[]>
 }
 
@@ -59,7 +59,7 @@ export function engineUnitRunner(context: ConsensusContext, workers: WorkerPort)
       return { tokens: [...tokens], tickets, won }
     },
     replayTrace: async (task, tokens) => {
-      const { trace } = await workers.run({ kind: 'replayUnit', modelId, task, tokens, wantTrace: true })
+      const { trace } = await workers.run({ kind: 'replayUnit', modelId, task, tokens, wantTrace: true, service: true })
       return trace!
     },
     openSteps: (trace, steps) => workers.run({ kind: 'openSteps', trace, steps }),

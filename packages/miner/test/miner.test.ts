@@ -1,6 +1,15 @@
 /** The miner on a virtual clock: what it runs, how often, and what it signs. */
-import { NodeError, seededRandom } from '@nacre/node'
-import { type Block, blockCodec, blockId, bytesToHex, equalBytes, keyPairFromSeed, unitId } from '@nacre/protocol'
+import { BLOCK_STATUS, NodeError, seededRandom } from '@nacre/node'
+import {
+  type Block,
+  blockCodec,
+  blockId,
+  bytesToHex,
+  equalBytes,
+  headerCodec,
+  keyPairFromSeed,
+  unitId,
+} from '@nacre/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type LocalMember, LocalNetwork, UNIT_MS } from '../../cli/test/local-network.ts'
 
@@ -127,7 +136,7 @@ describe('signatures (BLK-3, P5)', () => {
       const member = addMiner({ random })
       member.node.publishBlock = async (block) => {
         offered.push(block)
-        throw new NodeError('BUSY', 'not now')
+        throw new NodeError('STOPPED', 'not now')
       }
       return member
     }
@@ -146,5 +155,76 @@ describe('signatures (BLK-3, P5)', () => {
     expect(new Set(unitIds).size).toBe(1)
     expect(new Set(offered.map((block) => bytesToHex(blockCodec.encode(block)))).size).toBe(1)
     expect(units.filter((id) => id === unitIds[0])).toHaveLength(2)
+  })
+})
+
+describe('a won block', () => {
+  beforeEach(() => {
+    network = new LocalNetwork({ seed: 'won', miners: 0 })
+  })
+
+  test('is offered again while the node is busy', async () => {
+    const member = addMiner()
+    const { node } = member
+    const offered: string[] = []
+    const publish = node.publishBlock.bind(node)
+    node.publishBlock = async (block) => {
+      offered.push(bytesToHex(blockId(block.header)))
+      if (offered.length < 4) throw new NodeError('BUSY', 'not now')
+      return publish(block)
+    }
+    await network.startMember(member)
+    await network.untilHeight(1)
+    expect(offered.slice(0, 4)).toEqual(Array(4).fill(node.chain.atHeight(1)!.hex))
+    await network.clock.runUntil(() => member.miner!.stats.blocks === 1)
+  })
+
+  test('that the node kept but was too busy to validate becomes the tip all the same', async () => {
+    const member = addMiner()
+    const { chain } = member.node
+    const run = chain.settle.bind(chain)
+    let refused: string | undefined
+    chain.settle = async (id, block) => {
+      if (refused !== undefined) return run(id, block)
+      refused = bytesToHex(id)
+      // As a full queue does: the block is in the tree and in the store by then.
+      const headerBytes = headerCodec.encode(block.header)
+      member.store.putBlock({ id, height: block.header.height, headerBytes, bytes: blockCodec.encode(block) })
+      chain.tree.add(id, block.header, BLOCK_STATUS.candidate)
+      throw new NodeError('BUSY', 'the queue is full')
+    }
+    await network.startMember(member)
+    await network.untilHeight(1)
+    expect(chain.atHeight(1)!.hex).toBe(refused)
+    await network.clock.runUntil(() => member.miner!.stats.blocks === 1)
+  })
+
+  test('costs no selection after the win: that was done while the unit ran', async () => {
+    const selections: boolean[] = []
+    let isRunning = false
+    const member = network.add('selecting', 'miner', {
+      keys,
+      runner: (runner) => ({
+        ...runner,
+        runUnit: async (job, signal) => {
+          isRunning = true
+          try {
+            return await runner.runUnit(job, signal)
+          } finally {
+            isRunning = false
+          }
+        },
+      }),
+    })
+    const { mempool } = member.node
+    const candidates = mempool.candidates.bind(mempool)
+    mempool.candidates = (...args) => {
+      selections.push(isRunning)
+      return candidates(...args)
+    }
+    await network.startMember(member)
+    await network.untilHeight(2)
+    expect(selections.length).toBeGreaterThan(0)
+    expect(selections).not.toContain(false)
   })
 })

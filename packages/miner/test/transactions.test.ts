@@ -5,20 +5,24 @@ import {
   accountCodec,
   accountKey,
   accountOf,
+  applyBlockBody,
   bytesToHex,
   encodeTransaction,
   FAUCET_SEED_HEX,
+  headerCodec,
   hexToBytes,
   type KeyPair,
   keyPairFromSeed,
   LANE_BOOTSTRAP,
+  type StateReader,
+  signHeader,
   signTransaction,
   type TransactionBody,
 } from '@nacre/protocol'
 import { afterEach, describe, expect, test } from 'vitest'
 import { LocalNetwork } from '../../cli/test/local-network.ts'
 import { easyContext as context, testKeys } from '../../protocol/test/chain-fixture.ts'
-import { selectTransactions } from '../src/select-transactions.ts'
+import { BlockSelection, selectTransactions } from '../src/select-transactions.ts'
 
 const faucet = keyPairFromSeed(hexToBytes(FAUCET_SEED_HEX))
 const FEE = context.params.fees.minTransactionGrains
@@ -51,12 +55,11 @@ describe('selection', () => {
   test('those of one account in the order of their nonces', () => {
     const mempool = new Mempool(context)
     const payments = [0n, 1n, 2n].map((nonce) => transactionOf(testKeys(1), nonce, transfer(5n)))
-    for (const payment of [payments[2]!, payments[0]!, payments[1]!]) mempool.add(payment, reader)
+    for (const payment of payments) mempool.add(payment, reader)
     expect(select(mempool)).toEqual(payments.map(bytesToHex))
   })
 
   test.each<[string, TransactionBody]>([
-    ['more than the account has', transfer(2_000_000n)],
     ['nothing', transfer(0n)],
     ['a bond that is not locked', { kind: 'unbond', role: 0 }],
     ['evidence that is no header', nonsense],
@@ -69,25 +72,66 @@ describe('selection', () => {
     expect(mempool.size).toBe(2)
   })
 
-  test('what builds on one that does not fit waits', () => {
+  test('what builds on one that does not fit goes with it', () => {
     const mempool = new Mempool(context)
     const [bad, next] = [transactionOf(testKeys(1), 0n, nonsense), transactionOf(testKeys(1), 1n, transfer(5n))]
     mempool.add(bad!, reader)
     mempool.add(next!, reader)
     expect(select(mempool)).toEqual([])
+    expect(mempool.size).toBe(0)
+  })
+
+  test('a flood of misfits cannot make a block expensive: each transaction is applied once', () => {
+    const mempool = new Mempool(context)
+    const good = transactionOf(testKeys(0), 0n, transfer(5n))
+    const key = accountKey(accountOf(testKeys(0).publicKey))
+    mempool.add(good, reader)
+    /** How often the account of the good one is read for a block. */
+    const readsOf = (): number => {
+      let reads = 0
+      const counting: StateReader = {
+        get: (name) => {
+          if (name === key) reads++
+          return reader.get(name)
+        },
+      }
+      const chosen = selectTransactions(context, header, mempool, counting, context.genesis.state.ltHash)
+      expect(chosen.map(bytesToHex)).toEqual([bytesToHex(good)])
+      return reads
+    }
+    const alone = readsOf()
+    for (let i = 1; i < 40; i++) mempool.add(transactionOf(testKeys(i), 0n, nonsense), reader)
+    expect(readsOf()).toBe(alone)
     expect(mempool.size).toBe(1)
   })
 
-  test('a flood of misfits cannot make a block expensive: it is made of what came before', () => {
+  test('a selection grows with the mempool, and makes a valid block at any time', () => {
     const mempool = new Mempool(context)
-    const good = transactionOf(testKeys(0), 0n, transfer(5n))
-    mempool.add(good, reader)
-    for (let i = 1; i < 40; i++) mempool.add(transactionOf(testKeys(i), 0n, nonsense), reader)
+    const selection = new BlockSelection(context, header, mempool, reader, context.genesis.state.ltHash)
+    const payments = [0n, 1n, 2n].map((nonce) => transactionOf(testKeys(1), nonce, transfer(5n)))
+    for (const payment of payments) {
+      mempool.add(payment, reader)
+      for (const _ of selection.extend());
+    }
+    expect(selection.transactions.map(bytesToHex)).toEqual(payments.map(bytesToHex))
+    applyBlockBody(context, header, selection.transactions, reader, context.genesis.state.ltHash)
+  })
+
+  test('evidence against the miner itself waits for another miner, and does not cost the block', () => {
+    const mempool = new Mempool(context)
+    const [evidenceA, evidenceB] = [1, 2].map((timeMs) =>
+      headerCodec.encode(
+        signHeader({ ...context.genesis.header, minerKey: testKeys(99).publicKey, timeMs }, testKeys(99)),
+      ),
+    ) as [Uint8Array, Uint8Array]
+    const accusation = transactionOf(testKeys(1), 0n, { kind: 'equivocation', evidenceA, evidenceB })
+    const good = transactionOf(testKeys(2), 0n, transfer(5n))
+    for (const bytes of [accusation, good]) mempool.add(bytes, reader)
     expect(select(mempool)).toEqual([bytesToHex(good)])
-    expect(mempool.size).toBeGreaterThan(20)
-    select(mempool)
-    select(mempool)
-    expect(mempool.size).toBe(1)
+    expect(mempool.size).toBe(2)
+    const other = { ...header, minerKey: testKeys(98).publicKey }
+    const chosen = selectTransactions(context, other, mempool, reader, context.genesis.state.ltHash)
+    expect(chosen).toHaveLength(2)
   })
 
   test('an error that is about no transaction is not swallowed', () => {

@@ -55,11 +55,7 @@ export const LIST_ITEM_BYTES = 4
  * 1,048,576 - 1,024 - 262,144 - 4 x 65,536 - 2 x 4 = 523,256 bytes.
  */
 export const MAX_BLOCK_TRANSACTION_BYTES: number =
-  MAX_GOSSIP_BYTES -
-  MAX_HEADER_BYTES -
-  MAX_TICKET_PROOF_BYTES -
-  LIST_ITEM_BYTES * MAX_UNIT_TOKENS -
-  2 * LIST_ITEM_BYTES
+  MAX_GOSSIP_BYTES - MAX_HEADER_BYTES - MAX_TICKET_PROOF_BYTES - LIST_ITEM_BYTES * MAX_UNIT_TOKENS - 2 * LIST_ITEM_BYTES
 
 /** Steps in one request for openings; one opening is at most 256 KiB. */
 export const MAX_STEPS_PER_REQUEST = 16

@@ -9,7 +9,6 @@ import {
   readAccount,
   type StateReader,
   spending,
-  type Transaction,
   transactionIdOfBytes,
 } from '@nacre/protocol'
 import { NodeError } from './errors.ts'
@@ -122,11 +121,12 @@ export class Mempool {
   }
 
   /**
-   * Transactions for one block, at most `limit` and `maxBytes` with their length prefixes, without gaps in the nonces.
-   * What pays more per byte comes first, but never before what it builds on; on a tie the account that came first.
-   * The caller tries each against the state.
+   * Transactions for one block, without gaps in the nonces: together with those `taken` at most `limit`, and no more
+   * bytes than surely fit (MAX_BLOCK_TRANSACTION_BYTES), for a block that is too large cannot be sent (NET-2). What pays
+   * more per byte comes first, but never before what it builds on; on a tie the account that came first. The caller
+   * tries each against the state.
    */
-  candidates(limit: number, state: StateReader, maxBytes: number = MAX_BLOCK_TRANSACTION_BYTES): Uint8Array[] {
+  candidates(limit: number, state: StateReader, taken: readonly Uint8Array[] = []): Uint8Array[] {
     const waiting: { readonly key: string; readonly entry: Entry; readonly rate: Rate }[] = []
     for (const [key, queue] of this.#byAccount) {
       let { nonce } = readAccount(state, hexToBytes(key))
@@ -143,9 +143,9 @@ export class Mempool {
     waiting.sort((a, b) => compareRates(b.rate, a.rate)) // stable
     const chosen: Uint8Array[] = []
     const ended = new Set<string>()
-    let room = maxBytes
+    let room = taken.reduce((left, { length }) => left - LIST_ITEM_BYTES - length, MAX_BLOCK_TRANSACTION_BYTES)
     for (const { key, entry } of waiting) {
-      if (chosen.length >= limit) break
+      if (taken.length + chosen.length >= limit) break
       if (ended.has(key)) continue
       const size = LIST_ITEM_BYTES + entry.bytes.length
       if (size > room) {

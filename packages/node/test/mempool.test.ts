@@ -1,5 +1,20 @@
 /** Transactions that wait for a block. */
-import { accountOf, type KeyPair, ProtocolError, readAccount } from '@nacre/protocol'
+import {
+  accountCodec,
+  accountKey,
+  accountOf,
+  ERROR_VERDICTS,
+  type KeyPair,
+  MAX_BLOCK_TRANSACTIONS,
+  MAX_EVIDENCE_BYTES,
+  MAX_GOSSIP_BYTES,
+  MAX_HEADER_BYTES,
+  MAX_TICKET_PROOF_BYTES,
+  MAX_UNIT_TOKENS,
+  ProtocolError,
+  readAccount,
+  type StateReader,
+} from '@nacre/protocol'
 import { afterEach, describe, expect, test } from 'vitest'
 import { MAX_MEMPOOL_PER_ACCOUNT } from '../src/limits-chain.ts'
 import { Mempool } from '../src/mempool.ts'
@@ -90,20 +105,149 @@ describe('what gets in', () => {
     const mempool = new Mempool(context, { transactions: 100, bytes: 2 * length + 1 })
     for (const nonce of [0, 1]) mempool.add(pay(nonce), state)
     expect(codeOf(() => mempool.add(pay(2), state))).toBe('BUSY')
-    mempool.remove(pay(0))
-    expect(codeOf(() => mempool.add(pay(2), state))).toBe('accepted')
+    mempool.remove(pay(1))
+    expect(codeOf(() => mempool.add(pay(1), state))).toBe('accepted')
+  })
+})
+
+describe('only what can apply waits', () => {
+  /** Accounts A, B, C, ... with these balances. */
+  function stateOf(...balances: bigint[]): { keys: KeyPair[]; state: StateReader } {
+    const keys = balances.map((_, i) => keysOf(String.fromCharCode(65 + i)))
+    const entries = new Map(
+      keys.map(({ publicKey }, i) => [
+        accountKey(accountOf(publicKey)),
+        accountCodec.encode({ balance: balances[i]!, nonce: 0n }),
+      ]),
+    )
+    return { keys, state: { get: (key) => entries.get(key) } }
+  }
+
+  test('a nonce ahead of the queue is refused, and not to blame', () => {
+    const mempool = new Mempool(context)
+    expect(codeOf(() => mempool.add(pay(1), state))).toBe('TX_NONCE_GAP')
+    mempool.add(pay(0), state)
+    expect(codeOf(() => mempool.add(pay(2), state))).toBe('TX_NONCE_GAP')
+    expect(codeOf(() => mempool.add(pay(1), state))).toBe('accepted')
+    expect(ERROR_VERDICTS.TX_NONCE_GAP).toBe('ignore')
+  })
+
+  test('the balance covers fees and amounts of the whole queue', () => {
+    const { keys, state } = stateOf(2_020n, 1_500n)
+    const mempool = new Mempool(context)
+    for (const nonce of [0, 1]) mempool.add(pay(nonce, { from: keys[0]! }), state)
+    expect(codeOf(() => mempool.add(pay(2, { from: keys[0]! }), state))).toBe('TX_INSUFFICIENT_FUNDS')
+    expect(codeOf(() => mempool.add(pay(0, { from: keys[1]!, grains: 501n }), state))).toBe('TX_INSUFFICIENT_FUNDS')
+    // A replacement counts instead of what it replaces, together with what follows.
+    expect(codeOf(() => mempool.add(pay(0, { from: keys[0]!, fee: 1_101n }), state))).toBe('TX_INSUFFICIENT_FUNDS')
+    expect(codeOf(() => mempool.add(pay(0, { from: keys[0]!, fee: 1_010n, grains: 0n }), state))).toBe('TX_NONCE_LOW')
+    expect(mempool.size).toBe(2)
+  })
+
+  test('a bond counts as well', () => {
+    const { keys, state } = stateOf(context.params.bonds.minerGrains + 999n)
+    const register = transactionOf(context, keys[0]!, 0n, { kind: 'minerRegister' })
+    expect(codeOf(() => new Mempool(context).add(register, state))).toBe('TX_INSUFFICIENT_FUNDS')
+  })
+
+  test('a replaced one keeps what follows it', () => {
+    const mempool = new Mempool(context)
+    for (const nonce of [0, 1, 2]) mempool.add(pay(nonce), state)
+    const better = pay(1, { fee: 1_101n })
+    mempool.add(better, state)
+    expect(mempool.candidates(10, state)).toEqual([pay(0), better, pay(2)])
+  })
+
+  test('pruning cuts a queue off where the balance ends', () => {
+    const { keys, state } = stateOf(10_000n)
+    const mempool = new Mempool(context)
+    for (const nonce of [0, 1, 2]) mempool.add(pay(nonce, { from: keys[0]! }), state)
+    const poorer = stateOf(2_500n).state
+    mempool.prune(poorer)
+    expect(mempool.candidates(10, poorer)).toEqual([0, 1].map((nonce) => pay(nonce, { from: keys[0]! })))
+    expect(mempool.size).toBe(2)
+  })
+
+  test('a full mempool gives up the end of a queue that pays least per byte, for one that pays more', () => {
+    const { keys, state } = stateOf(10n ** 9n, 10n ** 9n, 10n ** 9n, 10n ** 9n)
+    const from = (i: number, nonce: number, fee: bigint): Uint8Array => pay(nonce, { from: keys[i]!, fee })
+    const mempool = new Mempool(context, { transactions: 3, bytes: 10_000 })
+    // The first pays least of all, but one builds on it.
+    for (const bytes of [from(0, 0, 1_000n), from(0, 1, 3_000n), from(1, 0, 2_000n)]) mempool.add(bytes, state)
+    expect(codeOf(() => mempool.add(from(2, 0, 2_000n), state))).toBe('BUSY')
+    mempool.add(from(2, 0, 2_001n), state)
+    expect(mempool.candidates(10, state)).toEqual([from(2, 0, 2_001n), from(0, 0, 1_000n), from(0, 1, 3_000n)])
+    for (const nonce of [0, 1]) mempool.add(from(3, nonce, 9_000n), state)
+    expect(mempool.candidates(10, state)).toEqual([from(3, 0, 9_000n), from(3, 1, 9_000n), from(0, 0, 1_000n)])
+    // Never its own: it builds on them.
+    mempool.add(from(3, 2, 9_000n), state)
+    expect(codeOf(() => mempool.add(from(3, 3, 90_000n), state))).toBe('BUSY')
+    expect(mempool.size).toBe(3)
+  })
+
+  test('as many make room as the newcomer has bytes, or none', () => {
+    const { keys, state } = stateOf(10n ** 9n, 10n ** 9n)
+    const { length } = pay(0)
+    const evidence = new Uint8Array(100)
+    const body = { kind: 'equivocation', evidenceA: evidence, evidenceB: evidence } as const
+    const big = (fee: bigint): Uint8Array => transactionOf(context, keys[1]!, 0n, body, fee)
+    const mempool = new Mempool(context, { transactions: 100, bytes: 3 * length + 10 })
+    for (const nonce of [0, 1, 2]) mempool.add(pay(nonce, { from: keys[0]! }), state)
+    expect(codeOf(() => mempool.add(big(1_900n), state))).toBe('BUSY')
+    expect(mempool.size).toBe(3)
+    mempool.add(big(10_000n), state)
+    expect(mempool.candidates(10, state)).toEqual([big(10_000n), pay(0, { from: keys[0]! })])
   })
 })
 
 describe('what comes out', () => {
   test('candidates follow the nonces without a gap', () => {
     const mempool = new Mempool(context)
-    for (const nonce of [2, 0, 1, 4]) mempool.add(pay(nonce), state)
+    for (const nonce of [0, 1, 2]) mempool.add(pay(nonce), state)
     expect(mempool.candidates(10, state)).toEqual([pay(0), pay(1), pay(2)])
     expect(mempool.candidates(2, state)).toEqual([pay(0), pay(1)])
     mempool.remove(pay(1))
+    // What builds on the removed one cannot apply, so it does not wait either.
     expect(mempool.candidates(10, state)).toEqual([pay(0)])
-    expect(mempool.size).toBe(3)
+    expect(mempool.size).toBe(1)
+    // Another one than the one that waits is no reason to forget that.
+    mempool.remove(pay(0, { fee: 9_999n }))
+    expect(mempool.size).toBe(1)
+  })
+
+  test('candidates that pay more per byte come first, but none before what it builds on', () => {
+    const entries = new Map(
+      [alice, bob].map(({ publicKey }) => [
+        accountKey(accountOf(publicKey)),
+        accountCodec.encode({ balance: 10n ** 9n, nonce: 0n }),
+      ]),
+    )
+    const both = { get: (key: string) => entries.get(key) }
+    const a = [2_000n, 9_000n].map((fee, nonce) => pay(nonce, { from: alice, fee }))
+    const b = [5_000n, 1_000n].map((fee, nonce) => pay(nonce, { from: bob, fee }))
+    const mempool = new Mempool(context)
+    for (const bytes of [...a, ...b]) mempool.add(bytes, both)
+    expect(mempool.candidates(10, both)).toEqual([b[0], a[0], a[1], b[1]])
+    expect(mempool.candidates(3, both, [pay(0)])).toEqual([b[0], a[0]])
+  })
+
+  test('candidates always fit into a block, next to the largest header, proof and tokens', () => {
+    const evidence = new Uint8Array(MAX_EVIDENCE_BYTES)
+    const body = { kind: 'equivocation', evidenceA: evidence, evidenceB: evidence } as const
+    const entries = new Map<string, Uint8Array>()
+    const mempool = new Mempool(context)
+    const rich = { get: (key: string) => entries.get(key) }
+    for (const name of ['A', 'B', 'C', 'D', 'E']) {
+      const keys = keysOf(name)
+      entries.set(accountKey(accountOf(keys.publicKey)), accountCodec.encode({ balance: 10n ** 9n, nonce: 0n }))
+      for (let nonce = 0n; nonce < 64n; nonce++) mempool.add(transactionOf(context, keys, nonce, body), rich)
+    }
+    const chosen = mempool.candidates(MAX_BLOCK_TRANSACTIONS, rich)
+    const others = 2 * 4 + MAX_HEADER_BYTES + MAX_TICKET_PROOF_BYTES + 4 * MAX_UNIT_TOKENS
+    const bytes = chosen.reduce((sum, { length }) => sum + 4 + length, others)
+    expect(bytes).toBeLessThanOrEqual(MAX_GOSSIP_BYTES)
+    expect(bytes + 4 + chosen[0]!.length).toBeGreaterThan(MAX_GOSSIP_BYTES)
+    expect(mempool.candidates(MAX_BLOCK_TRANSACTIONS, rich, chosen)).toEqual([])
   })
 
   test('pruning forgets what a block used up', () => {

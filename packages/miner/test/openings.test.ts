@@ -1,0 +1,109 @@
+/** What strangers can make a miner do by asking for openings (TRC-3, AUD-3). */
+import { serveOpenings, TraceShelf } from '@nacre/miner'
+import { encodeOpeningsRequest, type FullNode, type PeerName, type RequestHandler, type TreeNode } from '@nacre/node'
+import { bytesToHex, executeUnit, ProtocolError, type Trace, unitModel } from '@nacre/protocol'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
+
+let network: LocalNetwork
+let member: LocalMember
+let handler: RequestHandler
+let replays: string[]
+/** What a replay does. */
+let replay: (at: TreeNode) => Promise<Trace>
+const trace = executeUnit(unitModel(), {
+  promptTokens: [256, 1, 2, 3, 4, 5, 6, 7, 8],
+  maxNewTokens: 4,
+  decoding: { temperatureMilli: 0, seed: new Uint8Array(32), stopAtEos: false },
+})
+
+/** A real chain of a few blocks, on a node that serves openings with a runner of the test. */
+beforeEach(async () => {
+  network = new LocalNetwork({ seed: 'openings', miners: 1 })
+  member = network.members[0]!
+  replays = []
+  replay = async () => trace
+  await network.start()
+  await network.untilHeight(6)
+  const { node } = member
+  const block = node.chain.block.bind(node.chain)
+  let last: TreeNode
+  node.chain.block = (at) => {
+    last = at
+    return block(at)
+  }
+  node.network.handle = (_protocol, handle) => {
+    handler = handle
+  }
+  const runner = {
+    replayTrace: async () => {
+      replays.push(last.hex)
+      return replay(last)
+    },
+    openSteps: async () => [],
+  }
+  serveOpenings(node as FullNode, runner, new TraceShelf())
+})
+afterEach(() => network.stop())
+
+const ask = (id: Uint8Array, peer: PeerName = 'peer'): Promise<Uint8Array> =>
+  handler(peer, encodeOpeningsRequest({ blockId: id, steps: [{ kind: 'shape', layer: 0, group: 0, position: 0 }] }))
+
+test('blocks of the best chain are opened until maturity, older ones not', async () => {
+  const { chain, context } = member.node
+  const { maturityBlocks } = context.params.block
+  const { height } = chain.tip.header
+  const oldest = chain.atHeight(height - maturityBlocks)!
+  await expect(ask(chain.tip.id)).resolves.toBeDefined()
+  await expect(ask(oldest.id)).resolves.toBeDefined()
+  await expect(ask(oldest.parent!.id)).rejects.toThrow(/deep/)
+  expect(replays).toEqual([chain.tip.hex, oldest.hex])
+})
+
+test('a block that is not on the best chain is never executed for anybody', async () => {
+  const { chain } = member.node
+  const { tip } = chain
+  const isOnBestChain = chain.isOnBestChain.bind(chain)
+  chain.isOnBestChain = (node) => node !== tip && isOnBestChain(node)
+  await expect(ask(tip.id)).rejects.toThrow(/best chain/)
+  await expect(ask(new Uint8Array(32))).rejects.toThrow(/best chain/)
+  expect(replays).toEqual([])
+})
+
+test('one request of a peer is under way, and one replay of a block for all who ask', async () => {
+  const { tip } = member.node.chain
+  let finish!: () => void
+  const gate = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  replay = async () => {
+    await gate
+    return trace
+  }
+  const first = ask(tip.id, 'a')
+  const other = ask(tip.id, 'b')
+  await expect(ask(tip.id, 'a')).rejects.toMatchObject({ code: 'BUSY' })
+  finish()
+  await Promise.all([first, other])
+  await expect(ask(tip.id, 'a')).resolves.toBeDefined()
+  expect(replays).toEqual([tip.hex])
+})
+
+test('a unit that does not replay is tried once, one for which there was no room again', async () => {
+  const { tip } = member.node.chain
+  replay = () => Promise.reject(new Error('WORKER_QUEUE_FULL'))
+  for (let i = 0; i < 2; i++) await expect(ask(tip.id)).rejects.toThrow('WORKER_QUEUE_FULL')
+  expect(replays).toHaveLength(2)
+  replay = () => Promise.reject(new ProtocolError('BLOCK_REPLAY_TOKENS', 'other tokens'))
+  for (let i = 0; i < 5; i++) await expect(ask(tip.id)).rejects.toMatchObject({ code: 'BLOCK_REPLAY_TOKENS' })
+  expect(replays).toHaveLength(3)
+})
+
+test('requests do not push the traces of own winners off the shelf', () => {
+  const shelf = new TraceShelf(2, 2)
+  const id = (n: number): Uint8Array => new Uint8Array(32).fill(n)
+  shelf.put(id(1), trace)
+  for (let i = 2; i < 50; i++) shelf.putReplayed(id(i), trace)
+  const kept = Array.from({ length: 50 }, (_, i) => id(i)).filter((each) => shelf.get(each) !== undefined)
+  expect(kept.map((each) => bytesToHex(each).slice(0, 2))).toEqual(['01', '30', '31'])
+})
