@@ -14,6 +14,7 @@ import {
   createFastHash,
   createKernels,
   createUnitEngine,
+  type EngineJob,
   inlineWorkers,
   type OpenStepsJob,
   type ReplayUnitJob,
@@ -24,6 +25,7 @@ import {
   WorkerError,
   type WorkerPort,
 } from '../src/index.ts'
+import { JobQueue } from '../src/workers/queue.ts'
 import { traceDifference } from './support/compare.ts'
 import { modelBytes } from './support/model-bytes.ts'
 
@@ -154,6 +156,53 @@ describe('threads', () => {
     const jobs = [runJob, runJob, replayJob, runJob, replayJob]
     await Promise.all(jobs.map((job) => port.run(job).then(() => order.push(job.kind))))
     expect(order).toEqual(['replayUnit', 'replayUnit', 'runUnit', 'runUnit', 'runUnit'])
+  })
+
+  const serviceJobs: EngineJob[] = [
+    { ...replayJob, wantTrace: true, service: true },
+    { kind: 'openSteps', trace, steps: [{ kind: 'shape', layer: 0, group: 0, position: 0 }] },
+  ]
+  const isService = (job: EngineJob): boolean => serviceJobs.includes(job)
+
+  test.each(serviceJobs)('$kind for others: a short queue of its own, and a block never waits for it', async (job) => {
+    const port = threads()
+    const served = Array.from({ length: 20 }, () => port.run(job).catch((error: unknown) => error))
+    expect(port.stats).toMatchObject({ queuedService: 4, queuedValidation: 0, refused: 16 })
+    const order: boolean[] = []
+    const blocks = Array.from({ length: 8 }, () => port.run(replayJob).then(() => order.push(false)))
+    await Promise.all([...blocks, served[3]!.then(() => order.push(true))])
+    expect(order).toEqual([...Array<boolean>(8).fill(false), true])
+    const refused = (await Promise.all(served)).filter((outcome) => outcome instanceof WorkerError)
+    expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['WORKER_QUEUE_FULL']))
+  })
+
+  test('mining and service take turns', async () => {
+    const port = threads()
+    const order: string[] = []
+    const [service] = serviceJobs
+    const jobs = [runJob, runJob, runJob, service!, service!, service!]
+    await Promise.all(jobs.map((job) => port.run(job).then(() => order.push(job.kind))))
+    expect(order).toEqual(['replayUnit', 'runUnit', 'replayUnit', 'runUnit', 'replayUnit', 'runUnit'])
+  })
+
+  test('one thread serves at a time: another is free for the next block', () => {
+    const queue = new JobQueue(64)
+    const pending = [...serviceJobs, runJob].map((job, id) => ({ id, job, resolve: () => {}, reject: () => {} }))
+    for (const each of pending) queue.push(each)
+    expect(isService(queue.shift(true)!.job)).toBe(true)
+    expect(queue.shift(false)!.job).toBe(runJob)
+    expect(queue.shift(false)).toBeUndefined()
+    expect(isService(queue.shift(true)!.job)).toBe(true)
+  })
+
+  test('two threads: while one serves, the other waits for blocks', async () => {
+    const port = threads({ threads: 2 })
+    await Promise.all([port.run(replayJob), port.run(replayJob), port.run(replayJob)])
+    const served = [port.run(serviceJobs[0]!), port.run(serviceJobs[0]!), port.run(serviceJobs[0]!)]
+    expect(port.stats).toMatchObject({ running: 1, queuedService: 2 })
+    const block = port.run(replayJob)
+    expect(port.stats).toMatchObject({ running: 2, queuedValidation: 0 })
+    await Promise.all([...served, block])
   })
 
   test('cancel queued and running jobs', async () => {

@@ -3,6 +3,7 @@ import {
   encodeOpeningsRequest,
   type FullNode,
   NetworkError,
+  type NodeEvents,
   type PeerName,
   REQUEST,
   type TreeNode,
@@ -11,6 +12,7 @@ import {
   assignedTask,
   type Block,
   checkStep,
+  FRAUD_CODES,
   ProtocolError,
   type StepRef,
   sampleSteps,
@@ -26,21 +28,39 @@ export interface VerifierOptions {
 
 /** Blocks that may wait to be sampled; older ones are skipped, they were re-executed in any case. */
 const MAX_WAITING = 32
-/** Peers asked for one unit's openings, its miner first. */
-const MAX_PEERS_ASKED = 3
+/** Peers asked for one unit's openings. */
+const MAX_PEERS_ASKED = 8
+/** After so many requests in a row without good openings, a peer is asked only when nobody else is left. */
+const MAX_FAILURES = 3
 const OPENINGS_TIMEOUT_MS = 10_000
 const MAX_OPENINGS_BYTES = (4 << 20) + 65_536
 /** Score lost by a peer whose openings do not check. */
 const BAD_OPENING_POINTS = 50
 
+type Verdict = NodeEvents['verdict']
+type Finding = Pick<Verdict, 'outcome' | 'reason'>
+
+/** An opening that is authentic under the trace root and proves that the root commits to a lie (AUD-4). */
+class FraudError extends Error {}
+
 /**
  * Samples steps of winning units through openings served by their miners and checks each alone: the path that audits of
  * paid work take. The choice of steps is local randomness, so a miner cannot prepare for it.
+ *
+ * A verdict is about the unit and has three outcomes:
+ * - `right`: somebody's openings hold under the trace root and reproduce every sampled step.
+ * - `fraud`: an opening holds under the trace root and its step is wrong (a code of FRAUD_CODES, AUD-4). Only blocks of the best
+ *   chain are sampled, and this node has re-executed each of those itself and got the same root (BLK-4). Both cannot be true:
+ *   replay or step check of this very node is broken, so it is logged as an error with both facts, and a person has to look.
+ * - `unanswered`: nobody gave usable openings. It says nothing about the unit or its miner: anyone can claim the miner's key in
+ *   its `status`, so a bad opening counts against the peer that sent it and no one else.
  */
 export class Verifier {
   readonly #node: FullNode
   readonly #stepsPerUnit: number
   readonly #waiting: TreeNode[] = []
+  /** Requests in a row without good openings, of connected peers. */
+  readonly #failures = new Map<PeerName, number>()
   #unsubscribe: (() => void) | undefined
   #active: Promise<void> | undefined
   #stopped = false
@@ -85,46 +105,70 @@ export class Verifier {
   }
 
   async #sample(at: TreeNode, block: Block): Promise<void> {
-    const { clock, random, log, events } = this.#node
-    const shape = this.#shapeOf(block)
-    const steps = sampleSteps(random.bytes(32), shape, this.#stepsPerUnit)
+    const { chain, clock, random } = this.#node
+    // Openings are served for the best chain only (AUD-3), and only there has this node re-executed every unit.
+    if (!chain.isOnBestChain(at)) return
+    const steps = sampleSteps(random.bytes(32), this.#shapeOf(block), this.#stepsPerUnit)
     const startMs = clock.nowMs()
-    const reason = await this.#check(at, block, steps)
-    if (this.#stopped) return
+    const finding = await this.#check(at, block, steps)
+    if (this.#stopped || (finding.outcome === 'unanswered' && !chain.isOnBestChain(at))) return
     const checkMs = clock.nowMs() - startMs
-    const verdict = {
-      blockId: at.hex,
-      height: at.header.height,
-      steps: steps.length,
-      ok: reason === undefined,
-      checkMs,
-      reason,
+    this.#report({ blockId: at.hex, height: at.header.height, steps: steps.length, ...finding, checkMs })
+  }
+
+  #report(verdict: Verdict): void {
+    const { log, events } = this.#node
+    if (verdict.outcome === 'right') log.info({ event: 'verdict', ...verdict })
+    else if (verdict.outcome === 'unanswered') log.warn({ event: 'verdict', ...verdict })
+    else {
+      const contradiction =
+        'a step of this unit is wrong, yet this node re-executed the unit and got the same trace root'
+      log.error({ event: 'verdict', ...verdict, contradiction })
     }
-    if (reason === undefined) log.info({ event: 'verdict', ...verdict })
-    else log.warn({ event: 'verdict', ...verdict })
     events.emit('verdict', verdict)
   }
 
-  /** Undefined if all sampled steps check, otherwise why not. */
-  async #check(at: TreeNode, block: Block, steps: readonly StepRef[]): Promise<string | undefined> {
-    const peers = this.#node.peersFor(block.header.minerKey).slice(0, MAX_PEERS_ASKED)
-    let reason = 'no peer to ask'
-    for (const peer of peers) {
+  /** Asks one peer after the other until one settles it. */
+  async #check(at: TreeNode, block: Block, steps: readonly StepRef[]): Promise<Finding> {
+    const reasons: string[] = []
+    for (const peer of this.#peersToAsk(block)) {
+      if (this.#stopped) break
       try {
         this.#checkOpenings(block, steps, await this.#request(peer, at.id, steps))
-        return undefined
+        this.#failures.delete(peer)
+        return { outcome: 'right', reason: undefined }
       } catch (error) {
-        if (error instanceof ProtocolError) {
-          this.#node.network.penalise(peer, BAD_OPENING_POINTS, error.code)
-          reason = error.message
-        } else if (error instanceof NetworkError) {
-          reason = error.message
-        } else {
-          throw error
-        }
+        // Whoever brought it told the truth about the root.
+        if (error instanceof FraudError) return { outcome: 'fraud', reason: error.message }
+        if (!(error instanceof ProtocolError || error instanceof NetworkError)) throw error
+        if (error instanceof ProtocolError) this.#node.network.penalise(peer, BAD_OPENING_POINTS, error.code)
+        this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1)
+        this.#node.log.debug({ event: 'openings_unusable', blockId: at.hex, peer, error: error.message })
+        reasons.push(error.message)
       }
     }
-    return reason
+    return { outcome: 'unanswered', reason: summary(reasons) }
+  }
+
+  /**
+   * In turns the next peer that claims to be the unit's miner and any other at random: claims cost nothing, so those who make
+   * them must not fill all places. The peers without a claim can answer too, by re-execution (UNT-1).
+   */
+  #peersToAsk(block: Block): PeerName[] {
+    // Those with a claim first.
+    const peers = this.#node.peersFor(block.header.minerKey)
+    for (const peer of this.#failures.keys()) if (!peers.includes(peer)) this.#failures.delete(peer)
+    const isUseless = (peer: PeerName): boolean => (this.#failures.get(peer) ?? 0) >= MAX_FAILURES
+    const useful = peers.filter((peer) => !isUseless(peer))
+    const useless = peers.filter(isUseless)
+    const chosen: PeerName[] = []
+    while (chosen.length < MAX_PEERS_ASKED) {
+      const rest = useful.length > 0 ? useful : useless
+      if (rest.length === 0) break
+      const index = chosen.length % 2 === 0 ? 0 : this.#node.random.below(rest.length)
+      chosen.push(...rest.splice(index, 1))
+    }
+    return chosen
   }
 
   async #request(peer: PeerName, blockId: Uint8Array, steps: readonly StepRef[]): Promise<Uint8Array[]> {
@@ -135,7 +179,10 @@ export class Verifier {
     return decodeByteList(answer, steps.length, MAX_OPENINGS_BYTES, 'openings')
   }
 
-  /** Throws ProtocolError unless there is one opening for each step and each reproduces its committed output. */
+  /**
+   * Throws ProtocolError unless there is one opening for each step and each holds under the trace root, FraudError if one does
+   * and its step is wrong. Only the step check can tell fraud: the same code from anywhere else is not authenticated.
+   */
   #checkOpenings(block: Block, steps: readonly StepRef[], openings: readonly Uint8Array[]): void {
     const { context } = this.#node
     if (openings.length !== steps.length)
@@ -145,7 +192,13 @@ export class Verifier {
       const opening = stepOpeningCodec.decode(openings[i]!)
       if (!isSameStep(opening.ref, ref))
         throw new ProtocolError('STEP_OPENING', 'the opening is of another step than asked for')
-      checkStep({ model: context.bootstrap.model, task, traceRoot: block.header.traceRoot, opening })
+      try {
+        checkStep({ model: context.bootstrap.model, task, traceRoot: block.header.traceRoot, opening })
+      } catch (error) {
+        if (error instanceof ProtocolError && FRAUD_CODES.has(error.code))
+          throw new FraudError(error.message, { cause: error })
+        throw error
+      }
     }
   }
 
@@ -158,4 +211,12 @@ export class Verifier {
 
 function isSameStep(a: StepRef, b: StepRef): boolean {
   return a.kind === b.kind && a.layer === b.layer && a.group === b.group && a.position === b.position
+}
+
+/** Each reason once, with the number of peers it is true of. */
+function summary(reasons: readonly string[]): string {
+  if (reasons.length === 0) return 'no peer to ask'
+  const counts = new Map<string, number>()
+  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  return [...counts].map(([reason, count]) => (count === 1 ? reason : `${reason} (${count} peers)`)).join('; ')
 }

@@ -1,8 +1,32 @@
 /** The verifier asks for openings of sampled steps and believes nobody (TRC-3, AUD-3). */
 
 import type { UnitRunner } from '@nacre/miner'
-import { decodeByteList, encodeOpeningsRequest, type NodeEvents, REQUEST, sleep } from '@nacre/node'
-import { assignedTask, checkStep, type StepOpening, type StepRef, stepOpeningCodec } from '@nacre/protocol'
+import {
+  decodeByteList,
+  encodeByteList,
+  encodeOpeningsRequest,
+  encodeStatus,
+  type FullNode,
+  type Logger,
+  NetworkError,
+  type NodeEvents,
+  REQUEST,
+  silentLogger,
+  sleep,
+  type TreeNode,
+} from '@nacre/node'
+import {
+  assignedTask,
+  checkStep,
+  commitTrace,
+  executeUnit,
+  openStep,
+  type StepOpening,
+  type StepRef,
+  stepOpeningCodec,
+  type Trace,
+} from '@nacre/protocol'
+import { Verifier } from '@nacre/verifier'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
 
@@ -33,7 +57,9 @@ test('honest openings: every block gets a good verdict, of its miner', async () 
   const { verdicts, penalties } = watch(verifier)
   await network.start()
   await network.clock.runUntil(() => verdicts.length >= 8)
-  expect(verdicts.every(({ ok, steps, reason }) => ok && steps === 4 && reason === undefined)).toBe(true)
+  expect(
+    verdicts.every(({ outcome, steps, reason }) => outcome === 'right' && steps === 4 && reason === undefined),
+  ).toBe(true)
   for (const { blockId, height } of verdicts) expect(verifier.node.chain.tree.get(blockId)?.header.height).toBe(height)
   expect(new Set(verdicts.map(({ blockId }) => blockId)).size).toBe(verdicts.length)
   expect(penalties).toEqual([])
@@ -62,7 +88,7 @@ describe('a miner that lies', () => {
     const { verdicts, penalties } = watch(network.add('verifier-0', 'verifier'))
     await network.start()
     await network.clock.runUntil(() => verdicts.length > 0)
-    expect(verdicts[0]).toMatchObject({ ok: false, reason: expect.stringMatching(/^(STEP|TRACE|MERKLE)_/) })
+    expect(verdicts[0]).toMatchObject({ outcome: 'unanswered', reason: expect.stringMatching(/^(STEP|TRACE|MERKLE)_/) })
     expect(penalties[0]).toMatch(penalty)
   })
 
@@ -79,21 +105,151 @@ describe('a miner that lies', () => {
         return key.join() === liar.keys.publicKey.join()
       })
     await network.clock.runUntil(() => ofLiar().length >= 2)
-    expect(ofLiar().every(({ ok }) => ok)).toBe(true)
+    expect(ofLiar().every(({ outcome }) => outcome === 'right')).toBe(true)
     expect(penalties.length).toBeGreaterThanOrEqual(2)
     expect(new Set(penalties.map((penalty) => penalty.split(' ')[0]))).toEqual(new Set(['miner-0']))
   })
 
-  test('one that does not answer is a bad verdict, but nobody is penalised for silence', async () => {
+  test('one that does not answer leaves its unit unanswered, and nobody is penalised for silence', async () => {
     network = new LocalNetwork({ seed: 'silence', miners: 0 })
     const silent = (runner: UnitRunner): UnitRunner => ({ ...runner, openSteps: () => new Promise(() => undefined) })
     network.add('miner-0', 'miner', { runner: silent })
     const { verdicts, penalties } = watch(network.add('verifier-0', 'verifier'))
     await network.start()
     await network.clock.runUntil(() => verdicts.length > 0)
-    expect(verdicts[0]).toMatchObject({ ok: false, reason: expect.stringContaining('TIMEOUT') })
+    expect(verdicts[0]).toMatchObject({ outcome: 'unanswered', reason: expect.stringContaining('TIMEOUT') })
     expect(penalties).toEqual([])
   })
+})
+
+describe('claims of a key cost nothing', () => {
+  /** Peers that say in `status` that they are the miner, and are connected before it. */
+  const sybils = (
+    count: number,
+    openings: () => Promise<Uint8Array>,
+  ): { verifier: LocalMember; penalised: string[] } => {
+    network = new LocalNetwork({ seed: 'sybils', miners: 1, verifiers: 1 })
+    const [miner, verifier] = network.members as [LocalMember, LocalMember]
+    const { chainId, id: tip } = network.context.genesis
+    network.hub.disconnect(miner.name, verifier.name)
+    for (let i = 0; i < count; i++) {
+      const sybil = network.hub.join(`sybil-${i}`)
+      const status = encodeStatus({ chainId, height: 0, tip, totalWork: 0n, minerKey: miner.keys.publicKey })
+      sybil.handle(REQUEST.status, async () => status, { maxRequestBytes: 1024 })
+      sybil.handle(REQUEST.openings, openings, { maxRequestBytes: 1024 })
+      network.hub.connect(sybil.self, verifier.name)
+    }
+    network.hub.connect(miner.name, verifier.name)
+    const penalised: string[] = []
+    const penalise = verifier.node.network.penalise.bind(verifier.node.network)
+    verifier.node.network.penalise = (peer, points, reason) => {
+      penalised.push(peer)
+      penalise(peer, points, reason)
+    }
+    return { verifier, penalised }
+  }
+  const garbage = async (): Promise<Uint8Array> => encodeByteList([new Uint8Array(3)])
+  const refusal = (): Promise<Uint8Array> => Promise.reject(new Error('no'))
+
+  test.each([
+    ['lie', garbage],
+    ['refuse', refusal],
+  ])('eight peers that claim it and %s never make a unit of the miner bad', async (what, openings) => {
+    const { verifier, penalised } = sybils(8, openings)
+    const { outcomes } = watchOutcomes(verifier)
+    await network.start()
+    await network.clock.runUntil(() => outcomes.length >= 12)
+    expect(new Set(outcomes).has('fraud')).toBe(false)
+    // After three useless answers a peer is behind all others, or it is banned.
+    expect(outcomes.slice(-4)).toEqual(Array(4).fill('right'))
+    expect(penalised.includes('miner-0')).toBe(false)
+    if (what === 'refuse') expect(penalised).toEqual([])
+  })
+
+  test('with three that claim it, the very first unit is right', async () => {
+    const { verifier } = sybils(3, garbage)
+    const { outcomes } = watchOutcomes(verifier)
+    await network.start()
+    await network.clock.runUntil(() => outcomes.length >= 4)
+    expect(outcomes).toEqual(Array(outcomes.length).fill('right'))
+  })
+
+  const watchOutcomes = (verifier: LocalMember): { outcomes: Verdict['outcome'][] } => {
+    const outcomes: Verdict['outcome'][] = []
+    verifier.node.events.on('verdict', ({ outcome }) => outcomes.push(outcome))
+    return { outcomes }
+  }
+
+  test('at most eight peers are asked, and never only those with a claim', async () => {
+    network = new LocalNetwork({ seed: 'interleave', miners: 1, verifiers: 1 })
+    const verifier = network.members[1]!
+    const claimants = Array.from({ length: 20 }, (_, i) => `claimant-${i}`)
+    const others = Array.from({ length: 20 }, (_, i) => `other-${i}`)
+    const asked: string[] = []
+    verifier.node.peersFor = () => [...claimants, ...others]
+    verifier.node.network.request = (peer, protocol) => {
+      if (protocol === REQUEST.openings) asked.push(peer)
+      return Promise.reject(new NetworkError('CLOSED_WITHOUT_ANSWER', 'no'))
+    }
+    const { verdicts } = watch(verifier)
+    await network.start()
+    await network.clock.runUntil(() => verdicts.length > 0)
+    expect(asked).toHaveLength(8)
+    expect(new Set(asked).size).toBe(8)
+    expect(asked[0]).toBe('claimant-0')
+    expect(asked.some((peer) => peer.startsWith('other-'))).toBe(true)
+    expect(verdicts[0]).toMatchObject({ outcome: 'unanswered', reason: 'CLOSED_WITHOUT_ANSWER: no (8 peers)' })
+  })
+})
+
+test('an authentic opening of a wrong step is fraud: reported with what contradicts it, and its bearer is not blamed', async () => {
+  // The root of a trace whose attention outputs are not those of the model; the verifier believes it to be the block's.
+  const forge = (trace: Trace): Trace => ({
+    ...trace,
+    o: trace.o.map((layer) => layer.map((value) => (value === 0 ? 1 : 0))),
+  })
+  const errors: Record<string, unknown>[] = []
+  network = new LocalNetwork({ seed: 'fraud', miners: 0 })
+  network.add('miner-0', 'miner', {
+    runner: (runner) => ({
+      ...runner,
+      openSteps: async (trace, steps) => {
+        const forged = forge(trace)
+        const commitment = commitTrace(forged)
+        return steps.map((step) => openStep(forged, commitment, step))
+      },
+    }),
+  })
+  const log: Logger = { ...silentLogger, error: (record) => void errors.push({ ...record }) }
+  const member = network.add('verifier-0', 'plain', { log })
+  const { node } = member
+  const { chain, context } = node
+  const { model } = context.bootstrap
+  const forgedChain = {
+    isOnBestChain: (at: TreeNode) => chain.isOnBestChain(at),
+    block: (at: TreeNode) => {
+      const block = chain.block(at)!
+      const { traceRoot } = commitTrace(forge(executeUnit(model, assignedTask(context, block.header))))
+      return { ...block, header: { ...block.header, traceRoot } }
+    },
+  }
+  const peersFor = (key: Uint8Array): string[] => node.peersFor(key)
+  const { clock, random, events, network: peers } = node
+  const view = { clock, random, events, network: peers, context, log, peersFor, chain: forgedChain }
+  const verifier = new Verifier({ node: view as unknown as FullNode, stepsPerUnit: 16 })
+  verifier.start()
+  const { verdicts, penalties } = watch(member)
+  await network.start()
+  await network.clock.runUntil(() => verdicts.some(({ outcome }) => outcome === 'fraud'))
+  const verdict = verdicts.find(({ outcome }) => outcome === 'fraud')!
+  expect(verdict.reason).toMatch(/^STEP_MISMATCH/)
+  expect(errors[0]).toMatchObject({
+    event: 'verdict',
+    ...verdict,
+    contradiction: expect.stringContaining('re-executed'),
+  })
+  expect(penalties).toEqual([])
+  await verifier.stop()
 })
 
 test('openings of a block from before a restart come from executing the unit again', async () => {
@@ -119,13 +275,13 @@ test('openings of a block from before a restart come from executing the unit aga
   })
   const again = network.add('miner-0', 'miner', { store, keys, runner: counting })
   await again.node.start()
-  const asker = network.hub.join('asker')
-  network.hub.connect('asker', 'miner-0')
+  const askers = Array.from({ length: 6 }, (_, i) => network.hub.join(`asker-${i}`))
+  for (const { self } of askers) network.hub.connect(self, 'miner-0')
   const steps: StepRef[] = [
     { kind: 'shape', layer: 0, group: 0, position: 0 },
     { kind: 'ffn', layer: 1, group: 0, position: 9 },
   ]
-  const send = (wanted: readonly StepRef[]): Promise<Uint8Array> => {
+  const send = (wanted: readonly StepRef[], asker = askers[5]!): Promise<Uint8Array> => {
     const request = encodeOpeningsRequest({ blockId: first.id, steps: wanted })
     const options = { timeoutMs: 5000, maxResponseBytes: 1 << 20 }
     const answer = asker.request('miner-0', REQUEST.openings, request, options)
@@ -137,7 +293,7 @@ test('openings of a block from before a restart come from executing the unit aga
     await network.clock.runUntil(network.clock.nowMs() + 200)
     return decodeByteList(await answer, 16, 1 << 20, 'openings')
   }
-  const many = Array.from({ length: 5 }, () => send(steps))
+  const many = askers.slice(0, 5).map((asker) => send(steps, asker))
   const openings = (await ask(steps)).map((bytes) => stepOpeningCodec.decode(bytes))
   expect(openings.map(({ ref }) => ref)).toEqual(steps)
   const { model } = network.context.bootstrap

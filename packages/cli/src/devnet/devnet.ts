@@ -2,13 +2,18 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { BlockView } from '@nacre/node'
+import type { BlockView, NodeEvents } from '@nacre/node'
 import { diffParams, overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { calibrate } from './calibrate.ts'
 import { type NodeChild, type ReadyLine, startChild, stopChild } from './child.ts'
 import { fetchBlock, fetchStatus, followEvents, type NodeStatus } from './rpc-client.ts'
 import { type BlockEvent, formatBlock } from './screen.ts'
+
+/** The `verdict` event as it comes over RPC: `reason` is missing where it is undefined. */
+export type VerdictEvent = Pick<NodeEvents['verdict'], 'height' | 'steps' | 'outcome' | 'checkMs'> & {
+  readonly reason?: string
+}
 
 export interface DevnetOptions {
   readonly preset: string
@@ -265,13 +270,7 @@ class Devnet {
     if (name === 'block' && member.role === 'boot') this.#printBlock(data as BlockEvent)
     if (name === 'reorg' && member.role === 'boot')
       this.#options.print(`reorganisation: ${(data as { left: string[] }).left.length} blocks replaced`)
-    if (name === 'verdict') {
-      const verdict = data as { height: number; steps: number; ok: boolean; checkMs: number; reason?: string }
-      const result = verdict.ok
-        ? `${verdict.steps} sampled steps of #${verdict.height} are right`
-        : `#${verdict.height} NOT confirmed: ${verdict.reason}`
-      this.#options.print(`       ${member.name}: ${result} (${verdict.checkMs} ms)`)
-    }
+    if (name === 'verdict') this.#options.print(`       ${member.name}: ${formatVerdict(data as VerdictEvent)}`)
   }
 
   #printBlock(block: BlockEvent): void {
@@ -331,4 +330,14 @@ class Devnet {
       wallSeconds: Math.round((performance.now() - this.#startMs) / 100) / 10,
     }
   }
+}
+
+/** What a verifier found: only `fraud` accuses anybody. */
+export function formatVerdict({ outcome, height, steps, checkMs, reason }: VerdictEvent): string {
+  const texts = {
+    right: `${steps} sampled steps of #${height} are right`,
+    fraud: `FRAUD in #${height}: ${reason}`,
+    unanswered: `#${height} NOT confirmed: ${reason}`,
+  }
+  return `${texts[outcome]} (${checkMs} ms)`
 }

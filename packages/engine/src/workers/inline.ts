@@ -34,7 +34,7 @@ export function inlineWorkers(engines: readonly UnitEngine[], hash: KeyedHash): 
         resolve(execute(job, options))
       }),
     get stats(): WorkerStats {
-      return { queuedValidation: 0, queuedMining: 0, running: 0, refused: 0, crashes: 0, ...counts }
+      return { queuedValidation: 0, queuedService: 0, queuedMining: 0, running: 0, refused: 0, crashes: 0, ...counts }
     },
     stop: async () => {
       stopped = true

@@ -46,6 +46,8 @@ export interface ReplayUnitJob {
   /** P + G tokens. */
   readonly tokens: ArrayLike<number>
   readonly wantTrace?: boolean
+  /** For others, not on the way of a block: openings of a unit whose block is in the chain already (AUD-3). */
+  readonly service?: true
 }
 
 export interface ReplayUnitOutcome {
@@ -60,7 +62,7 @@ export interface VerifyTicketProofJob extends Omit<TicketProofInput, 'model'> {
   readonly modelId: Uint8Array
 }
 
-/** Opens steps of a trace (AUD-3). Rejects with STEP_OUT_OF_RANGE. */
+/** Opens steps of a trace, a service to others (AUD-3). Rejects with STEP_OUT_OF_RANGE. */
 export interface OpenStepsJob {
   readonly kind: 'openSteps'
   readonly trace: Trace
@@ -79,12 +81,24 @@ export interface JobOutcomes {
 export type JobKind = keyof JobOutcomes
 export type JobOutcome<J extends EngineJob> = JobOutcomes[J['kind']]
 
-/** Everything but mining is on the way of a block, and goes first. */
-export const JOB_PRIORITIES = ['validation', 'mining'] as const
+/**
+ * `validation` is on the way of a block and goes first. `service` is work that others ask for and that no block waits for: it
+ * must never delay validation (BLK-4), whoever asks how often. `mining` runs units.
+ */
+export const JOB_PRIORITIES = ['validation', 'service', 'mining'] as const
 export type JobPriority = (typeof JOB_PRIORITIES)[number]
 
 export function priorityOf(job: EngineJob): JobPriority {
-  return job.kind === 'runUnit' ? 'mining' : 'validation'
+  switch (job.kind) {
+    case 'runUnit':
+      return 'mining'
+    case 'openSteps':
+      return 'service'
+    case 'replayUnit':
+      return job.service === true ? 'service' : 'validation'
+    case 'verifyTicketProof':
+      return 'validation'
+  }
 }
 
 export type JobRunner = <J extends EngineJob>(job: J) => JobOutcome<J>

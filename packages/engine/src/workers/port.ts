@@ -18,9 +18,10 @@ export class WorkerError extends Error {
   }
 }
 
-/** Counters since the start (of the two queue lengths: now). */
+/** Counters since the start (of the queue lengths: now). */
 export interface WorkerStats {
   readonly queuedValidation: number
+  readonly queuedService: number
   readonly queuedMining: number
   readonly running: number
   readonly completed: number

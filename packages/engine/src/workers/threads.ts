@@ -1,12 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import type { ProtocolError } from '@nacre/protocol'
 import type { KernelName } from '../kernels/types.ts'
-import type { EngineJob, JobOutcome } from './jobs.ts'
+import { type EngineJob, type JobOutcome, priorityOf } from './jobs.ts'
 import { type JobMessage, type ModelSource, receiveError, type ThreadData, type ThreadMessage } from './messages.ts'
 import { type RunOptions, WorkerError, type WorkerErrorCode, type WorkerPort, type WorkerStats } from './port.ts'
 import { JobQueue, type PendingJob } from './queue.ts'
 
-/** Waiting jobs of one priority: at a replay of 30 ms each, about two seconds of work. */
+/** Waiting jobs of one priority (of service jobs fewer, MAX_SERVICE_QUEUE): at a replay of 30 ms each, about two seconds of work. */
 export const DEFAULT_MAX_QUEUE = 64
 /** A thread that dies so often before it has loaded its models will not come up at all. */
 export const MAX_FAILED_STARTS = 3
@@ -58,6 +58,7 @@ class ThreadPool implements WorkerPort {
   get stats(): WorkerStats {
     return {
       queuedValidation: this.#queue.length('validation'),
+      queuedService: this.#queue.length('service'),
       queuedMining: this.#queue.length('mining'),
       running: [...this.#threads].filter(({ job }) => job !== undefined).length,
       ...this.#counts,
@@ -153,10 +154,18 @@ class ThreadPool implements WorkerPort {
     this.#dispatch()
   }
 
+  /**
+   * At most one thread serves at a time: a running job cannot be interrupted, so threads that all serve would make a block
+   * wait (BLK-4).
+   */
+  #isServing(): boolean {
+    return [...this.#threads].some(({ job }) => job !== undefined && priorityOf(job.job) === 'service')
+  }
+
   #dispatch(): void {
     for (const thread of this.#threads) {
       if (!thread.ready || thread.job !== undefined) continue
-      const next = this.#queue.shift()
+      const next = this.#queue.shift(!this.#isServing())
       if (next === undefined) return
       try {
         thread.worker.postMessage({ id: next.id, job: next.job } satisfies JobMessage)
