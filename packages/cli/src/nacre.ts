@@ -7,6 +7,7 @@ const USAGE = `The nacre command.
   devnet     a local network of processes (also: npm run devnet)
   node       one node: bootstrap node, miner or verifier
   params     list, show, compare and check parameters
+  health     exit 0 if a node answers
   launch     audit whether a launch is fair: a preset or a running chain
 
   npm run nacre -- COMMAND --help
@@ -17,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   devnet: async () => (await import('./commands/devnet.ts')).devnetCommand,
   node: async () => (await import('./commands/node.ts')).nodeCommand,
   params: async () => (await import('./commands/params.ts')).paramsCommand,
+  health: async () => (await import('./commands/health.ts')).healthCommand,
   launch: async () => (await import('./commands/launch.ts')).launchCommand,
 }
 

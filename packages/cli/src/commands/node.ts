@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { hexToBytes } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { runNode } from '../node/run-node.ts'
 import { fractionFlag, integerFlag, paramsFrom, parsed } from '../options.ts'
@@ -20,39 +21,58 @@ const USAGE = `Runs one Nacre node.
   --threads N         worker threads (default 1)
   --steps N           steps a verifier samples per unit (default 8)
   --single-host       all peers run on this host: no limit per address
+  --identity-seed HEX 32 bytes that fix the peer id (default: a key of its own in --data). For devnets whose bootstrap
+                      address is written down beforehand: whoever knows the seed can pose as that peer
   --log-level LEVEL   debug, info, warn or error (default info); logs go to standard error
   --lifeline          stop when standard input closes
+  --env               read options from the environment, as containers do: NACRE_ROLE for --role, NACRE_RPC_PORT for
+                      --rpc-port and so on; repeatable ones (NACRE_SET, NACRE_LISTEN, NACRE_BOOTSTRAP) hold values
+                      separated by white space. Options on the command line win; repeatable ones add up
 `
 
 const ROLES = ['boot', 'miner', 'verifier'] as const
 
+const OPTIONS = {
+  role: { type: 'string', default: 'boot' },
+  name: { type: 'string' },
+  data: { type: 'string' },
+  preset: { type: 'string', default: 'devnet' },
+  set: { type: 'string', multiple: true, default: [] as string[] },
+  listen: { type: 'string', multiple: true, default: ['/ip4/127.0.0.1/tcp/0'] as string[] },
+  bootstrap: { type: 'string', multiple: true, default: [] as string[] },
+  'rpc-host': { type: 'string', default: '127.0.0.1' },
+  'rpc-port': { type: 'string', default: '0' },
+  duty: { type: 'string', default: '1' },
+  threads: { type: 'string', default: '1' },
+  steps: { type: 'string', default: '8' },
+  'identity-seed': { type: 'string' },
+  'log-level': { type: 'string', default: 'info' },
+  'single-host': { type: 'boolean', default: false },
+  lifeline: { type: 'boolean', default: false },
+  env: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+
+/**
+ * The variables NACRE_* as command line options. Opt-in by `--env`: a variable exported for one network must not reach the
+ * nodes of another. An empty variable counts as none, because Compose cannot leave one out.
+ */
+function optionsFromEnvironment(environment: NodeJS.ProcessEnv): string[] {
+  return Object.entries(environment).flatMap(([variable, text = '']) => {
+    if (!variable.startsWith('NACRE_') || text.trim() === '') return []
+    const name = variable.slice('NACRE_'.length).toLowerCase().replaceAll('_', '-')
+    const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined
+    if (option?.type !== 'string') throw new CliError(`the environment variable ${variable} is no option of a node`, 2)
+    const values = 'multiple' in option ? text.trim().split(/\s+/) : [text.trim()]
+    return values.map((value) => `--${name}=${value}`)
+  })
+}
+
 /** `nacre node`. */
 export async function nodeCommand(args: readonly string[]): Promise<void> {
-  const { values } = parsed(
-    () =>
-      parseArgs({
-        args: [...args],
-        options: {
-          role: { type: 'string', default: 'boot' },
-          name: { type: 'string' },
-          data: { type: 'string' },
-          preset: { type: 'string', default: 'devnet' },
-          set: { type: 'string', multiple: true, default: [] },
-          listen: { type: 'string', multiple: true, default: ['/ip4/127.0.0.1/tcp/0'] },
-          bootstrap: { type: 'string', multiple: true, default: [] },
-          'rpc-host': { type: 'string', default: '127.0.0.1' },
-          'rpc-port': { type: 'string', default: '0' },
-          duty: { type: 'string', default: '1' },
-          threads: { type: 'string', default: '1' },
-          steps: { type: 'string', default: '8' },
-          'single-host': { type: 'boolean', default: false },
-          'log-level': { type: 'string', default: 'info' },
-          lifeline: { type: 'boolean', default: false },
-          help: { type: 'boolean', default: false },
-        },
-      }),
-    USAGE,
-  )
+  const parse = (all: readonly string[]) => parsed(() => parseArgs({ args: [...all], options: OPTIONS }), USAGE).values
+  const given = parse(args)
+  const values = given.env ? parse([...optionsFromEnvironment(process.env), ...args]) : given
   if (values.help) {
     process.stdout.write(USAGE)
     return
@@ -62,6 +82,9 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
   if (values.data === undefined) throw new CliError(`--data is needed\n\n${USAGE}`, 2)
   if (!['debug', 'info', 'warn', 'error'].includes(values['log-level']))
     throw new CliError('--log-level is debug, info, warn or error', 2)
+  const identitySeed = values['identity-seed']
+  if (identitySeed !== undefined && !/^[0-9a-f]{64}$/.test(identitySeed))
+    throw new CliError('--identity-seed is 64 lower-case hex digits', 2)
 
   const abort = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => abort.abort())
@@ -84,6 +107,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     threads: integerFlag('threads', values.threads, 1, 64),
     stepsPerUnit: integerFlag('steps', values.steps, 1, 16),
     singleHost: values['single-host'],
+    ...(identitySeed === undefined ? {} : { identitySeed: hexToBytes(identitySeed) }),
     logLevel: values['log-level'],
     signal: abort.signal,
     onReady: (line) => process.stdout.write(`${JSON.stringify({ ready: true, ...line })}\n`),

@@ -30,6 +30,8 @@ export interface RunNodeOptions {
   readonly threads: number
   readonly stepsPerUnit: number
   readonly singleHost: boolean
+  /** 32 bytes that fix the peer id; default: the key in the data directory. */
+  readonly identitySeed?: Uint8Array
   readonly logLevel: string
   readonly signal: AbortSignal
   readonly onReady: (line: {
@@ -64,7 +66,7 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     chainTag: bytesToHex(context.genesis.chainId).slice(0, 16),
     listen: options.listen,
     bootstrap: options.bootstrap,
-    identitySeed: data.secret('identity'),
+    identitySeed: options.identitySeed ?? data.secret('identity'),
     singleHost: options.singleHost,
     targetPeers: TARGET_PEERS,
     log,
