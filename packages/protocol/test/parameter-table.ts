@@ -1,3 +1,4 @@
+import { PARAM_BREAKS } from '../src/params/breaks.ts'
 import { PARAM_FIELDS, type ParamField } from '../src/params/fields.ts'
 import { paramLines } from '../src/params/lines.ts'
 import { presets } from '../src/params/presets.ts'
@@ -32,11 +33,11 @@ export function parameterTable(): string[] {
   )
   const names = Object.keys(presets)
   return [
-    `| path | meaning | allowed | ${names.join(' | ')} |`,
-    `|---|---|---|${names.map(() => '---').join('|')}|`,
+    `| path | meaning | allowed | what breaks | ${names.join(' | ')} |`,
+    `|---|---|---|---|${names.map(() => '---').join('|')}|`,
     ...Object.entries(PARAM_FIELDS).map(([path, field]) => {
       const cells = valuesOf.map((values) => shown(path, field, values.get(path.replace('*', '0'))!))
-      return `| \`${path}\` | ${field.doc} | ${allowed(field)} | ${cells.join(' | ')} |`
+      return `| \`${path}\` | ${field.doc} | ${allowed(field)} | ${PARAM_BREAKS[path] ?? ''} | ${cells.join(' | ')} |`
     }),
   ]
 }

@@ -5,6 +5,7 @@ import { bytesToHex, hexToBytes } from '../src/bytes.ts'
 import { targetFromBits, workOfTarget } from '../src/difficulty/bits.ts'
 import { ProtocolError } from '../src/errors.ts'
 import { accountOf, keyPairFromSeed } from '../src/keys.ts'
+import { PARAM_BREAKS } from '../src/params/breaks.ts'
 import { checkParams } from '../src/params/check.ts'
 import { fieldOf, PARAM_FIELDS } from '../src/params/fields.ts'
 import { diffParams, overrideParams, paramLines, paramsHash } from '../src/params/lines.ts'
@@ -256,6 +257,10 @@ describe('incomplete values', () => {
 
 test('vectors/params.json', () => {
   expect(asJson(paramsVectors())).toEqual(storedVectors('params', paramsVectors))
+})
+
+test('what breaks is said of parameters that exist', () => {
+  for (const path of Object.keys(PARAM_BREAKS)) expect(PARAM_FIELDS).toHaveProperty([path])
 })
 
 test('the table in docs/spec/04-parameters.md says what code and presets say', () => {

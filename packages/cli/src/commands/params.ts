@@ -1,5 +1,14 @@
 import { parseArgs } from 'node:util'
-import { bytesToHex, diffParams, PARAM_FIELDS, paramLines, paramsHash, presetByName, presets } from '@nacre/protocol'
+import {
+  bytesToHex,
+  diffParams,
+  PARAM_BREAKS,
+  PARAM_FIELDS,
+  paramLines,
+  paramsHash,
+  presetByName,
+  presets,
+} from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { paramsFrom, parsed } from '../options.ts'
 
@@ -35,7 +44,10 @@ export async function paramsCommand(args: readonly string[]): Promise<void> {
   switch (verb) {
     case 'list':
       print(`presets: ${Object.keys(presets).join(', ')}\n`)
-      for (const [path, field] of Object.entries(PARAM_FIELDS)) print(`${path.padEnd(32)} ${field.doc}`)
+      for (const [path, field] of Object.entries(PARAM_FIELDS)) {
+        print(`${path.padEnd(32)} ${field.doc}`)
+        if (PARAM_BREAKS[path] !== undefined) print(`${' '.repeat(32)} ${PARAM_BREAKS[path]}`)
+      }
       return
     case 'show': {
       const params = paramsFrom(first!, values.set)
