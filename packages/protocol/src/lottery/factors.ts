@@ -2,9 +2,10 @@
 import type { KeyedHash } from '../hash.ts'
 import { randomStream } from './random-block.ts'
 
-const SLOT_UNIFORM = 0
-const SLOT_PERMUTATION = 1
-const SLOT_PARTNER = 2
+/** Slots of the three streams of a noise matrix. */
+export const SLOT_UNIFORM = 0
+export const SLOT_PERMUTATION = 1
+export const SLOT_PARTNER = 2
 const TWO_32 = 2 ** 32
 
 /**
@@ -51,8 +52,15 @@ export function permutedSparseFactor(
   r: number,
   hash?: KeyedHash,
 ): SparseFactor {
-  const u = wordStream(label, key, SLOT_PERMUTATION, k, hash)
-  const v = wordStream(label, key, SLOT_PARTNER, k, hash)
+  const u = randomStream(label, key, SLOT_PERMUTATION, 0, 4 * k, hash)
+  const v = randomStream(label, key, SLOT_PARTNER, 0, 4 * k, hash)
+  return sparseFactorOf(u, v, k, r)
+}
+
+/** {@link permutedSparseFactor} out of the first 4 k bytes of the streams of slots 1 and 2, for callers that have them. */
+export function sparseFactorOf(permutation: Uint8Array, partner: Uint8Array, k: number, r: number): SparseFactor {
+  const u = words(permutation)
+  const v = words(partner)
   const plus = new Uint16Array(k)
   const minus = new Uint16Array(k)
   for (let start = 0; start < k; start += r) {
@@ -71,14 +79,8 @@ export function permutedSparseFactor(
   return { plus, minus }
 }
 
-/** Word c of a slot's stream: eight little-endian u32 words per block. */
-function wordStream(
-  label: string,
-  key: Uint8Array,
-  slot: number,
-  count: number,
-  hash?: KeyedHash,
-): (c: number) => number {
-  const view = new DataView(randomStream(label, key, slot, 0, 4 * count, hash).buffer)
+/** Word c of a stream: eight little-endian u32 words per block. */
+function words(stream: Uint8Array): (c: number) => number {
+  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength)
   return (c) => view.getUint32(4 * c, true)
 }

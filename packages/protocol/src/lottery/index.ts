@@ -1,7 +1,16 @@
 /** Chapter 8: the lottery (WRK-1 to WRK-7). */
 export { type DenoiseInput, denoise, timesSparse } from './denoise.ts'
 export { bestTicket, type DrawInput, drawUnit, noisedProduct } from './draw.ts'
-export { permutedSparseFactor, type SparseFactor, uniformFactor, uniformFactorRows } from './factors.ts'
+export {
+  permutedSparseFactor,
+  SLOT_PARTNER,
+  SLOT_PERMUTATION,
+  SLOT_UNIFORM,
+  type SparseFactor,
+  sparseFactorOf,
+  uniformFactor,
+  uniformFactorRows,
+} from './factors.ts'
 export {
   type FoldedProduct,
   type FoldedTile,
