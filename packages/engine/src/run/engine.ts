@@ -2,7 +2,6 @@ import {
   checkChosenToken,
   checkTask,
   claimedTrace,
-  commitTrace,
   decodeMacs,
   emptyTrace,
   type KeyedHash,
@@ -19,6 +18,7 @@ import {
 } from '@nacre/protocol'
 import type { KernelFactory, KernelName } from '../kernels/types.ts'
 import { bestTicketOf } from './best-ticket.ts'
+import { commitTraceFast, type PreRoots } from './commit.ts'
 import { Forward, type TicketProduct } from './forward.ts'
 import { type DrawKeys, NoisedProducts } from './noised-product.ts'
 
@@ -93,8 +93,8 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
     }
   }
 
-  const committed = (trace: Trace): CommittedTrace => {
-    const commitment = commitTrace(trace, hash)
+  const committed = (trace: Trace, preRoots?: PreRoots): CommittedTrace => {
+    const commitment = commitTraceFast(trace, hash, preRoots)
     return { trace, traceRoot: commitment.traceRoot, commitment }
   }
 
@@ -107,7 +107,7 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
       const lottery = productsFor(modelParams)
       lottery.begin()
       const trace = execute(task, (...args) => lottery.product(input, ...args))
-      const result = committed(trace)
+      const result = committed(trace, lottery.preRoots)
       const { states } = lottery
       const { promptTokens, newTokens } = trace.shape
       return {

@@ -8,7 +8,6 @@ import {
   type Model,
   OPERAND_NOISE_LABEL,
   operandNoiseSeed,
-  preRootOf,
   QUANT_MAX,
   TICKET_OPS,
   type TicketOp,
@@ -19,6 +18,7 @@ import {
 } from '@nacre/protocol'
 import { Arena } from '../kernels/arena.ts'
 import { K_STEP, type KernelFactory, type Kernels, PANEL, padK, padN, scatterOffset } from '../kernels/types.ts'
+import { PreRoots } from './commit.ts'
 import type { Accumulators, Operand } from './forward.ts'
 import { type NoiseFactors, noiseFactors } from './noise.ts'
 import { type FilledSlot, WeightCache } from './noised-weights.ts'
@@ -58,11 +58,13 @@ export class NoisedProducts {
   /** Fold states of the current unit: 16 words a ticket, in drawing order. */
   readonly #states: Uint32Array
   #tickets = 0
+  #preRoots: PreRoots
 
   constructor(model: Model, params: LotteryParams, factory: KernelFactory, hash: KeyedHash) {
     this.params = params
     this.#model = model
     this.#hash = hash
+    this.#preRoots = new PreRoots(hash)
     const { maxSeqLen, dModel } = model.config
     const rank = padK(params.noiseRank)
     const shapes = TICKET_OPS.map((op) => ticketShape(model.config, params, op, maxSeqLen))
@@ -88,14 +90,20 @@ export class NoisedProducts {
     this.#states = new Uint32Array(FOLD_WORDS * unitTickets(model.config, params, maxSeqLen))
   }
 
-  /** Forgets the fold states of the unit before. */
+  /** Forgets the fold states and the pre-roots of the unit before. */
   begin(): void {
     this.#tickets = 0
+    this.#preRoots = new PreRoots(this.#hash)
   }
 
   /** Fold states since {@link begin}: 16 words for each ticket, in drawing order. A view. */
   get states(): Uint32Array {
     return this.#states.subarray(0, FOLD_WORDS * this.#tickets)
+  }
+
+  /** Of the unit since {@link begin}. */
+  get preRoots(): PreRoots {
+    return this.#preRoots
   }
 
   /** A W of a ticket operation, exactly, out of the noised product that draws. */
@@ -104,7 +112,7 @@ export class NoisedProducts {
     const shape = ticketShape(this.#model.config, this.params, op, m)
     const { k, r } = shape
     const weights = this.cache.get(keys.parentBeacon, layer, op)
-    const preRoot = preRootOf(trace, layer, op, this.#hash)
+    const preRoot = this.#preRoots.root(trace, layer, op)
     const { unitId, minerKey } = keys
     const seed = operandNoiseSeed({ weightSeed: weights.seed, unitId, minerKey, preRoot, m, k })
     const noise = noiseFactors(OPERAND_NOISE_LABEL, seed, m, k, r, this.#hash)

@@ -2,7 +2,6 @@
 import {
   buildTicketProof,
   bytesToHex,
-  commitTrace,
   type KeyedHash,
   openStep,
   ProtocolError,
@@ -15,6 +14,7 @@ import {
   type UnitTask,
 } from '@nacre/protocol'
 import { compareLittleEndian } from '../run/best-ticket.ts'
+import { commitTraceFast } from '../run/commit.ts'
 import type { RunUnitInput, UnitEngine } from '../run/engine.ts'
 
 /** Executes a unit and draws its tickets. */
@@ -122,7 +122,7 @@ export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash)
       case 'verifyTicketProof':
         return engineOf(job.modelId).verifyTicketProof(job)
       case 'openSteps': {
-        const commitment = commitTrace(job.trace, hash)
+        const commitment = commitTraceFast(job.trace, hash)
         return job.steps.map((step) => openStep(job.trace, commitment, step))
       }
     }
