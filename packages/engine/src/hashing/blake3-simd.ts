@@ -24,6 +24,7 @@ interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer }
   /** As in `scripts/wat-blake3.ts`. */
   hashMany(...args: number[]): void
+  hashOne(...args: number[]): void
 }
 
 /** Messages and chaining values that one call of the kernel takes, by their places in its memory. */
@@ -53,11 +54,11 @@ export async function compileBlake3(): Promise<BatchHash> {
 
 class Hasher {
   readonly #memory: Uint8Array
-  readonly #hashMany: Exports['hashMany']
+  readonly #exports: Exports
 
   constructor(exports: Exports) {
     this.#memory = new Uint8Array(exports.memory.buffer)
-    this.#hashMany = exports.hashMany
+    this.#exports = exports
   }
 
   one(key: Uint8Array, data: Uint8Array): Uint8Array {
@@ -172,7 +173,8 @@ class Hasher {
 
   #call(call: Call, counter: number, counterStep: number, flags: number, first: number, last: number): void {
     const { from, stride, count, length, to, toStride } = call
-    this.#hashMany(from, stride, count, length, to, toStride, counter, counterStep, flags, first, last)
+    if (count === 1) this.#exports.hashOne(from, length, to, counter, flags, first, last)
+    else this.#exports.hashMany(from, stride, count, length, to, toStride, counter, counterStep, flags, first, last)
   }
 
   /** Moves a chaining value within the output. */
