@@ -120,7 +120,7 @@ const laneCounters = `(i32x4.add (i32x4.splat ${get('counter')})
 /**
  * Message i of `count` (at least 1) is the `messageLength` bytes (at most a chunk) at in + i * stride; its chaining value or
  * digest goes to out + i * outStride; its chunk counter is counter + i * counterStep. `first` and `last` are flags of the
- * first and the last block. Output may overlap input that lies at the same or a lower index.
+ * first and the last block. Output i may overwrite input of messages 0 .. i.
  */
 const hashMany = `
 (func (export "hashMany") (param $in i32) (param $stride i32) (param $count i32) (param $messageLength i32)
