@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: { conditions: ['development'] },
   ssr: { resolve: { conditions: ['development'] } },
   test: {
-    include: ['packages/*/test/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
     reporters: ['default', './scripts/closing-line.ts'],
     execArgv: ['--conditions=development', '--disable-warning=ExperimentalWarning'],
     testTimeout: 60_000,

@@ -1,0 +1,30 @@
+/** How the benchmark talks to a subject: a process of its own for each, so that flags and loaded code never mix. */
+import type { Job, Measured } from '../jobs.ts'
+
+export type Answer =
+  | { readonly measured: Measured }
+  /** The subject cannot do this here; the reason is for the report. */
+  | { readonly unsupported: string }
+  | { readonly failed: string }
+
+export interface Host {
+  /** Name and version of what runs; starts it. Rejects with the reason if it does not start. */
+  start(): Promise<string>
+  /** One measurement. Never rejects. */
+  measure(job: Job, budgetMs: number): Promise<Answer>
+  stop(): void
+}
+
+/** Longest wait for one answer: preparing a large model included. */
+export const ANSWER_LIMIT_MS = 120_000
+
+/** Variables that pin OpenBLAS to an old core or cache size: right for builds that need them, slow for this one. */
+const MISLEADING = ['OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE', 'OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS']
+
+export function subjectEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !MISLEADING.includes(name)))
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
