@@ -28,8 +28,9 @@ export const ERROR_VERDICTS = {
   PARAM_RANGE: 'reject',
   PARAM_CONTRADICTION: 'reject',
   PARAM_NOT_IMPLEMENTED: 'reject',
-  // models (MOD)
+  // models (MOD); UNSUPPORTED: a sound model of another kind, which only an import meets
   MODEL_MALFORMED: 'reject',
+  MODEL_UNSUPPORTED: 'ignore',
   MODEL_UNREGISTERED: 'reject',
   // units and traces (UNT, TRC)
   UNIT_LANE: 'reject',

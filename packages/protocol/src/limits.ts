@@ -26,3 +26,6 @@ export const MAX_SEQUENCE_LENGTH: number = 1 << 16
 export const MAX_MODELS = 16
 /** Length of a text parameter, and of a model's name. */
 export const MAX_NAME_BYTES = 64
+/** One piece of a tokenizer, and a whole one (MOD-7). */
+export const MAX_PIECE_BYTES = 256
+export const MAX_TOKENIZER_BYTES: number = 1 << 23

@@ -13,6 +13,7 @@ test('exactly these codes may be no fault of the sender', () => {
     'BLOCK_CHAIN',
     'BLOCK_PARENT_UNKNOWN',
     'BLOCK_TIME_FUTURE',
+    'MODEL_UNSUPPORTED',
     'TX_INSUFFICIENT_FUNDS',
     'TX_NONCE_GAP',
   ])
