@@ -1,6 +1,6 @@
 // Answers on standard output for each line on standard input, so that its measurements can be interleaved with those of other processes:
 //   version                                  -> ok VERSION ISA
-//   gemm s8s8|u8s8 M K N THREADS BUDGET_MS   -> ok MEAN_MS RUNS CHECKSUM IMPLEMENTATION
+//   gemm s8s8|u8s8 M K N THREADS BUDGET_MS   -> ok MEAN_MS RUNS CHECKSUM NOTE
 // The weights are reordered once, into the layout the library prefers, and stay so: what is timed is the product alone.
 #include <omp.h>
 
@@ -88,7 +88,7 @@ int main() {
     const Timing timing = timeRuns(run, budget);
     if (product->checksum == 0) product->checksum = checksum(static_cast<int32_t*>(product->c.get_data_handle()), m * n);
     std::ostringstream out;
-    out << timing.meanMs << ' ' << timing.runs << ' ' << product->checksum << ' ' << product->implementation;
+    out << timing.meanMs << ' ' << timing.runs << ' ' << product->checksum << " implementation " << product->implementation;
     return out.str();
   });
 }

@@ -1,8 +1,10 @@
 import type { Host } from './host/host.ts'
 import { llamaHost } from './host/llama-host.ts'
-import { nativeHost } from './host/native-host.ts'
+import { type NativeOptions, nativeHost } from './host/native-host.ts'
 import { nodeHost } from './host/node-host.ts'
 import type { SubjectId } from './plan.ts'
+
+const ONEDNN: NativeOptions = { source: 'onednn.cpp', library: 'oneDNN', flags: ['-ldnnl', '-fopenmp'] }
 
 /** How each subject runs. */
 export function hostOf(id: SubjectId): Host {
@@ -18,7 +20,9 @@ export function hostOf(id: SubjectId): Host {
     case 'onnxruntime':
       return nodeHost('onnxruntime')
     case 'onednn':
-      return nativeHost({ source: 'onednn.cpp', library: 'oneDNN', flags: ['-ldnnl', '-fopenmp'] })
+      return nativeHost(ONEDNN)
+    case 'onednnAvx2':
+      return nativeHost({ ...ONEDNN, env: { DNNL_MAX_CPU_ISA: 'AVX2' } })
     case 'openblas':
       return nativeHost({ source: 'openblas.cpp', library: 'OpenBLAS', flags: ['-lopenblas'] })
     case 'llama2c':

@@ -8,6 +8,7 @@ export const SUBJECTS = {
   reference: 'protocol reference',
   onnxruntime: 'onnxruntime-node',
   onednn: 'oneDNN',
+  onednnAvx2: 'oneDNN held to AVX2',
   openblas: 'OpenBLAS sgemm',
   llama2c: 'llama2.c -O3',
   llama2cFast: 'llama2.c -Ofast',
@@ -36,6 +37,8 @@ export interface RatioSpec {
 export interface SectionSpec {
   readonly id: string
   readonly topic: 'gemm' | 'lottery' | 'units' | 'tokens' | 'hash'
+  /** Sections of a topic that are shown side by side. */
+  readonly group: string
   readonly title: string
   readonly rounds: number
   /** Rounds that are not counted: compilers warm up in them. */
@@ -46,12 +49,13 @@ export interface SectionSpec {
   readonly ratios: readonly RatioSpec[]
 }
 
-export const DEVNET_QKV = '64x192x384'
+/** Gates and ups of the devnet's model: of a whole prompt, and of one generated token. */
 export const DEVNET_GATE_UP = '64x192x1024'
+export const DEVNET_DECODE = '1x192x1024'
 /** Square and long products; the last dimensions are those of layers of models with 10^9 and more weights. */
 const LARGE: readonly string[] = ['1024x1024x1024', '512x2048x2048', '128x4096x4096', '2048x2048x2048']
 /** The matrices of a layer of the devnet's model under a whole prompt, and the largest under one token. */
-const DEVNET: readonly string[] = [DEVNET_QKV, '64x192x192', DEVNET_GATE_UP, '64x512x192', '1x192x1024']
+const DEVNET: readonly string[] = ['64x192x384', '64x192x192', DEVNET_GATE_UP, '64x512x192', DEVNET_DECODE]
 
 /** `m x k x n`. */
 export function shapeOf(name: string): Shape {
@@ -88,8 +92,7 @@ function gemmSection(shape: string, rounds: number, warmUps: number, budgetMs: n
     threads = 1,
     maxRounds: number = rounds,
   ): RowSpec => {
-    const kind =
-      types === 'f32' ? '' : subject === 'onnxruntime' || subject === 'onednn' ? `, ${TYPE_NAMES[types]}` : ''
+    const kind = types !== 'f32' && NAMES_TYPES.has(subject) ? `, ${TYPE_NAMES[types]}` : ''
     const label = `${SUBJECTS[subject]}${kind}${threads === 1 ? '' : `, ${threads} threads`}`
     return { id: `${shape}/${id}`, subject, label, job: { kind: 'gemm', ...dims, types, threads }, rate, maxRounds }
   }
@@ -102,6 +105,7 @@ function gemmSection(shape: string, rounds: number, warmUps: number, budgetMs: n
   return {
     id: shape,
     topic: 'gemm',
+    group: isLarge ? 'Large shapes' : 'Shapes of the devnet’s model',
     title: shape.replaceAll('x', ' × '),
     ...{ rounds, warmUps, budgetMs },
     rows: [
@@ -117,6 +121,7 @@ function gemmSection(shape: string, rounds: number, warmUps: number, budgetMs: n
             row('nacre-2', 'nacre', 's8s8', 2),
             row('revectorize-2', 'revectorize', 's8s8', 2),
             row('onednn-2', 'onednn', 's8s8', 2),
+            row('onednn-avx2', 'onednnAvx2'),
           ]
         : []),
       row('scalar', 'scalar', 's8s8', 1, 5),
@@ -124,14 +129,26 @@ function gemmSection(shape: string, rounds: number, warmUps: number, budgetMs: n
     ],
     ratios: [
       ratio('share', 'Nacre’s speed as a share of oneDNN s8 × s8', 'onednn', 'nacre'),
-      ratio('revectorize-share', 'the same with revectorize', 'onednn', 'revectorize'),
+      ratio('revectorize-share', 'Nacre’s speed as a share of oneDNN s8 × s8, revectorize', 'onednn', 'revectorize'),
       ratio('over-ort', 'Nacre’s speed over onnxruntime-node s8 × s8', 'ort', 'nacre'),
       ratio('over-ort-u8', 'Nacre’s speed over onnxruntime-node u8 × s8', 'ort-u8', 'nacre'),
       ratio('over-scalar', 'Nacre’s speed over plain TypeScript', 'scalar', 'nacre'),
       ...(isLarge
         ? [
             ratio('two-threads', 'Nacre’s speed on two threads over one', 'nacre', 'nacre-2'),
-            ratio('two-threads-revectorize', 'the same with revectorize', 'revectorize', 'revectorize-2'),
+            ratio(
+              'two-threads-revectorize',
+              'Nacre’s speed on two threads over one, revectorize',
+              'revectorize',
+              'revectorize-2',
+            ),
+            ratio('share-avx2', 'Nacre’s speed over oneDNN held to AVX2', 'onednn-avx2', 'nacre'),
+            ratio(
+              'revectorize-share-avx2',
+              'Nacre’s speed over oneDNN held to AVX2, revectorize',
+              'onednn-avx2',
+              'revectorize',
+            ),
             ratio('two-threads-onednn', 'oneDNN’s speed on two threads over one', 'onednn', 'onednn-2'),
           ]
         : []),
@@ -139,6 +156,7 @@ function gemmSection(shape: string, rounds: number, warmUps: number, budgetMs: n
   }
 }
 
+const NAMES_TYPES: ReadonlySet<SubjectId> = new Set<SubjectId>(['onnxruntime', 'onednn', 'onednnAvx2'])
 const TYPE_NAMES: Readonly<Record<OperandTypes, string>> = { s8s8: 's8 × s8', u8s8: 'u8 × s8', f32: 'f32' }
 
 const PART_NAMES: Readonly<Record<LotteryPart, string>> = {
@@ -170,6 +188,7 @@ function lotterySection(
   return {
     id: `lottery/${shape}`,
     topic: 'lottery',
+    group: '',
     title: shape.replaceAll('x', ' × '),
     ...{ rounds, warmUps, budgetMs },
     rows: both.flatMap((subject) => [
@@ -217,6 +236,7 @@ function unitSection(rounds: number, warmUps: number, budgetMs: number): Section
   return {
     id: 'unit',
     topic: 'units',
+    group: '',
     title: 'One unit of the devnet',
     ...{ rounds, warmUps, budgetMs },
     rows: [
@@ -279,6 +299,7 @@ function tokenSection(
   return {
     id: `tokens/${model}`,
     topic: 'tokens',
+    group: '',
     title,
     ...{ rounds, warmUps, budgetMs },
     rows: [
@@ -314,6 +335,7 @@ function hashSection(rounds: number, warmUps: number, budgetMs: number): Section
   return {
     id: 'hash',
     topic: 'hash',
+    group: '',
     title: 'Keyed BLAKE3',
     ...{ rounds, warmUps, budgetMs },
     rows: sizes.flatMap(([bytes, size]) =>

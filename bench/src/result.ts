@@ -27,6 +27,7 @@ export interface RatioResult {
 export interface SectionResult {
   readonly id: string
   readonly topic: SectionSpec['topic']
+  readonly group: string
   readonly title: string
   readonly rows: readonly RowResult[]
   readonly ratios: readonly RatioResult[]

@@ -87,6 +87,7 @@ export async function runSection(
     result: {
       id: section.id,
       topic: section.topic,
+      group: section.group,
       title: section.title,
       rows: results,
       ratios: section.ratios.map(({ id, label, of, over }): RatioResult => {

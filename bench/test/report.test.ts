@@ -26,7 +26,7 @@ function synthetic(): Result {
     })
     const samples = (id: string): readonly number[] => rows.find((row) => row.id === id)?.samples ?? []
     return {
-      ...{ id: section.id, topic: section.topic, title: section.title, rows },
+      ...{ id: section.id, topic: section.topic, group: section.group, title: section.title, rows },
       ratios: section.ratios.map(({ id, label, of, over }) => ({
         ...{ id, label, ratio: spreadOf(ratios(samples(of), samples(over))) },
       })),
@@ -85,7 +85,7 @@ describe('the plan', () => {
 
 describe('goals', () => {
   const section = (value: number): SectionResult => ({
-    ...{ id: 'unit', topic: 'units', title: '', rows: [] },
+    ...{ id: 'unit', topic: 'units', group: '', title: '', rows: [] },
     ratios: [{ id: 'unit/price', label: '', ratio: spreadOf([value]) }],
   })
   const price = (value: number) =>
@@ -111,10 +111,12 @@ describe('the report', () => {
   const text = markdown(result, new Set(drawn.keys()))
 
   test('has every section, the goals with verdicts, the machine, and what was skipped', () => {
-    for (const { title } of result.sections) expect(text).toContain(`### ${title}`)
+    for (const { group } of result.sections) expect(text).toContain(`### ${group}`.trim())
+    for (const { title, topic } of result.sections)
+      if (topic === 'gemm') expect(text).toMatch(new RegExp(`\\| ${title} \\|`))
     expect(text).toContain('Test CPU, 2 cores')
     expect(text).toContain('skipped: no compiler')
-    expect(text).toContain('skipped: not \\| installed')
+    expect(text).toContain('Skipped, not | installed: ')
     expect(text).toMatch(/\| (met|\*\*not met\*\*) \|/)
     for (const file of drawn.keys()) expect(text).toContain(`](${file})`)
   })

@@ -17,6 +17,7 @@ const row = (subject: SubjectId, more: Partial<RowSpec> = {}): RowSpec => ({
 const section = (rows: RowSpec[], more: Partial<SectionSpec> = {}): SectionSpec => ({
   id: 's',
   topic: 'gemm',
+  group: '',
   title: 'S',
   rounds: 3,
   warmUps: 1,

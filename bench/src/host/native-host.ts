@@ -15,10 +15,12 @@ export interface NativeOptions {
   readonly source: string
   readonly library: string
   readonly flags: readonly string[]
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A baseline in C++, compiled for this machine on the spot; it answers line by line. */
-export function nativeHost({ source, library, flags }: NativeOptions): Host {
+export function nativeHost({ source, library, flags, env }: NativeOptions): Host {
   let child: ChildProcessWithoutNullStreams | undefined
   let folder: string | undefined
   let exited: string | undefined
@@ -44,7 +46,7 @@ export function nativeHost({ source, library, flags }: NativeOptions): Host {
       folder = mkdtempSync(join(tmpdir(), 'nacre-bench-'))
       const binary = join(folder, 'subject')
       await compile(['-std=c++17', join(SOURCES, source), '-o', binary, ...flags], 'c++', library)
-      child = spawn(binary, { env: subjectEnvironment() })
+      child = spawn(binary, { env: { ...subjectEnvironment(), ...env } })
       child.on('error', (error) => {
         exited = messageOf(error)
       })
@@ -70,7 +72,7 @@ export function nativeHost({ source, library, flags }: NativeOptions): Host {
   }
 }
 
-/** `ok MEAN_MS RUNS CHECKSUM [IMPLEMENTATION]`, or `error REASON`. */
+/** `ok MEAN_MS RUNS CHECKSUM [NOTE]`, or `error REASON`. */
 export function parseAnswer(line: string): Answer {
   const [status, ms, runs, checksum, ...note] = line.split(' ')
   if (status !== 'ok') return { failed: line.replace(/^error /, '') }

@@ -27,7 +27,8 @@ export interface BarsOptions {
 const WIDTH = 720
 const ROW = 18
 const TITLE = 24
-const LEFT = 260
+/** About the width of a letter of a label. */
+const LETTER = 6.9
 const RIGHT = 76
 const TOP = 8
 const BOTTOM = 34
@@ -38,6 +39,8 @@ const STYLE = `text{font:12px system-ui,sans-serif;fill:#333}.t{font-weight:600}
 
 export function bars(title: string, groups: readonly BarGroup[], options: BarsOptions): string {
   const { unit, log = false, line } = options
+  const longest = Math.max(...groups.flatMap((group) => group.bars.map(({ label }) => label.length)))
+  const left = Math.ceil(longest * LETTER) + 12
   const values = groups.flatMap((group) =>
     group.bars.flatMap(({ value, from, to }) => [value, from ?? value, to ?? value]),
   )
@@ -46,7 +49,7 @@ export function bars(title: string, groups: readonly BarGroup[], options: BarsOp
   const place = log
     ? (value: number): number => Math.log(Math.max(value, low) / low) / Math.log(high / low)
     : (value: number): number => value / high
-  const x = (value: number): number => LEFT + place(value) * (WIDTH - LEFT - RIGHT)
+  const x = (value: number): number => left + place(value) * (WIDTH - left - RIGHT)
 
   const height = TOP + groups.reduce((sum, group) => sum + TITLE + ROW * group.bars.length, 0) + BOTTOM
   const bottom = height - BOTTOM
@@ -62,9 +65,9 @@ export function bars(title: string, groups: readonly BarGroup[], options: BarsOp
     y += TITLE
     for (const bar of group.bars) {
       const middle = y + ROW / 2
-      parts.push(`<text x="${LEFT - 6}" y="${middle + 4}" text-anchor="end">${escapeText(bar.label)}</text>`)
+      parts.push(`<text x="${left - 6}" y="${middle + 4}" text-anchor="end">${escapeText(bar.label)}</text>`)
       parts.push(
-        `<rect class="c${bar.colour}" x="${LEFT}" y="${y + 3}" width="${at(x(bar.value) - LEFT)}" height="${ROW - 6}"/>`,
+        `<rect class="c${bar.colour}" x="${left}" y="${y + 3}" width="${at(x(bar.value) - left)}" height="${ROW - 6}"/>`,
       )
       if (bar.from !== undefined && bar.to !== undefined)
         parts.push(`<path class="w" d="M${at(x(bar.from))} ${middle}H${at(x(bar.to))}"/>`)

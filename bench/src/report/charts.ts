@@ -1,4 +1,4 @@
-import type { SubjectId } from '../plan.ts'
+import { DEVNET_DECODE, DEVNET_GATE_UP, type SubjectId } from '../plan.ts'
 import type { Result, RowResult, SectionResult } from '../result.ts'
 import { type Bar, type BarGroup, bars } from './bars.ts'
 
@@ -14,7 +14,7 @@ export function charts(result: Result): Map<string, string> {
   const rates = (sections: readonly SectionResult[]): BarGroup[] =>
     sections.map(({ title, rows }) => ({ title, bars: rows.flatMap(rateBar) }))
 
-  add('gemm', rates(of('gemm')), (groups) =>
+  add('gemm', rates(of('gemm').filter(({ id }) => DRAWN_SHAPES.includes(id))), (groups) =>
     bars('Speed of int8 products', groups, { unit: 'GOP/s, logarithmic', log: true }),
   )
   add('lottery', of('lottery').concat(of('units')).map(prices), (groups) =>
@@ -26,6 +26,15 @@ export function charts(result: Result): Map<string, string> {
   add('tokens', rates(of('tokens')), (groups) => bars('Tokens per second', groups, { unit: 'tokens/s' }))
   return made
 }
+
+/** One shape for each regime; the tables have all. */
+const DRAWN_SHAPES: readonly string[] = [
+  '2048x2048x2048',
+  '1024x1024x1024',
+  '128x4096x4096',
+  DEVNET_GATE_UP,
+  DEVNET_DECODE,
+]
 
 const SLOW: ReadonlySet<SubjectId> = new Set<SubjectId>(['scalar', 'reference'])
 const OWN: ReadonlySet<SubjectId> = new Set<SubjectId>(['nacre', 'revectorize'])

@@ -1,5 +1,6 @@
 import { differences, GOAL_MACHINE } from '../goals.ts'
 import type { GoalResult, Result, SectionResult } from '../result.ts'
+import { spreadOf } from '../stats.ts'
 import { figure, table, withQuartiles } from './format.ts'
 
 interface Topic {
@@ -41,11 +42,21 @@ const TOPICS: readonly Topic[] = [
 export function markdown(result: Result, charts: ReadonlySet<string>): string {
   return `${[
     '# Performance',
-    `Written by \`npm run bench\`${result.quick ? ' -- --quick' : ''} on ${result.date.slice(0, 10)} in ${Math.round(result.seconds)} s; the samples are in [\`performance.json\`](performance.json). Every subject runs in a process of its own. The rows of a table were measured in turns, round by round; a time is the median of the rounds with its quartiles, a ratio the median of the ratios within each round. Nothing depends on these figures.`,
+    `Written by \`npm run bench\`${result.quick ? ' -- --quick' : ''} on ${result.date.slice(0, 10)} in ${Math.round(result.seconds)} s; the samples are in [\`performance.json\`](performance.json). Every subject runs in a process of its own. The rows of a table were measured in turns, round by round; a figure is the median of the rounds, a ratio the median of the ratios within each round; quartiles are in brackets. ${noise(result)} Nothing depends on these figures.`,
     goals(result),
     machine(result),
     ...TOPICS.flatMap((topic) => section(topic, result, charts)),
   ].join('\n\n')}\n`
+}
+
+/** How far the middle half of the rounds spreads, over all rows. */
+function noise({ sections }: Result): string {
+  const widths = sections.flatMap(({ rows }) =>
+    rows.flatMap(({ ms }) => (ms === undefined ? [] : [(ms.q3 - ms.q1) / ms.median])),
+  )
+  const spread = spreadOf(widths)
+  if (spread === undefined) return ''
+  return `The middle half of a row’s rounds lies within ${figure(100 * spread.median)} % in the median row, ${figure(100 * spread.max)} % in the worst.`
 }
 
 function goals(result: Result): string {
@@ -90,28 +101,83 @@ function section({ topic, title, chart, text }: Topic, result: Result, charts: R
   const sections = result.sections.filter((each) => each.topic === topic)
   if (sections.length === 0) return []
   const file = `performance-${chart}.svg`
+  const groups = [...new Set(sections.map(({ group }) => group))]
   return [
     `## ${title}`,
     text,
     ...(chart !== undefined && charts.has(file) ? [`![${title}](${file})`] : []),
-    ...sections.flatMap((each) => [`### ${each.title}`, rowTable(each), ...ratioTable(each)]),
+    ...groups.flatMap((group) => {
+      const members = sections.filter((each) => each.group === group)
+      return [...(group === '' ? [] : [`### ${group}`]), ...comparison(members), ...unmeasured(members)]
+    }),
   ]
+}
+
+/** One section in detail, or several side by side. */
+function comparison(sections: readonly SectionResult[]): string[] {
+  const [only] = sections
+  if (sections.length === 1) return [rowTable(only!), ...ratioTable(only!)]
+  const titles = sections.map(({ title }) => title)
+  const units = [...new Set(sections.flatMap(({ rows }) => rows.map(({ rate }) => rate?.unit ?? 'ms')))]
+  const shown = units.filter((unit) => unit !== 'ms')[0] ?? 'ms'
+  const speeds = labelsOf(sections.map(({ rows }) => rows.filter(({ ms }) => ms !== undefined))).map((label) => [
+    label,
+    ...sections.map(({ rows }) => {
+      const row = rows.find((each) => each.label === label)
+      const value = shown === 'ms' ? row?.ms?.median : row?.rate?.value
+      return value === undefined ? '' : figure(value)
+    }),
+  ])
+  const ratios = labelsOf(sections.map((each) => each.ratios.filter(({ ratio }) => ratio !== undefined))).map(
+    (label) => [
+      label,
+      ...sections.map((each) => {
+        const median = each.ratios.find((ratio) => ratio.label === label)?.ratio?.median
+        return median === undefined ? '' : figure(median)
+      }),
+    ],
+  )
+  const right = titles.map((_, i) => i + 1)
+  return [table([shown, ...titles], speeds, right), table(['ratio', ...titles], ratios, right)]
+}
+
+/** Labels in the order in which they first appear. */
+function labelsOf(lists: readonly (readonly { readonly label: string }[])[]): string[] {
+  return [...new Set(lists.flat().map(({ label }) => label))]
 }
 
 function rowTable({ rows }: SectionResult): string {
   const measured = rows.filter((row) => row.ms !== undefined)
   const unit = measured.find((row) => row.rate !== undefined)?.rate?.unit
-  const header = ['', 'ms', ...(unit === undefined ? [] : [unit]), '']
-  const cells = rows.map(({ label, ms, rate, missing, note }) => [
+  const header = ['', 'ms', ...(unit === undefined ? [] : [unit])]
+  const cells = measured.map(({ label, ms, rate }) => [
     label,
-    ms === undefined ? '' : withQuartiles(ms),
+    withQuartiles(ms!),
     ...(unit === undefined ? [] : [rate === undefined ? '' : figure(rate.value)]),
-    missing === undefined ? (note ?? '') : `skipped: ${missing}`,
   ])
   return table(header, cells, [1, ...(unit === undefined ? [] : [2])])
 }
 
 function ratioTable({ ratios }: SectionResult): string[] {
   const rows = ratios.flatMap(({ label, ratio }) => (ratio === undefined ? [] : [[label, withQuartiles(ratio)]]))
-  return rows.length === 0 ? [] : [table(['', 'ratio'], rows, [1])]
+  return rows.length === 0 ? [] : [table(['ratio', ''], rows, [1])]
+}
+
+/** What a table cannot say in a figure: what was skipped and why, and what was not measured whole. */
+function unmeasured(sections: readonly SectionResult[]): string[] {
+  const lines = new Map<string, Set<string>>()
+  const add = (text: string, label: string): void => {
+    lines.set(text, (lines.get(text) ?? new Set()).add(label))
+  }
+  for (const { rows } of sections)
+    for (const { label, missing, note } of rows) {
+      if (missing !== undefined) add(`Skipped, ${missing}`, label)
+      else if (note !== undefined)
+        add(
+          note.replace(/^./, (first) => first.toUpperCase()),
+          label,
+        )
+    }
+  const list = [...lines].map(([text, labels]) => `- ${text}: ${[...labels].join('; ')}.`)
+  return list.length === 0 ? [] : [list.join('\n')]
 }

@@ -10,5 +10,5 @@ export function sampleRows(shape: Shape, mostMacs: number): number {
 
 export function forAllRows(measured: Measured, rows: number, shape: Shape): Measured {
   if (rows === shape.m) return measured
-  return { ms: (measured.ms * shape.m) / rows, runs: measured.runs, note: `on ${rows} rows, scaled` }
+  return { ms: (measured.ms * shape.m) / rows, runs: measured.runs, note: `on some rows, scaled to all` }
 }
