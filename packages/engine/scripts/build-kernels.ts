@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { assembleKernels, kernelModule } from './assemble.ts'
 
 const target = new URL('../src/kernels/binary.ts', import.meta.url)
-const binary = await assembleKernels()
-writeFileSync(target, kernelModule(binary))
-console.log(`${binary.length} bytes of WebAssembly written to src/kernels/binary.ts`)
+const variants = await assembleKernels()
+writeFileSync(target, kernelModule(variants))
+for (const { name, binary } of variants) console.log(`${name}: ${binary.length} bytes of WebAssembly`)
+console.log('written to src/kernels/binary.ts')

@@ -12,7 +12,7 @@ import {
   unitModel,
 } from '@nacre/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createFastHash, createKernels, createUnitEngine, type KernelFactory } from '../src/index.ts'
+import { createFastHash, createKernels, createUnitEngine, KERNEL_NAMES, type KernelFactory } from '../src/index.ts'
 import { traceDifference } from './support/compare.ts'
 import { createRandom, type Random, randomLottery, randomModel, randomTask } from './support/random.ts'
 
@@ -23,7 +23,7 @@ let hash: KeyedHash
 let factories: KernelFactory[]
 beforeAll(async () => {
   hash = await createFastHash()
-  factories = [await createKernels('wasm-simd'), await createKernels('scalar')]
+  factories = await Promise.all(KERNEL_NAMES.map((name) => createKernels(name)))
 })
 
 function checkUnit(seed: number, random: Random, model: Model, lottery: typeof UNIT_LOTTERY): void {

@@ -1,60 +1,76 @@
-import { FOLD_WORDS } from '@nacre/protocol'
+import { type FoldShape, foldTile, timesSparse } from '@nacre/protocol'
 import { scalarGlue } from './scalar-glue.ts'
-import { type FoldCall, type GemmCall, type KernelFactory, type Kernels, PANEL } from './types.ts'
+import { type KernelFactory, type Kernels, type NoisedCall, padK, padN } from './types.ts'
+import { noisedBytes, noisedLayout, packedBytes } from './wasm-products.ts'
 
 /** The kernels in plain TypeScript: for machines without WebAssembly SIMD, and a second opinion in tests. */
 export function scalarKernels(fallbackReason: string | undefined): KernelFactory {
-  return { name: 'scalar', fallbackReason, instantiate: (bytes) => instantiateScalar(bytes) }
+  return {
+    name: 'scalar',
+    fallbackReason,
+    packedBytes,
+    noisedBytes,
+    scratchBytes: () => 0,
+    memory: (bytes, shared = false) => {
+      const size = Math.ceil(bytes / 8) * 8
+      return { buffer: shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size) }
+    },
+    attach: ({ buffer }) => attachScalar(buffer),
+  }
 }
 
-function instantiateScalar(bytes: number): Kernels {
-  const buffer = new ArrayBuffer(Math.ceil(bytes / 8) * 8)
+/** Packed weights are just rows of padK(k) values. */
+function attachScalar(buffer: ArrayBufferLike): Kernels {
   const i8 = new Int8Array(buffer)
-  const i16 = new Int16Array(buffer)
   const i32 = new Int32Array(buffer)
-  const pair = new Int32Array(PANEL)
+  const u16 = new Uint16Array(buffer)
 
-  /** Adds columns kFrom .. kTo - 1 of row `row` times one panel to PANEL accumulators. */
-  const addRow = (weights: Int8Array | Int16Array, w: number, a: number, c: number, k: number): void => {
-    for (let j = 0; j < PANEL; j++) pair[j] = i32[c + j]!
-    for (let t = 0; t < k; t += 2) {
-      const a0 = i16[a + t]!
-      const a1 = i16[a + t + 1]!
-      const at = w + t * PANEL
-      for (let j = 0; j < PANEL; j++) pair[j]! += a0 * weights[at + 2 * j]! + a1 * weights[at + 2 * j + 1]!
-    }
-    for (let j = 0; j < PANEL; j++) i32[c + j] = pair[j]!
+  /** One value of a product: a and w are offsets of rows of k values. */
+  const dot = (a: number, w: number, k: number): number => {
+    let sum = 0
+    for (let c = 0; c < k; c++) sum += i8[a + c]! * i8[w + c]!
+    return sum
   }
 
-  const gemm = (weights: Int8Array | Int16Array, wStart: number, call: GemmCall): void => {
-    const { a, lda, c, ldc, m, n, k, add } = call
+  const multiply = (
+    call: { readonly a: number; readonly lda: number; readonly c: number; readonly ldc: number },
+    w: number,
+    m: number,
+    n: number,
+    k: number,
+  ): void => {
     for (let i = 0; i < m; i++) {
-      const row = (c + i * ldc) >> 2
-      if (!add) i32.fill(0, row, row + n)
-      for (let j = 0; j < n; j += PANEL) addRow(weights, wStart + j * k, (a + i * lda) >> 1, row + j, k)
+      const row = (call.c + i * call.ldc) >> 2
+      for (let j = 0; j < padN(n); j++) i32[row + j] = j < n ? dot(call.a + i * call.lda, w + j * padK(k), k) : 0
     }
   }
 
-  const foldTile = (call: FoldCall, tr: number, tc: number): void => {
-    const { a, lda, w, c, ldc, k, r, tileRows, tileColumns, columnTiles, states } = call
-    const state = (states >> 2) + FOLD_WORDS * (tr * columnTiles + tc)
-    const firstRow = tr * tileRows
-    const firstColumn = tc * tileColumns
-    const row = (i: number): number => ((c + (firstRow + i) * ldc) >> 2) + firstColumn
-    i32.fill(0, state, state + FOLD_WORDS)
-    for (let i = 0; i < tileRows; i++) i32.fill(0, row(i), row(i) + tileColumns)
-    for (let step = 0; step * r < k; step++) {
-      let x = 0
-      for (let i = 0; i < tileRows; i++) {
-        const operand = ((a + (firstRow + i) * lda) >> 1) + step * r
-        for (let j = 0; j < tileColumns; j += PANEL) {
-          const panel = w + (firstColumn + j) * k + step * r * PANEL
-          addRow(i8, panel, operand, row(i) + j, r)
-        }
-        for (let j = 0; j < tileColumns; j++) x ^= i32[row(i) + j]!
+  const rowsOf = (at: number, rows: number, k: number, stride: number): Int8Array => {
+    const out = new Int8Array(rows * k)
+    for (let i = 0; i < rows; i++) out.set(i8.subarray(at + i * stride, at + i * stride + k), i * k)
+    return out
+  }
+
+  /** Adds factored noise to rows: A' = A + E, W' = W + F (WRK-2). */
+  const addNoise = (rows: Int8Array, noise: NoisedCall['noise'], count: number, k: number, r: number): Int8Array => {
+    const { uniform, sparse } = noise
+    return Int8Array.from({ length: count * k }, (_, at) => {
+      const c = at % k
+      const u = ((at - c) / k) * r
+      return rows[at]! + uniform[u + sparse.plus[c]!]! - uniform[u + sparse.minus[c]!]!
+    })
+  }
+
+  const foldStates = (call: NoisedCall, noisedOperand: Int8Array, noisedWeights: Int8Array): void => {
+    const { k, r } = call.shape
+    const { h, w, rowTiles, columnTiles, states } = call.tiles
+    const shape: FoldShape = { h, w, k, r }
+    for (let tr = 0; tr < rowTiles; tr++) {
+      const rows = noisedOperand.subarray(tr * h * k, (tr + 1) * h * k)
+      for (let tc = 0; tc < columnTiles; tc++) {
+        const columns = noisedWeights.subarray(tc * w * k, (tc + 1) * w * k)
+        i32.set(foldTile(rows, columns, shape), (states >> 2) + 16 * (tr * columnTiles + tc))
       }
-      const at = state + (step % FOLD_WORDS)
-      i32[at] = ((i32[at]! << 13) | (i32[at]! >>> 19)) ^ x
     }
   }
 
@@ -62,35 +78,45 @@ function instantiateScalar(bytes: number): Kernels {
     name: 'scalar',
     buffer,
     ...scalarGlue(buffer),
-    gemm8: (call) => gemm(i8, call.w, call),
-    gemm16: (call) => gemm(i16, call.w >> 1, call),
-    fold: (call) => {
-      for (let tr = 0; tr < call.rowTiles; tr++) for (let tc = 0; tc < call.columnTiles; tc++) foldTile(call, tr, tc)
-    },
-    scatter: ({ dst, src, plus, minus, k, n, r }) => {
-      for (let panel = 0; panel < n / PANEL; panel++) {
-        const sums = (dst >> 1) + panel * r * PANEL
-        const from = src + panel * k * PANEL
-        for (let c = 0; c < k; c++) {
-          const p = sums + (i32[(plus >> 2) + c]! >> 1)
-          const q = sums + (i32[(minus >> 2) + c]! >> 1)
-          const pair = from + (c >> 1) * 2 * PANEL + (c & 1)
-          for (let j = 0; j < PANEL; j++) {
-            i16[p + j]! += i8[pair + 2 * j]!
-            i16[q + j]! -= i8[pair + 2 * j]!
-          }
-        }
+    pack: (at, source, n, k, stride = k, start = 0) => {
+      for (let j = 0; j < n; j++) {
+        i8.set(source.subarray(j * stride + start, j * stride + start + k), at + j * padK(k))
       }
     },
-    pairUp: (at, n, r) => {
-      for (let t = 0; t < ((n / PANEL) * r) / 2; t++) {
-        const from = (at >> 1) + 2 * PANEL * t
-        const rows = i16.slice(from, from + 2 * PANEL)
-        for (let j = 0; j < PANEL; j++) {
-          i16[from + 2 * j] = rows[j]!
-          i16[from + 2 * j + 1] = rows[PANEL + j]!
+    gemm: (call) => multiply(call, call.w, call.m, call.n, call.k),
+    noiseWeights: (at, source, noise, n, k, r) => {
+      const layout = noisedLayout(n, k, r)
+      const rows = addNoise(source, noise, n, k, r)
+      for (let j = 0; j < n; j++) i8.set(rows.subarray(j * k, (j + 1) * k), at + layout.packed + j * padK(k))
+      i8.set(noise.uniform, at + layout.uniform)
+      u16.set(noise.sparse.plus, (at + layout.lists) >> 1)
+      u16.set(noise.sparse.minus, ((at + layout.lists) >> 1) + k)
+    },
+    noisedRows: (at, n, k, r, first, count) =>
+      rowsOf(at + noisedLayout(n, k, r).packed + first * padK(k), count, k, padK(k)),
+    canFold: () => true,
+    noisedProduct: (call) => {
+      const { shape, a, lda, noise, w, c, ldc } = call
+      const { m, k, n, r } = shape
+      const layout = noisedLayout(n, k, r)
+      const operand = rowsOf(a, m, k, lda)
+      const weights = rowsOf(w + layout.packed, n, k, padK(k))
+      foldStates(call, addNoise(operand, noise, m, k, r), weights)
+      if (!call.denoise) return true
+      // A W = A W' - A F, and A F = (A F_L) F_R: the fold does not hand its sums on, so the first product is done again.
+      multiply(call, w + layout.packed, m, n, k)
+      const lists = (w + layout.lists) >> 1
+      const sparse = { plus: u16.subarray(lists, lists + k), minus: u16.subarray(lists + k, lists + 2 * k) }
+      const sums = timesSparse(operand, m, k, sparse, r)
+      const uniform = w + layout.uniform
+      for (let i = 0; i < m; i++) {
+        for (let j = 0; j < n; j++) {
+          let noised = 0
+          for (let t = 0; t < r; t++) noised += sums[i * r + t]! * i8[uniform + j * r + t]!
+          i32[((c + i * ldc) >> 2) + j]! -= noised
         }
       }
+      return true
     },
   }
 }

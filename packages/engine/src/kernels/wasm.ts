@@ -1,76 +1,96 @@
-import { KERNEL_BASE64 } from './binary.ts'
-import { K_STEP, type KernelFactory, type Kernels, PANEL, padK } from './types.ts'
+/** The WebAssembly kernels: compiled binaries behind the calls of `types.ts`. */
+import { type KernelBinary, RELAXED_KERNELS, RELAXED_WIDE_KERNELS, SIMD_KERNELS } from './binary.ts'
+import { PairProducts } from './pair-products.ts'
+import { QuadProducts } from './quad-products.ts'
+import type { KernelFactory, KernelMemory, KernelName, Kernels } from './types.ts'
+import type { KernelExports } from './wasm-exports.ts'
+import { wasmGlue } from './wasm-glue.ts'
+import { noisedBytes, packedBytes } from './wasm-products.ts'
 
 const PAGE_BYTES = 65_536
+/** A 32-bit memory. */
+const MAX_PAGES = 65_536
+const SHARED_FLAG = 3
 
-/** The part of the JavaScript interface that is used; the compiler's library has it only with the DOM. */
 interface WasmModule {
   readonly wasmModule: never
 }
+interface WasmMemory extends KernelMemory {
+  readonly wasmMemory: never
+}
+/** The part of the JavaScript interface that is used; the compiler's library has it only with the DOM. */
 declare const WebAssembly: {
   compile(bytes: Uint8Array): Promise<WasmModule>
-  Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer }
+  Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => WasmMemory
   Instance: new (module: WasmModule, imports: object) => { readonly exports: unknown }
 }
 
-/** What the binary exports; arguments as in `scripts/wat.ts`. */
-interface KernelExports {
-  gemm8(...args: number[]): void
-  gemm16(...args: number[]): void
-  fold(...args: number[]): void
-  scatter(...args: number[]): void
-  pairUp(...args: number[]): void
-  norm(...args: number[]): void
-  quantise(...args: number[]): number
-  scale(...args: number[]): void
-  gate(...args: number[]): void
-  attend(...args: number[]): void
+interface Variant {
+  readonly binary: KernelBinary
+  readonly family: 'pairs' | 'quads'
+  readonly vectors: 2 | 4
 }
 
-/** Compiles the SIMD kernels. Rejects where WebAssembly SIMD is missing. */
-export async function compileWasmKernels(): Promise<KernelFactory> {
-  const binary = Uint8Array.from(atob(KERNEL_BASE64), (char) => char.charCodeAt(0))
-  const module = await WebAssembly.compile(binary)
+const VARIANTS: Readonly<Record<Exclude<KernelName, 'scalar'>, Variant>> = {
+  'wasm-simd': { binary: SIMD_KERNELS, family: 'pairs', vectors: 2 },
+  'wasm-relaxed': { binary: RELAXED_KERNELS, family: 'quads', vectors: 2 },
+  'wasm-relaxed-wide': { binary: RELAXED_WIDE_KERNELS, family: 'quads', vectors: 4 },
+}
+
+export type WasmKernelName = keyof typeof VARIANTS
+
+/**
+ * Compiles one variant. Rejects where the engine lacks the instructions.
+ * @param noisedOffset what noised weights get added so that the relaxed dot product takes them: 128 where its second operand is
+ * unsigned (x86), 0 where it is signed (ARM). Which of the two is right here only a test can tell.
+ */
+export async function compileWasmKernels(name: WasmKernelName, noisedOffset: 0 | 128): Promise<KernelFactory> {
+  const { binary, family, vectors } = VARIANTS[name]
+  const bytes = Uint8Array.from(atob(binary.base64), (char) => char.charCodeAt(0))
+  const module = await WebAssembly.compile(bytes)
+  const forShared = bytes.slice()
+  forShared[binary.memoryFlagAt] = SHARED_FLAG
+  // Where threads cannot share memory the module does not compile, and nobody can ask for it.
+  const sharedModule = await WebAssembly.compile(forShared).catch(() => undefined)
+  const products = family === 'quads' ? QuadProducts : PairProducts
+  const layout = { vectors, noisedOffset }
   return {
-    name: 'wasm-simd',
+    name,
     fallbackReason: undefined,
-    instantiate: (bytes) => instantiateWasm(module, bytes),
+    packedBytes,
+    noisedBytes,
+    scratchBytes: (limits) => products.scratch(limits, layout).bytes,
+    memory: (size, shared = false) => {
+      const pages = Math.ceil(size / PAGE_BYTES)
+      if (pages > MAX_PAGES) throw new RangeError(`${size} bytes do not fit the 4 GiB of a WebAssembly memory`)
+      // A fixed size: views on the memory stay valid for good.
+      return new WebAssembly.Memory({ initial: pages, maximum: pages, shared })
+    },
+    attach: (memory, scratch, limits) => {
+      const isShared = !(memory.buffer instanceof ArrayBuffer)
+      const chosen = isShared ? sharedModule : module
+      if (chosen === undefined) throw new RangeError('no shared memory here')
+      const exports = new WebAssembly.Instance(chosen, { env: { memory } }).exports as KernelExports
+      return kernelsOf(name, new products(exports, memory.buffer, scratch, limits, layout), exports, memory)
+    },
   }
 }
 
-function instantiateWasm(module: WasmModule, bytes: number): Kernels {
-  const pages = Math.ceil(bytes / PAGE_BYTES)
-  // A fixed size: views on the memory stay valid for good.
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
-  const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelExports
-  const f32 = new Float32Array(memory.buffer)
-  /** Where a plain product leaves the fold nobody asked for. */
-  const unusedFold = 0
+function kernelsOf(
+  name: KernelName,
+  products: QuadProducts | PairProducts,
+  exports: KernelExports,
+  memory: KernelMemory,
+): Kernels {
   return {
-    name: 'wasm-simd',
+    name,
     buffer: memory.buffer,
-    gemm8: ({ a, lda, w, c, ldc, m, n, k, add }) =>
-      kernels.gemm8(a, lda, w, k * PANEL, c, ldc, m, n / PANEL, add ? 1 : 0, k / K_STEP, unusedFold),
-    gemm16: ({ a, lda, w, c, ldc, m, n, k, add }) =>
-      kernels.gemm16(a, lda, w, 2 * k * PANEL, c, ldc, m, n / PANEL, add ? 1 : 0, k / K_STEP, unusedFold),
-    fold: ({ a, lda, w, c, ldc, k, r, tileRows, tileColumns, rowTiles, columnTiles, states, scratch }) =>
-      kernels.fold(
-        ...[a, lda, w, k * PANEL, c, ldc, tileRows, rowTiles, tileColumns / PANEL, columnTiles],
-        ...[r / K_STEP, k / r, scratch, states],
-      ),
-    scatter: ({ dst, src, plus, minus, k, n, r }) =>
-      kernels.scatter(dst, src, plus, minus, k, n / PANEL, 2 * PANEL * r, PANEL * k),
-    norm: (row, gain, n, eps, out) => kernels.norm(row, gain, padK(n), n, eps, out),
-    quantise: (row, n, q) => kernels.quantise(row, padK(n), q),
-    scale: (acc, n, rowScale, columns, out) => kernels.scale(acc, n, rowScale, columns, out),
-    gate: (acc, n, rowScale, columns, out) => {
-      kernels.gate(acc, n, rowScale, columns, out)
-      for (let j = n; j % K_STEP !== 0; j++) f32[(out >> 2) + j] = 0
-    },
-    attend: ({ q, qScale, k, v, kScale, vScale, rowBytes, scaleBytes, count, headDim, invSqrt, weights, out }) => {
-      const blocks = padK(headDim) / K_STEP
-      kernels.attend(q, qScale, k, v, kScale, vScale, rowBytes, scaleBytes, count, blocks, invSqrt, weights, out)
-    },
-    pairUp: (at, n, r) => kernels.pairUp(at, ((n / PANEL) * r) / 2),
+    ...wasmGlue(exports),
+    pack: (...args) => products.pack(...args),
+    gemm: (call) => products.gemm(call),
+    noiseWeights: (...args) => products.noiseWeights(...args),
+    noisedRows: (...args) => products.noisedRows(...args),
+    canFold: (w, r) => products.canFold(w, r),
+    noisedProduct: (call) => products.noisedProduct(call),
   }
 }

@@ -9,6 +9,7 @@ import {
   type Model,
   promptMacs,
   shortenTrace,
+  TICKET_OPS,
   type Ticket,
   type TicketProofInput,
   type Trace,
@@ -16,11 +17,14 @@ import {
   type UnitTask,
   verifyTicketProof,
 } from '@nacre/protocol'
-import type { KernelFactory, KernelName } from '../kernels/types.ts'
+import type { KernelFactory, KernelMemory, KernelName } from '../kernels/types.ts'
 import { bestTicketOf } from './best-ticket.ts'
 import { commitTraceFast, type PreRoots } from './commit.ts'
 import { Forward, type TicketProduct } from './forward.ts'
-import { type DrawKeys, NoisedProducts } from './noised-product.ts'
+import { type EngineLayout, engineLayout } from './layout.ts'
+import { type DrawKeys, Lottery } from './lottery.ts'
+import { SharedControl } from './shared-control.ts'
+import { packModel } from './weights.ts'
 
 export interface RunUnitInput extends DrawKeys {
   readonly task: UnitTask
@@ -58,26 +62,57 @@ export interface UnitEngine {
   verifyTicketProof(input: Omit<TicketProofInput, 'model'>): Uint8Array
 }
 
+/** A memory that several threads' engines work on, one engine each. */
+export interface SharedEngineMemory {
+  readonly memory: KernelMemory
+  /** This engine's number among `threads`. */
+  readonly thread: number
+  readonly threads: number
+}
+
 export interface UnitEngineOptions {
   readonly model: Model
   readonly kernels: KernelFactory
   readonly hash: KeyedHash
+  /**
+   * The lottery that the memory is laid out for. With another one, or with none, the first unit that draws lays out a new memory.
+   */
+  readonly lottery?: LotteryParams | undefined
+  /** By default the engine has a memory of its own. */
+  readonly shared?: SharedEngineMemory
 }
 
-export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
-  const { model, kernels, hash } = options
-  const forward = new Forward(model, kernels)
-  let products: NoisedProducts | undefined
+/** Bytes of a memory for {@link SharedEngineMemory}. */
+export function engineMemoryBytes(
+  model: Model,
+  kernels: KernelFactory,
+  lottery: LotteryParams | undefined,
+  threads: number,
+): number {
+  return engineLayout(model.config, lottery, threads, kernels).bytes
+}
 
-  const productsFor = (params: LotteryParams): NoisedProducts => {
-    if (products === undefined || !sameLottery(products.params, params)) {
-      products = new NoisedProducts(model, params, kernels, hash)
-    }
-    return products
+/** An engine's parts on one memory. */
+interface Placed {
+  readonly forward: Forward
+  readonly lottery: Lottery | undefined
+}
+
+/** Throws RangeError where a memory of the model's size cannot be had. */
+export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
+  const { model, kernels, hash, shared } = options
+  let placed = place(options, options.lottery, shared)
+
+  const lotteryFor = (params: LotteryParams): Lottery => {
+    const { lottery } = placed
+    if (lottery !== undefined && sameLottery(lottery.params, params)) return lottery
+    placed = place(options, params, undefined)
+    return placed.lottery!
   }
 
+  /** The task has been checked. */
   const execute = (task: UnitTask, ticketProduct?: TicketProduct): Trace => {
-    checkTask(model.config, task)
+    const { forward } = placed
     const { maxNewTokens, decoding } = task
     const promptTokens = task.promptTokens.length
     const trace = emptyTrace({ promptTokens, newTokens: maxNewTokens, dims: model.config })
@@ -85,10 +120,12 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
     forward.run(trace, 0, promptTokens, ticketProduct)
     for (let newTokens = 1; ; newTokens++) {
       const position = promptTokens + newTokens - 2
-      const token = forward.nextToken(trace, decoding, position)
-      trace.tokens[position + 1] = token
+      forward.nextTokens(decoding, position, position + 1, (token) => {
+        trace.tokens[position + 1] = token
+      })
       if (newTokens === maxNewTokens) return trace
-      if (decoding.stopAtEos && token === model.config.eosToken) return shortenTrace(trace, newTokens)
+      const isLast = decoding.stopAtEos && trace.tokens[position + 1] === model.config.eosToken
+      if (isLast) return shortenTrace(trace, newTokens)
       forward.run(trace, position + 1, position + 2)
     }
   }
@@ -101,39 +138,89 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
   return {
     model,
     kernels: kernels.name,
-    generate: (task) => execute(task),
+    generate: (task) => {
+      checkTask(model.config, task)
+      return execute(task)
+    },
     runUnit: (input) => {
       const { task, modelParams, unitId } = input
-      const lottery = productsFor(modelParams)
-      lottery.begin()
-      const trace = execute(task, (...args) => lottery.product(input, ...args))
-      const result = committed(trace, lottery.preRoots)
-      const { states } = lottery
-      const { promptTokens, newTokens } = trace.shape
-      return {
-        ...result,
-        best: bestTicketOf(model, modelParams, promptTokens, unitId, result.traceRoot, states, hash),
-        tickets: states.length / 16,
-        promptMacs: promptMacs(model.config, promptTokens),
-        decodeMacs: decodeMacs(model.config, newTokens),
-      }
+      checkTask(model.config, task)
+      const lottery = lotteryFor(modelParams)
+      return lottery.unit(input.parentBeacon, () => {
+        const trace = execute(task, (call) => lottery.product(input, call))
+        const result = committed(trace, lottery.preRoots)
+        const { states } = lottery
+        const { promptTokens, newTokens } = trace.shape
+        return {
+          ...result,
+          best: bestTicketOf(model, modelParams, promptTokens, unitId, result.traceRoot, states, hash),
+          tickets: states.length / 16,
+          promptMacs: promptMacs(model.config, promptTokens),
+          decodeMacs: decodeMacs(model.config, newTokens),
+        }
+      })
     },
     replayUnit: (task, tokens) => {
       const trace = claimedTrace(model, task, tokens)
       const { promptTokens } = trace.shape
       const last = trace.tokens.length - 1
-      forward.run(trace, 0, last)
-      for (let position = promptTokens - 1; position < last; position++) {
-        checkChosenToken(trace, position, forward.nextToken(trace, task.decoding, position))
-      }
+      placed.forward.run(trace, 0, last)
+      placed.forward.nextTokens(task.decoding, promptTokens - 1, last, (token, position) =>
+        checkChosenToken(trace, position, token),
+      )
       return committed(trace)
     },
     verifyTicketProof: (input) => {
-      const cache =
-        products !== undefined && sameLottery(products.params, input.modelParams) ? products.cache : undefined
-      return verifyTicketProof({ ...input, model }, (side) => cache?.kept(side.parentBeacon, side.layer, side.op), hash)
+      const { lottery } = placed
+      if (lottery === undefined || !sameLottery(lottery.params, input.modelParams)) {
+        return verifyTicketProof({ ...input, model }, undefined, hash)
+      }
+      return lottery.withKept(input.parentBeacon, (cache) => verifyTicketProof({ ...input, model }, cache, hash))
     },
   }
+}
+
+function place(
+  { model, kernels: factory, hash }: UnitEngineOptions,
+  params: LotteryParams | undefined,
+  given: SharedEngineMemory | undefined,
+): Placed {
+  const { thread, threads } = given ?? { thread: 0, threads: 1 }
+  const layout = engineLayout(model.config, params, threads, factory)
+  const memory = given?.memory ?? factory.memory(layout.bytes)
+  if (memory.buffer.byteLength < layout.bytes) {
+    throw new RangeError(`a memory of ${memory.buffer.byteLength} bytes, the engine needs ${layout.bytes}`)
+  }
+  const { shared } = layout
+  const places = layout.threads[thread]!
+  const kernels = factory.attach(memory, places.scratch, layout.limits)
+  const control = controlOf(layout, memory)
+  control.packWeights(thread, () => packModel(model, shared, kernels))
+  return {
+    forward: new Forward(model, kernels, shared, places),
+    lottery:
+      params === undefined ? undefined : new Lottery({ model, params, kernels, hash, shared, places, control, thread }),
+  }
+}
+
+function controlOf({ shared, config, threads }: EngineLayout, { buffer }: KernelMemory): SharedControl {
+  return new SharedControl(
+    buffer,
+    shared.control,
+    shared.noised.length,
+    config.nLayers * TICKET_OPS.length,
+    threads.length,
+  )
+}
+
+/** Takes back what the thread of a shared memory has left behind when it died, so that no other waits for it. */
+export function releaseThread(
+  model: Model,
+  kernels: KernelFactory,
+  lottery: LotteryParams | undefined,
+  { memory, thread, threads }: SharedEngineMemory,
+): void {
+  controlOf(engineLayout(model.config, lottery, threads, kernels), memory).release(thread)
 }
 
 function sameLottery(a: LotteryParams, b: LotteryParams): boolean {

@@ -9,54 +9,63 @@ import {
   type TicketOp,
   type Trace,
 } from '@nacre/protocol'
-import type { KernelFactory } from '../kernels/types.ts'
-import { addGroupedRow, addScaledRow, rotate } from './glue.ts'
-import { createModelMemory, type ModelMemory, type PackedLinear } from './model-memory.ts'
+import { type Kernels, padN } from '../kernels/types.ts'
+import {
+  HEAD_ROWS,
+  isPadded,
+  type LinearPlace,
+  type PaddedDims,
+  paddedDims,
+  type SharedPlaces,
+  type ThreadPlaces,
+  ticketColumns,
+} from './layout.ts'
 
 const f = Math.fround
 
-/** int32 accumulators of a product: `stride` values a row from `start`, in the memory of the kernels or elsewhere. */
-export interface Accumulators {
-  readonly values: Int32Array
-  readonly start: number
-  readonly stride: number
-}
-
-/** An operand in kernel memory: int16 rows of k values, `stride` values apart. */
-export interface Operand {
-  readonly values: Int16Array
-  readonly start: number
-  readonly stride: number
+/** Where a ticket operation finds its operand and leaves A W: n unpadded columns, `ldc` bytes a row. */
+export interface TicketProductCall {
+  readonly trace: Trace
+  readonly layer: number
+  readonly op: TicketOp
   readonly rows: number
+  readonly a: number
+  readonly lda: number
+  readonly c: number
+  readonly ldc: number
 }
 
-/** Computes a ticket operation's product by another way than the plain one, exactly (WRK-5). */
-export type TicketProduct = (trace: Trace, layer: number, op: TicketOp, operand: Operand) => Accumulators
+/**
+ * Computes a ticket operation's product by another way than the plain one, exactly (WRK-5). False if it cannot: then the plain
+ * product is computed.
+ */
+export type TicketProduct = (call: TicketProductCall) => boolean
 
 export class Forward {
-  readonly model: Model
-  readonly #memory: ModelMemory
+  readonly #model: Model
+  readonly #kernels: Kernels
+  readonly #shared: SharedPlaces
+  readonly #at: ThreadPlaces
+  readonly #dims: PaddedDims
   readonly #int8: Int8Array
-  readonly #int16: Int16Array
   readonly #int32: Int32Array
   readonly #f32: Float32Array
   readonly #invSqrt: number
-  /** One scale for each operand row, and for each head of each row of queries. */
-  readonly #rowScale: Float32Array
-  readonly #queryScale: Float32Array
+  readonly #isPadded: boolean
+  /** Position of the first row in memory. */
+  #from = 0
 
-  constructor(model: Model, factory: KernelFactory) {
-    const { nHeads, headDim, maxSeqLen } = model.config
-    this.model = model
-    this.#memory = createModelMemory(model, factory)
-    const { buffer } = this.#memory.kernels
-    this.#int8 = new Int8Array(buffer)
-    this.#int16 = new Int16Array(buffer)
-    this.#int32 = new Int32Array(buffer)
-    this.#f32 = new Float32Array(buffer)
-    this.#invSqrt = f(1 / f(Math.sqrt(headDim)))
-    this.#rowScale = new Float32Array(maxSeqLen)
-    this.#queryScale = new Float32Array(maxSeqLen * nHeads)
+  constructor(model: Model, kernels: Kernels, shared: SharedPlaces, places: ThreadPlaces) {
+    this.#model = model
+    this.#kernels = kernels
+    this.#shared = shared
+    this.#at = places
+    this.#dims = paddedDims(model.config)
+    this.#isPadded = isPadded(model.config)
+    this.#int8 = new Int8Array(kernels.buffer)
+    this.#int32 = new Int32Array(kernels.buffer)
+    this.#f32 = new Float32Array(kernels.buffer)
+    this.#invSqrt = f(1 / f(Math.sqrt(model.config.headDim)))
   }
 
   /**
@@ -65,196 +74,201 @@ export class Forward {
    */
   run(trace: Trace, from: number, to: number, ticketProduct?: TicketProduct): void {
     const rows = to - from
+    this.#from = from
     this.#embed(trace, from, to)
-    this.#memory.layers.forEach(({ attnNorm, ffnNorm, qkv, gateUp }, layer) => {
-      this.#normOperand(trace.h[layer]!, attnNorm, from, to)
-      const fused = this.#product(trace, layer, OP_QKV, qkv, rows, ticketProduct)
-      for (let i = 0; i < rows; i++) this.#keysAndValues(trace, layer, from + i, i, this.#inMemory(fused, i, qkv.n))
-      for (let i = 0; i < rows; i++) this.#attend(trace, layer, from + i, i)
-      this.#project(trace, layer, from, to)
-      this.#normOperand(trace.x[layer]!, ffnNorm, from, to)
-      const gates = this.#product(trace, layer, OP_GATE_UP, gateUp, rows, ticketProduct)
-      for (let i = 0; i < rows; i++) this.#gate(gateUp, i, this.#inMemory(gates, i, gateUp.n))
-      this.#down(trace, layer, from, to)
-    })
+    for (let layer = 0; layer < this.#model.config.nLayers; layer++) {
+      const { attnNorm, ffnNorm, qkv, gateUp } = this.#shared.layers[layer]!
+      this.#normOperand(this.#at.h, attnNorm, rows)
+      this.#product(trace, layer, OP_QKV, qkv, rows, ticketProduct)
+      this.#heads(trace, layer, from, rows)
+      this.#attend(trace, layer, from, rows)
+      this.#project(trace, layer, from, rows)
+      this.#normOperand(this.#at.x, ffnNorm, rows)
+      this.#product(trace, layer, OP_GATE_UP, gateUp, rows, ticketProduct)
+      this.#feedForward(trace, layer, from, rows)
+    }
   }
 
-  /** The token that follows `position`, whose rows are in the trace (MOD-5). */
-  nextToken(trace: Trace, decoding: Decoding, position: number): number {
-    const { nLayers, vocabSize } = this.model.config
-    const { kernels, head, finalNorm, accumulators, wide } = this.#memory
-    const rowScale = this.#normRow(trace.h[nLayers]!, finalNorm, position, 0)
-    this.#gemm(head, 1)
-    kernels.scale(accumulators, vocabSize, rowScale, head.scale, wide)
-    const logits = storeFinite(this.#f32.subarray(wide >> 2, (wide >> 2) + vocabSize))
-    return chooseToken(logits, decoding, position)
+  /**
+   * The tokens that follow positions from .. to - 1, which the last run has computed (MOD-5); `use` gets each with its position and
+   * the logits, a view.
+   */
+  nextTokens(
+    decoding: Decoding,
+    from: number,
+    to: number,
+    use: (token: number, position: number, logits: Float32Array) => void,
+  ): void {
+    const { vocabSize } = this.#model.config
+    const { head, finalNorm } = this.#shared
+    const { accumulators, wide, scales } = this.#at
+    const ldc = 4 * padN(vocabSize)
+    for (let first = from; first < to; first += HEAD_ROWS) {
+      const rows = Math.min(HEAD_ROWS, to - first)
+      this.#normOperand(this.#at.h + 4 * (first - this.#from) * this.#dims.model, finalNorm, rows)
+      this.#gemm(head, rows)
+      for (let i = 0; i < rows; i++) {
+        const scale = this.#f32[(scales >> 2) + i]!
+        this.#kernels.scale(accumulators + i * ldc, padN(vocabSize), scale, head.scale, wide)
+        const logits = storeFinite(this.#f32.subarray(wide >> 2, (wide >> 2) + vocabSize))
+        use(chooseToken(logits, decoding, first + i), first + i, logits)
+      }
+    }
   }
 
   #embed(trace: Trace, from: number, to: number): void {
-    const { q, scale, columns } = this.model.embed
-    const h = trace.h[0]!
+    const { q, scale, columns } = this.#model.embed
+    const rows = this.#at.h >> 2
     for (let position = from; position < to; position++) {
       const token = trace.tokens[position]!
       const s = scale[token]!
-      for (let d = 0; d < columns; d++) h[position * columns + d] = f(q[token * columns + d]! * s)
+      const at = rows + (position - from) * this.#dims.model
+      for (let d = 0; d < columns; d++) this.#f32[at + d] = f(q[token * columns + d]! * s)
+    }
+    this.#copyRows(this.#at.h, trace.h[0]!, from, to - from)
+  }
+
+  /** Copies residual rows to the trace. */
+  #copyRows(at: number, target: Float32Array, from: number, rows: number): void {
+    const { dModel } = this.#model.config
+    const { model } = this.#dims
+    this.#copyParts(this.#f32, at >> 2, target, from * dModel, rows, dModel, model)
+  }
+
+  /** Copies `count` parts of `length` values, which lie `padded` apart, side by side. */
+  #copyParts<T extends Float32Array | Int8Array>(
+    source: T,
+    at: number,
+    target: T,
+    to: number,
+    count: number,
+    length: number,
+    padded: number,
+  ): void {
+    if (length === padded) target.set(source.subarray(at, at + count * length), to)
+    else {
+      for (let i = 0; i < count; i++) {
+        target.set(source.subarray(at + i * padded, at + i * padded + length), to + i * length)
+      }
     }
   }
 
-  /** Norms and quantises one residual row into operand row i; returns the scale. */
-  #normRow(rows: Float32Array, gain: number, position: number, i: number): number {
-    const { dModel, normEps } = this.model.config
-    const { kernels, residual, narrow, operand, operandStride } = this.#memory
-    this.#f32.set(rows.subarray(position * dModel, (position + 1) * dModel), residual >> 2)
-    kernels.norm(residual, gain, dModel, normEps, narrow)
-    return kernels.quantise(narrow, dModel, operand + 2 * i * operandStride)
-  }
-
-  #normOperand(rows: Float32Array, gain: number, from: number, to: number): void {
-    for (let position = from; position < to; position++) {
-      this.#rowScale[position - from] = this.#normRow(rows, gain, position, position - from)
-    }
+  /** Norms and quantises residual rows into the operand. */
+  #normOperand(row: number, gain: number, rows: number): void {
+    const { dModel, normEps } = this.#model.config
+    const { operand, scales, wide } = this.#at
+    this.#kernels.normRows({
+      ...{ rows, row, gain, n: this.#dims.model, trueN: dModel, eps: normEps, tmp: wide, q: operand },
+      ...{ lda: this.#dims.operand, scales },
+    })
   }
 
   /** Operand rows times one linear layer, into the accumulators. */
-  #gemm(linear: PackedLinear, m: number): Accumulators {
-    const { kernels, operand, operandStride, accumulators } = this.#memory
-    const { w, n, k } = linear
-    kernels.gemm8({ a: operand, lda: 2 * operandStride, w, c: accumulators, ldc: 4 * n, m, n, k, add: false })
-    return { values: this.#int32, start: accumulators >> 2, stride: n }
+  #gemm({ w, n, k }: LinearPlace, m: number): void {
+    const { operand, accumulators } = this.#at
+    const ldc = 4 * padN(n)
+    this.#kernels.gemm({ a: operand, lda: this.#dims.operand, w, c: accumulators, ldc, m, n, k })
   }
 
   #product(
     trace: Trace,
     layer: number,
     op: TicketOp,
-    linear: PackedLinear,
+    linear: LinearPlace,
     rows: number,
     ticketProduct: TicketProduct | undefined,
-  ): Accumulators {
-    if (ticketProduct === undefined) return this.#gemm(linear, rows)
-    const { operand, operandStride } = this.#memory
-    return ticketProduct(trace, layer, op, { values: this.#int16, start: operand >> 1, stride: operandStride, rows })
-  }
-
-  /** Offset of row i of a product, which is copied here if it lies in another memory. */
-  #inMemory(product: Accumulators, i: number, n: number): number {
-    const start = product.start + i * product.stride
-    if (product.values === this.#int32) return 4 * start
-    const { accumulators } = this.#memory
-    this.#int32.set(product.values.subarray(start, start + Math.min(n, product.stride)), accumulators >> 2)
-    return accumulators
-  }
-
-  /** Splits one row of the fused product into queries (kept here), keys and values (also in the trace). */
-  #keysAndValues(trace: Trace, layer: number, position: number, i: number, acc: number): void {
-    const { nHeads, nKvHeads, headDim } = this.model.config
-    const { kernels, layers, queries, headStride, kvStride, wide, attention } = this.#memory
-    const { qkv, k, v, kScale, vScale } = layers[layer]!
-    const { ropeCos, ropeSin } = this.model
-    kernels.scale(acc, (nHeads + 2 * nKvHeads) * headDim, this.#rowScale[i]!, qkv.scale, wide)
-    for (let head = 0; head < nHeads + nKvHeads; head++) {
-      rotate(this.#f32, (wide >> 2) + head * headDim, ropeCos, ropeSin, position, headDim / 2)
+  ): void {
+    const { operand, accumulators, unpadded } = this.#at
+    if (ticketProduct !== undefined) {
+      const c = this.#isPadded ? unpadded : accumulators
+      const ldc = 4 * padN(ticketColumns(this.#model.config, op))
+      const done = ticketProduct({ trace, layer, op, rows, a: operand, lda: this.#dims.operand, c, ldc })
+      if (done && this.#isPadded) this.#spread(op, rows, ldc, 4 * padN(linear.n))
+      if (done) return
     }
-    for (let head = 0; head < nHeads; head++) {
-      const index = i * nHeads + head
-      this.#queryScale[index] = this.#quantiseHead(head, queries + 2 * index * headStride)
-    }
-    for (let g = 0; g < nKvHeads; g++) {
-      const row = position * nKvHeads + g
-      const cached = position * kvStride + g * headStride
-      // The attention operand is not in use yet and serves as scratch.
-      const kq = this.#quantiseHead(nHeads + g, attention)
-      this.#storeInt8(attention, trace.k[layer]!, row * headDim, k + cached)
-      const vq = this.#quantiseHead(nHeads + nKvHeads + g, attention)
-      this.#storeInt8(attention, trace.v[layer]!, row * headDim, v + cached)
-      this.#f32[(kScale >> 2) + row] = trace.kScale[layer]![row] = kq
-      this.#f32[(vScale >> 2) + row] = trace.vScale[layer]![row] = vq
-    }
+    this.#gemm(linear, rows)
   }
 
-  /** Quantises head `index` of the wide row to int16 at offset q; returns the scale. */
-  #quantiseHead(index: number, q: number): number {
-    const { headDim } = this.model.config
-    const { kernels, wide, oneHead, headStride } = this.#memory
-    const from = wide + 4 * index * headDim
-    if (headDim === headStride) return kernels.quantise(from, headDim, q)
-    this.#f32.copyWithin(oneHead >> 2, from >> 2, (from >> 2) + headDim)
-    return kernels.quantise(oneHead, headDim, q)
-  }
-
-  /** Stores one quantised head in the trace and among the cached rows. */
-  #storeInt8(from: number, target: Int8Array, start: number, cached: number): void {
-    const { headDim } = this.model.config
-    for (let d = 0; d < headDim; d++) {
-      const value = this.#int16[(from >> 1) + d]!
-      target[start + d] = value
-      this.#int8[cached + d] = value
-    }
-  }
-
-  #attend(trace: Trace, layer: number, position: number, i: number): void {
-    const { nHeads, nKvHeads, headDim } = this.model.config
-    const memory = this.#memory
-    const { kernels, queries, headStride, kvStride, attended, attention, attentionStride, groupStride } = memory
-    const { k, v, kScale, vScale } = memory.layers[layer]!
-    const heads = nHeads / nKvHeads
-    const length = heads * headDim
-    const rows = { rowBytes: kvStride, scaleBytes: 4 * nKvHeads, count: position + 1 }
-    const common = { ...rows, headDim, invSqrt: this.#invSqrt, weights: memory.weights }
-    const o = trace.o[layer]!
-    for (let g = 0; g < nKvHeads; g++) {
-      const cached = { k: k + g * headStride, v: v + g * headStride, kScale: kScale + 4 * g, vScale: vScale + 4 * g }
-      for (let part = 0; part < heads; part++) {
-        const index = i * nHeads + g * heads + part
-        const query = { q: queries + 2 * index * headStride, qScale: this.#queryScale[index]! }
-        // Heads lie side by side, so the padding of one is overwritten by the next.
-        kernels.attend({ ...query, ...cached, ...common, out: attended + 4 * part * headDim })
+  /** From the lottery's columns to those with padding behind each head or half. */
+  #spread(op: TicketOp, rows: number, from: number, to: number): void {
+    const { nHeads, nKvHeads, headDim, ffnDim } = this.#model.config
+    const { unpadded, accumulators } = this.#at
+    const [count, length, padded] =
+      op === OP_QKV ? [nHeads + 2 * nKvHeads, headDim, this.#dims.head] : [2, ffnDim, this.#dims.ffn]
+    for (let row = 0; row < rows; row++) {
+      const target = (accumulators + row * to) >> 2
+      this.#int32.fill(0, target, target + (to >> 2))
+      for (let i = 0; i < count; i++) {
+        const source = ((unpadded + row * from) >> 2) + i * length
+        this.#int32.copyWithin(target + i * padded, source, source + length)
       }
-      for (let c = length; c < groupStride; c++) this.#f32[(attended >> 2) + c] = 0
-      const target = attention + 2 * (i * attentionStride + g * groupStride)
-      trace.oScale[layer]![position * nKvHeads + g] = kernels.quantise(attended, length, target)
-      const row = (position * nKvHeads + g) * length
-      for (let d = 0; d < length; d++) o[row + d] = this.#int16[(target >> 1) + d]!
     }
   }
 
-  #project(trace: Trace, layer: number, from: number, to: number): void {
-    const { dModel, nKvHeads } = this.model.config
-    const { kernels, layers, attention, attentionStride, groupStride, accumulators } = this.#memory
-    const groups = layers[layer]!.o
-    const { n } = groups[0]!
-    const row = nKvHeads * n
-    groups.forEach(({ w, k }, g) => {
-      const a = attention + 2 * g * groupStride
-      const c = accumulators + 4 * g * n
-      kernels.gemm8({ a, lda: 2 * attentionStride, w, c, ldc: 4 * row, m: to - from, n, k, add: false })
+  /** Splits the fused product into queries (kept here), keys and values (also in the trace). */
+  #heads(trace: Trace, layer: number, from: number, rows: number): void {
+    const { nHeads, nKvHeads, headDim } = this.#model.config
+    const { accumulators, scales, wide, queries, queryScale } = this.#at
+    const { head } = this.#dims
+    const { qkv } = this.#shared.layers[layer]!
+    const place = (base: readonly number[], bytes: number): number => base[layer]! + from * nKvHeads * bytes
+    const [k, v] = [place(this.#at.k, head), place(this.#at.v, head)]
+    const [kScale, vScale] = [place(this.#at.kScale, 4), place(this.#at.vScale, 4)]
+    this.#kernels.headRows({
+      ...{ rows, acc: accumulators, ldacc: 4 * padN(qkv.n), scales, columns: qkv.scale },
+      ...{ rope: this.#shared.rope + 8 * from * head, heads: nHeads, groups: nKvHeads, headDim: head, wide },
+      ...{ q: queries, qScale: queryScale, k, v, kScale, vScale },
     })
-    const { scale } = this.model.layers[layer]!.o
-    const h = trace.h[layer]!
-    const x = trace.x[layer]!
-    for (let position = from; position < to; position++) {
-      const acc = (accumulators >> 2) + (position - from) * row
-      const first = position * nKvHeads
-      addGroupedRow(this.#int32, acc, n, trace.oScale[layer]!, first, nKvHeads, scale, h, x, position * dModel)
-    }
+    const first = from * nKvHeads
+    const count = rows * nKvHeads
+    this.#copyParts(this.#int8, k, trace.k[layer]!, first * headDim, count, headDim, head)
+    this.#copyParts(this.#int8, v, trace.v[layer]!, first * headDim, count, headDim, head)
+    trace.kScale[layer]!.set(this.#f32.subarray(kScale >> 2, (kScale >> 2) + count), first)
+    trace.vScale[layer]!.set(this.#f32.subarray(vScale >> 2, (vScale >> 2) + count), first)
   }
 
-  /** s = f(silu(gate) * up), quantised: row i of the operand of the down projection (MOD-4). */
-  #gate(gateUp: PackedLinear, i: number, acc: number): void {
-    const { ffnDim } = this.model.config
-    const { kernels, narrow, operand, operandStride } = this.#memory
-    kernels.gate(acc, ffnDim, this.#rowScale[i]!, gateUp.scale, narrow)
-    this.#rowScale[i] = kernels.quantise(narrow, ffnDim, operand + 2 * i * operandStride)
+  #attend(trace: Trace, layer: number, from: number, rows: number): void {
+    const { nHeads, nKvHeads, headDim } = this.#model.config
+    const { queries, queryScale, k, v, kScale, vScale, weights, group, attention, attentionScale } = this.#at
+    const { head } = this.#dims
+    this.#kernels.attendRows({
+      ...{ rows, count: from + 1, q: queries, qScale: queryScale, k: k[layer]!, v: v[layer]! },
+      ...{ kScale: kScale[layer]!, vScale: vScale[layer]!, groups: nKvHeads, groupHeads: nHeads / nKvHeads },
+      ...{ headDim: head, invSqrt: this.#invSqrt, weights, tmp: group, out: attention, outScale: attentionScale },
+    })
+    const scale = attentionScale >> 2
+    trace.oScale[layer]!.set(this.#f32.subarray(scale, scale + rows * nKvHeads), from * nKvHeads)
+    const start = from * nHeads * headDim
+    this.#copyParts(this.#int8, attention, trace.o[layer]!, start, rows * nHeads, headDim, head)
   }
 
-  #down(trace: Trace, layer: number, from: number, to: number): void {
-    const { dModel } = this.model.config
-    const { values, start, stride } = this.#gemm(this.#memory.layers[layer]!.down, to - from)
-    const { scale } = this.model.layers[layer]!.down
-    for (let position = from; position < to; position++) {
-      const i = position - from
-      const acc = start + i * stride
-      addScaledRow(values, acc, this.#rowScale[i]!, scale, trace.x[layer]!, trace.h[layer + 1]!, position * dModel)
-    }
+  #project(trace: Trace, layer: number, from: number, rows: number): void {
+    const { nKvHeads } = this.#model.config
+    const { attention, attentionScale, accumulators, h, x } = this.#at
+    const { model, group } = this.#dims
+    const groups = this.#shared.layers[layer]!.o
+    groups.forEach(({ w, n, k }, g) => {
+      const c = accumulators + 4 * g * model
+      const a = attention + g * group
+      this.#kernels.gemm({ a, lda: nKvHeads * group, w, c, ldc: 4 * nKvHeads * model, m: rows, n, k })
+    })
+    const columns = groups[0]!.scale
+    const call = { rows, acc: accumulators, groups: nKvHeads, n: model, scales: attentionScale, columns }
+    this.#kernels.groupRows({ ...call, base: h, out: x })
+    this.#copyRows(x, trace.x[layer]!, from, rows)
+  }
+
+  #feedForward(trace: Trace, layer: number, from: number, rows: number): void {
+    const { accumulators, scales, wide, operand, x, h } = this.#at
+    const { model, ffn } = this.#dims
+    const { gateUp, down } = this.#shared.layers[layer]!
+    this.#kernels.gateRows({
+      ...{ rows, acc: accumulators, ldacc: 4 * padN(gateUp.n), n: ffn, scales, columns: gateUp.scale, tmp: wide },
+      ...{ q: operand, lda: this.#dims.operand },
+    })
+    this.#gemm(down, rows)
+    const call = { rows, acc: accumulators, ldacc: 4 * padN(down.n), n: model, scales, columns: down.scale }
+    this.#kernels.residualRows({ ...call, base: x, out: h })
+    this.#copyRows(h, trace.h[layer + 1]!, from, rows)
   }
 }

@@ -20,8 +20,6 @@ const BLOCKS_AT_ONCE = 1024
 export interface NoiseFactors {
   readonly uniform: Int8Array
   readonly sparse: SparseFactor
-  /** Most entries of `sparse` that meet in one of the r sums: bounds |sums| by this times the largest value. */
-  readonly maxCount: number
 }
 
 /** The whole noise of one operand (`rows` prompt rows) or of one weight matrix (`rows` output columns). */
@@ -37,10 +35,7 @@ export function noiseFactors(
   const permutation = randomBytes(label, seed, SLOT_PERMUTATION, 4 * k, batch)
   const partner = randomBytes(label, seed, SLOT_PARTNER, 4 * k, batch)
   const sparse = sparseFactorOf(permutation, partner, k, r)
-  const counts = new Uint32Array(r)
-  for (const t of sparse.plus) counts[t]!++
-  for (const t of sparse.minus) counts[t]!++
-  return { uniform: uniform(label, seed, rows * r, batch), sparse, maxCount: Math.max(...counts) }
+  return { uniform: uniform(label, seed, rows * r, batch), sparse }
 }
 
 /** `count` values of the slot-0 stream: (byte & 63) - 32. */
@@ -73,18 +68,4 @@ function blockMessages(label: string, count: number): Uint8Array {
   const text = utf8ToBytes(label)
   for (let i = 0; i < count; i++) messages.set(text, i * MESSAGE_BYTES + MESSAGE_BYTES / 2)
   return messages
-}
-
-/** W' = W + F as rows x k values in [-126, 126], one output column a row. */
-export function addFactors(weights: Int8Array, rows: number, k: number, r: number, noise: NoiseFactors): Int8Array {
-  const out = new Int8Array(rows * k)
-  const { plus, minus } = noise.sparse
-  for (let n = 0; n < rows; n++) {
-    const u = n * r
-    const at = n * k
-    for (let c = 0; c < k; c++) {
-      out[at + c] = weights[at + c]! + noise.uniform[u + plus[c]!]! - noise.uniform[u + minus[c]!]!
-    }
-  }
-  return out
 }

@@ -30,11 +30,14 @@ export interface WeightSide {
   readonly op: TicketOp
 }
 
+/** What a cache holds of W': see {@link NoisedWeights}. */
+export type KeptColumns = Pick<NoisedWeights, 'seed' | 'firstColumn' | 'columns' | 'noised'>
+
 /**
- * Where callers keep W': they return what they hold for the operation, or undefined. Nothing trusts it blindly: a value
- * with another seed is ignored.
+ * Where callers keep W': they return these columns of the operation, or more, or undefined. Nothing trusts it blindly: a value
+ * with another seed or without the columns is ignored.
  */
-export type WeightNoiseCache = (side: WeightSide) => NoisedWeights | undefined
+export type WeightNoiseCache = (side: WeightSide, firstColumn: number, columns: number) => KeptColumns | undefined
 
 /** Seed of F of a ticket operation. */
 export function weightSeedOf(side: WeightSide): Uint8Array {
@@ -69,7 +72,7 @@ export function noisedColumns(
   hash?: KeyedHash,
 ): Int8Array {
   const k = side.model.config.dModel
-  const kept = cache?.(side)
+  const kept = cache?.(side, firstColumn, columns)
   const holds =
     kept !== undefined &&
     firstColumn >= kept.firstColumn &&

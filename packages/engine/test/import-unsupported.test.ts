@@ -1,0 +1,332 @@
+/** Imports of sound models that Nacre cannot express: one typed error with every reason; and tokenizers in their own forms (MOD-7). */
+import { bpeTokenizer, encodeBpeDefinition, type Tokenizer } from '@nacre/protocol'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SPACE_MARK } from '../src/import/pieces.ts'
+import { openSourceModel, UnsupportedModelError } from '../src/index.ts'
+import { Folder, failure } from './support/import-folder.ts'
+import { type GgufTensorParts, ggufMetadata, ggufParts, ggufTensors, type Value } from './support/import-gguf.ts'
+import { type HfTensor, hfConfigJson, hfTensors, hfTokenizerJson, safetensorsFile } from './support/import-hf.ts'
+import { llama2cParts, llama2cTokenizer } from './support/import-llama2c.ts'
+import { CONFIG, PIECES, randomWeights } from './support/import-weights.ts'
+
+const weights = randomWeights()
+let folder: Folder
+beforeEach(() => {
+  folder = new Folder()
+})
+afterEach(() => folder.remove())
+
+async function reasons(path: string, maxSeqLen?: number): Promise<readonly string[]> {
+  const error = await failure(folder, path, { maxSeqLen })
+  expect(error).toBeInstanceOf(UnsupportedModelError)
+  expect([error.code, error.verdict]).toEqual(['MODEL_UNSUPPORTED', 'ignore'])
+  expect(error.message).not.toContain('\n')
+  return (error as UnsupportedModelError).reasons
+}
+
+function gguf(values: Record<string, Value | undefined>, change?: (tensors: GgufTensorParts[]) => void): string {
+  const metadata = ggufMetadata()
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) metadata.delete(key)
+    else metadata.set(key, value)
+  }
+  const tensors = ggufTensors(weights)
+  change?.(tensors)
+  return folder.write('x.gguf', Buffer.concat(ggufParts(metadata, tensors)))
+}
+
+function hf(
+  config: Record<string, unknown> = {},
+  tokenizer: object = hfTokenizerJson(),
+  extra: HfTensor[] = [],
+): string {
+  folder.write('hf/config.json', { ...hfConfigJson(), ...config })
+  folder.write('hf/tokenizer.json', tokenizer)
+  folder.write('hf/model.safetensors', safetensorsFile([...hfTensors(weights), ...extra]))
+  return folder.at('hf')
+}
+
+describe('GGUF', () => {
+  test('every reason is listed, not only the first', async () => {
+    const path = gguf(
+      {
+        'general.architecture': ['string', 'qwen2'],
+        'tokenizer.ggml.model': ['string', 'gpt2'],
+        'split.count': ['u32', 2],
+      },
+      (tensors) => {
+        tensors[2]!.type = 12
+        tensors[3]!.type = 14
+        tensors[4]!.type = 12
+        tensors[5]!.name = 'blk.0.attn_q.bias'
+        tensors[6]!.name = 'blk.1.attn_q.bias'
+      },
+    )
+    expect(await reasons(path)).toEqual([
+      'the architecture qwen2, only llama is read',
+      'a model in 2 files: merge them first',
+      '2 tensors in Q4_K, only F32, F16, BF16 and Q8_0 are read',
+      '1 tensor in Q6_K, only F32, F16, BF16 and Q8_0 are read',
+      'the tensor blk.*.attn_q.bias (2 of them)',
+      'the tokenizer gpt2, only llama (SentencePiece BPE) is read',
+    ])
+  })
+
+  test.each<[string, Record<string, Value | undefined>, string]>([
+    ['experts', { 'llama.expert_count': ['u32', 8] }, 'llama.expert_count = 8'],
+    ['rotary scaling', { 'llama.rope.scaling.type': ['string', 'yarn'] }, 'llama.rope.scaling.type = yarn'],
+    ['linear rotary scaling', { 'llama.rope.scale_linear': ['f32', 4] }, 'llama.rope.scale_linear = 4'],
+    ['an unknown property', { 'llama.new_trick': ['u32', 1] }, 'llama.new_trick = 1'],
+    ['layers of different shape', { 'llama.attention.head_count': ['u32', [4, 2]] }, 'differs between layers'],
+    ['a rotated part', { 'llama.rope.dimension_count': ['u32', 4] }, 'only 4 of 8 values of a head are rotated'],
+    [
+      'values of another width',
+      { 'llama.attention.value_length': ['u32', 16] },
+      'values of width 16 for keys of width 8',
+    ],
+    [
+      'more positions than the limit',
+      { 'llama.context_length': ['u32', 131_072] },
+      '131072 positions, the limit is 65536',
+    ],
+    ['a sliding window', { 'llama.attention.sliding_window': ['u32', 8] }, 'a sliding window of 8 positions'],
+    ['no tokenizer', { 'tokenizer.ggml.model': undefined }, 'no tokenizer in the file'],
+    ['white space removed', { 'tokenizer.ggml.remove_extra_whitespaces': ['bool', true] }, 'removes white space'],
+    ['characters normalised', { 'tokenizer.ggml.precompiled_charsmap': ['i32', [1]] }, 'normalises characters'],
+  ])('%s', async (_, values, reason) => {
+    expect(await reasons(gguf(values))).toEqual([expect.stringContaining(reason)])
+  })
+
+  test('what changes nothing is no reason', async () => {
+    const path = gguf({
+      'llama.expert_count': ['u32', 0],
+      'llama.rope.scaling.type': ['string', 'none'],
+      'llama.attention.sliding_window': ['u32', 16],
+      'llama.vocab_size': ['u32', 272],
+      'general.file_type': ['u32', 0],
+      'tokenizer.chat_template': ['string', '{{x}}'],
+      'tokenizer.ggml.add_bos_token': ['bool', true],
+    })
+    await (await openSourceModel(path)).close()
+    const windowed = gguf({ 'llama.attention.sliding_window': ['u32', 8] })
+    await (await openSourceModel(windowed, { maxSeqLen: 8 })).close()
+  })
+
+  test('other versions and orders', async () => {
+    const parts = ggufParts(ggufMetadata(), ggufTensors(weights), 1)
+    expect(await reasons(folder.write('x.gguf', Buffer.concat(parts)))).toEqual(['GGUF 1, only 2 and 3 are read'])
+    parts[1] = Buffer.of(0, 0, 0, 3)
+    expect(await reasons(folder.write('x.gguf', Buffer.concat(parts)))).toEqual(['GGUF 3 in big-endian order'])
+  })
+})
+
+describe('Hugging Face', () => {
+  test('every reason is listed, not only the first', async () => {
+    const bias = (l: number): HfTensor => ({
+      name: `model.layers.${l}.self_attn.q_proj.bias`,
+      ...{ shape: [32], type: 'F32', data: Buffer.alloc(128) },
+    })
+    const path = hf(
+      {
+        hidden_act: 'gelu',
+        attention_bias: true,
+        rope_scaling: { rope_type: 'llama3', factor: 8 },
+        quantization_config: { quant_method: 'gptq' },
+      },
+      { model: { type: 'Unigram' } },
+      [bias(0), bias(1)],
+    )
+    expect(await reasons(path)).toEqual([
+      'hidden_act = gelu',
+      'attention_bias = true',
+      'weights quantised by gptq',
+      'rotary scaling llama3',
+      'the tensor model.layers.*.self_attn.q_proj.bias (2 of them)',
+      'a tokenizer.json with the type Unigram, no byte fallback, a normaliser or pre-tokeniser other than that of SentencePiece',
+    ])
+  })
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ['another type', { model_type: 'gemma' }, 'the model type gemma'],
+    ['no type', { model_type: undefined }, 'the model type undefined'],
+    ['linear scaling', { rope_scaling: { type: 'linear', factor: 2 } }, 'rotary scaling linear'],
+    ['scaling in the newer place', { rope_parameters: { rope_type: 'yarn', rope_theta: 1 } }, 'rotary scaling yarn'],
+    ['a rotated part', { partial_rotary_factor: 0.5 }, 'partial_rotary_factor = 0.5'],
+    ['biases', { mlp_bias: true }, 'mlp_bias = true'],
+    ['a sliding window', { model_type: 'mistral', sliding_window: 8 }, 'a sliding window of 8 positions'],
+    ['more positions than the limit', { max_position_embeddings: 131_072 }, 'the limit is 65536'],
+  ])('%s', async (_, config, reason) => {
+    expect(await reasons(hf(config))).toEqual([expect.stringContaining(reason)])
+  })
+
+  test('types that are not read', async () => {
+    hf()
+    const tensors = hfTensors(weights).map((tensor) => ({
+      ...tensor,
+      type: tensor.type === 'F32' ? 'I32' : tensor.type,
+    }))
+    folder.write('hf/model.safetensors', safetensorsFile(tensors))
+    expect(await reasons(folder.at('hf'))).toEqual([`${tensors.length} tensors in I32, only F32, F16, BF16 are read`])
+  })
+
+  test('what changes nothing is no reason, and a note where something is left out', async () => {
+    const head = { name: 'lm_head.weight', shape: [272, 32], type: 'F32', data: Buffer.alloc(4 * 272 * 32) }
+    const frequencies = {
+      name: 'model.layers.0.self_attn.rotary_emb.inv_freq',
+      shape: [4],
+      type: 'F32',
+      data: Buffer.alloc(16),
+    }
+    const path = hf(
+      { model_type: 'mistral', sliding_window: 4096, rope_scaling: { type: 'default' }, eos_token_id: [1, 2] },
+      hfTokenizerJson(),
+      [head, frequencies],
+    )
+    const source = await openSourceModel(path)
+    await source.close()
+    expect(source.notes).toEqual([
+      'of eos_token_id [1,2] the first counts',
+      'lm_head.weight is not read: the head is the embedding',
+    ])
+    const windowed = hf({ model_type: 'mistral', sliding_window: 8 })
+    await (await openSourceModel(windowed, { maxSeqLen: 8 })).close()
+  })
+
+  test('a folder without tokenizer.json', async () => {
+    const path = hf()
+    const { rmSync } = await import('node:fs')
+    rmSync(folder.at('hf/tokenizer.json'))
+    expect(await reasons(path)).toEqual([
+      expect.stringMatching(/^no .*tokenizer\.json: a tokenizer of llama2\.c can be given/),
+    ])
+  })
+})
+
+describe('llama2.c', () => {
+  test('other versions, and no tokenizer', async () => {
+    const quantised = llama2cParts(weights, CONFIG, 2)
+    expect(await reasons(folder.write('x.bin', Buffer.concat(quantised)))).toEqual([
+      'llama2.c version 2, only 0 and 1 are read',
+    ])
+    const path = folder.write('x.bin', Buffer.concat(llama2cParts(weights)))
+    expect(await reasons(path)).toEqual([
+      'no tokenizer is in the file, and neither tok272.bin nor tokenizer.bin is beside it',
+    ])
+    folder.write('tokenizer.bin', llama2cTokenizer(PIECES.filter(({ text }) => !text.startsWith('<0x'))))
+    expect(await reasons(path)).toEqual(['a tokenizer without byte tokens'])
+  })
+
+  test('containers of others', async () => {
+    for (const [start, reason] of [
+      ['PK\x03\x04', "a zip archive, perhaps PyTorch's"],
+      ['\x80\x02}q', 'a Python pickle'],
+      ['ggjt', 'GGML, which came before GGUF'],
+    ] as const)
+      expect(await reasons(folder.write('x.bin', Buffer.from(start.padEnd(64), 'latin1')))).toEqual([reason])
+    const { code } = await failure(folder, folder.write('x.bin', Buffer.from('hello, this is a text and no model')))
+    expect(code).toBe('MODEL_MALFORMED')
+  })
+})
+
+describe('tokenizers', () => {
+  const opened = async (path: string): Promise<Tokenizer> => {
+    const source = await openSourceModel(path)
+    await source.close()
+    return bpeTokenizer(encodeBpeDefinition(source.tokenizer))
+  }
+  const pieceTexts = (tokenizer: Tokenizer, text: string): string[] =>
+    tokenizer.encode(text).map((token) => PIECES[token]!.text)
+
+  test('split as the scores say', async () => {
+    const tokenizer = await opened(gguf({}))
+    expect(pieceTexts(tokenizer, 'abc')).toEqual([' ', 'abc'])
+    expect(pieceTexts(tokenizer, 'ab a<s>')).toEqual([' ab', ' a', '<', '<0x73>', '>'])
+    expect(tokenizer.decode(tokenizer.encode('abc \u00e9\u20ac'))).toBe('abc \u00e9\u20ac')
+  })
+
+  test('without a space in front, where the file says so', async () => {
+    const without = await opened(gguf({ 'tokenizer.ggml.add_space_prefix': ['bool', false] }))
+    expect(pieceTexts(without, 'abc')).toEqual(['abc'])
+    const json = hfTokenizerJson() as { normalizer: { normalizers: unknown[] } }
+    json.normalizer.normalizers.shift()
+    expect(pieceTexts(await opened(hf({}, json)), 'abc')).toEqual(['abc'])
+    for (const [scheme, first] of [
+      ['first', ' '],
+      ['always', ' '],
+      ['never', 'abc'],
+    ]) {
+      const pre_tokenizer = { type: 'Metaspace', replacement: SPACE_MARK, prepend_scheme: scheme, split: false }
+      const tokenizer = await opened(hf({}, { ...hfTokenizerJson(), normalizer: null, pre_tokenizer }))
+      expect(pieceTexts(tokenizer, 'abc')[0]).toBe(first)
+    }
+  })
+
+  test('merges as pairs, too', async () => {
+    const json = hfTokenizerJson() as { model: { merges: unknown[] } }
+    json.model.merges = json.model.merges.map((merge) => String(merge).split(' '))
+    expect(pieceTexts(await opened(hf({}, json)), 'abc')).toEqual([' ', 'abc'])
+  })
+
+  test('user-defined and added tokens are special, with a note', async () => {
+    const types = PIECES.map((_, token) => (token === 271 ? 4 : token < 3 ? 3 : token < 259 ? 6 : 1))
+    const ggufSource = await openSourceModel(gguf({ 'tokenizer.ggml.token_type': ['i32', types] }))
+    await ggufSource.close()
+    const json = hfTokenizerJson() as { added_tokens: object[] }
+    json.added_tokens.push({ id: 271, content: '>', special: false })
+    const hfSource = await openSourceModel(hf({}, json))
+    await hfSource.close()
+    for (const { notes, tokenizer } of [ggufSource, hfSource]) {
+      expect(notes).toEqual([expect.stringMatching(/^1 (user-defined|added) tokens are special here/)])
+      expect(tokenizer.pieces[271]!.kind).toBe(2)
+    }
+  })
+
+  type Json = { normalizer: unknown; pre_tokenizer: unknown; model: Record<string, unknown> }
+  test.each<[string, (json: Json) => void, string]>([
+    ['byte-level BPE', (j) => Object.assign(j.model, { byte_fallback: false }), 'no byte fallback'],
+    ['words that ignore merges', (j) => Object.assign(j.model, { ignore_merges: true }), 'words that ignore merges'],
+    ['marks inside words', (j) => Object.assign(j.model, { end_of_word_suffix: '</w>' }), 'marks inside words'],
+    [
+      'a lower-case normaliser',
+      (j) => Object.assign(j, { normalizer: { type: 'Lowercase' } }),
+      'normaliser or pre-tok',
+    ],
+    [
+      'words split first',
+      (j) => Object.assign(j, { normalizer: null, pre_tokenizer: { type: 'ByteLevel' } }),
+      'normaliser or pre-tok',
+    ],
+    ['no normaliser at all', (j) => Object.assign(j, { normalizer: null }), 'normaliser or pre-tok'],
+    ['a merge that is missing', (j) => void (j.model.merges as string[]).pop(), 'without the merge'],
+    [
+      'merges of one piece apart',
+      (j) => void (j.model.merges as string[]).push((j.model.merges as string[]).splice(2, 1)[0]!),
+      'have different ranks',
+    ],
+  ])('tokenizer.json: %s', async (_, change, reason) => {
+    const json = hfTokenizerJson() as unknown as Json
+    change(json)
+    expect(await reasons(hf({}, json))).toEqual([expect.stringContaining(reason)])
+  })
+
+  test.each<[string, (json: Json) => void, string]>([
+    ['no model', (j) => Reflect.deleteProperty(j, 'model'), 'has no model'],
+    ['no merges', (j) => Reflect.deleteProperty(j.model, 'merges'), 'has no merges'],
+    ['a merge of three', (j) => Object.assign(j.model, { merges: ['a b c'] }), 'is no pair'],
+    ['no vocabulary', (j) => Object.assign(j.model, { vocab: [] }), 'no vocabulary'],
+    ['a token that is text', (j) => Object.assign(j.model.vocab as object, { a: '1' }), '"a" has the token 1'],
+    ['two pieces of one token', (j) => Object.assign(j.model.vocab as object, { a: 7 }), 'has the token'],
+    ['a gap', (j) => Object.assign(j.model.vocab as object, { zz: 999 }), 'no piece is token 272'],
+    [
+      'a token beyond all limits',
+      (j) => Object.assign(j.model.vocab as object, { zz: 2 ** 40 }),
+      'has the token 1099511627776',
+    ],
+    ['added tokens that are none', (j) => Object.assign(j, { added_tokens: [{}] }), 'an added token is none'],
+  ])('malformed tokenizer.json: %s', async (_, change, reason) => {
+    const json = hfTokenizerJson() as unknown as Json
+    change(json)
+    const error = await failure(folder, hf({}, json))
+    expect([error.code, error.message]).toEqual(['MODEL_MALFORMED', expect.stringContaining(reason)])
+  })
+})
