@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises'
 import type { KeyedHash, Model } from '@nacre/protocol'
 import { type Corpus, parseCorpus } from './corpus.ts'
-import { parseModel } from './model-file.ts'
+import { type ModelFile, parseModel, parseModelFile } from './model-file.ts'
 import { malformed } from './safetensors.ts'
 
 /** Largest model file: what one buffer can hold everywhere. */
@@ -24,6 +24,11 @@ async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> 
 /** Loads a model file. Throws MODEL_MALFORMED, or the error of the disk. */
 export async function loadModel(path: string, hash?: KeyedHash): Promise<Model> {
   return parseModel(await readBounded(path, MAX_MODEL_FILE_BYTES), hash)
+}
+
+/** Loads a model file with its tokenizer. Throws MODEL_MALFORMED, or the error of the disk. */
+export async function loadModelFile(path: string, hash?: KeyedHash): Promise<ModelFile> {
+  return parseModelFile(await readBounded(path, MAX_MODEL_FILE_BYTES), hash)
 }
 
 /** Loads a bootstrap corpus. Throws MODEL_MALFORMED, or the error of the disk. */

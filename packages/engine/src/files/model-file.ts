@@ -1,30 +1,46 @@
-/** The model file (MOD-1): a safetensors container whose tensors and metadata are exactly those of one model. */
+/** The model file (MOD-1, MOD-7): a safetensors container whose tensors and metadata are exactly those of one model. */
 import {
-  BYTE_TOKENIZER_HASH,
+  bpeTokenizer,
   buildModel,
+  byteTokenizer,
   checkModelConfig,
   type KeyedHash,
   type LayerWeights,
   type Model,
   type ModelConfig,
   type QuantMatrix,
+  type Tokenizer,
 } from '@nacre/protocol'
-import { f32Tensor, int8Tensor, malformed, parseSafetensors, type Safetensors } from './safetensors.ts'
+import { byteTensor, f32Tensor, int8Tensor, malformed, parseSafetensors, type Safetensors } from './safetensors.ts'
 
 export const MODEL_FORMAT = 'nacre-model-1'
 /** Metadata that describes the file and not the model. */
 const DESCRIPTIVE = new Set(['format', 'tokenizer', 'scheme'])
+
+/** The tensor that holds the definition of a BPE tokenizer. It is no tensor of the manifest, which has its hash. */
+export const TOKENIZER_TENSOR = 'tokenizer'
+
+export interface ModelFile {
+  readonly model: Model
+  readonly tokenizer: Tokenizer
+}
 
 /**
  * Reads and validates a model file and computes its identity.
  * @param hash a faster keyed BLAKE3, if there is one. Throws MODEL_MALFORMED and nothing else.
  */
 export function parseModel(bytes: Uint8Array, hash?: KeyedHash): Model {
+  return parseModelFile(bytes, hash).model
+}
+
+/** Like {@link parseModel}, with the tokenizer. */
+export function parseModelFile(bytes: Uint8Array, hash?: KeyedHash): ModelFile {
   const file = parseSafetensors(bytes)
-  const config = parseConfig(file.metadata)
+  const tokenizer = parseTokenizer(file)
+  const config = parseConfig(file.metadata, tokenizer)
   checkModelConfig(config)
   const { dModel, nLayers, nHeads, nKvHeads, headDim, ffnDim, vocabSize, maxSeqLen } = config
-  let used = 0
+  let used = tokenizer.kind === 'bpe' ? 1 : 0
   const vector = (name: string, ...shape: number[]): Float32Array => {
     used++
     return f32Tensor(file, name, shape)
@@ -51,10 +67,17 @@ export function parseModel(bytes: Uint8Array, hash?: KeyedHash): Model {
     ropeSin: vector('rope.sin', maxSeqLen, headDim / 2),
   }
   if (used !== file.tensors.size) malformed(`${file.tensors.size} tensors, the model has ${used}`)
-  return buildModel(config, weights, hash)
+  return { model: buildModel(config, weights, hash), tokenizer }
 }
 
-function parseConfig(metadata: Safetensors['metadata']): ModelConfig {
+function parseTokenizer(file: Safetensors): Tokenizer {
+  const kind = file.metadata.get('tokenizer') ?? malformed('the metadata has no tokenizer')
+  if (kind === 'byte') return byteTokenizer
+  if (kind !== 'bpe') malformed(`the tokenizer ${kind} is not known`)
+  return bpeTokenizer(byteTensor(file, TOKENIZER_TENSOR))
+}
+
+function parseConfig(metadata: Safetensors['metadata'], tokenizer: Tokenizer): ModelConfig {
   const read = new Set(DESCRIPTIVE)
   const text = (key: string): string => {
     read.add(key)
@@ -76,7 +99,6 @@ function parseConfig(metadata: Safetensors['metadata']): ModelConfig {
     return value === 'true'
   }
   if (text('format') !== MODEL_FORMAT) malformed(`the format is ${text('format')}, not ${MODEL_FORMAT}`)
-  if (text('tokenizer') !== 'byte') malformed(`the tokenizer ${text('tokenizer')} is not known`)
   if ((metadata.get('scheme') ?? 'int8-row63') !== 'int8-row63') malformed(`the scheme is not int8-row63`)
   const config: ModelConfig = {
     name: text('name'),
@@ -92,8 +114,11 @@ function parseConfig(metadata: Safetensors['metadata']): ModelConfig {
     normEps: decimal('normEps'),
     bosToken: integer('bosToken'),
     eosToken: integer('eosToken'),
-    tokenizerHash: BYTE_TOKENIZER_HASH,
+    tokenizerHash: tokenizer.hash,
   }
+  // Models of other tokens than text may have fewer than the byte tokenizer; a BPE tokenizer belongs to its model.
+  if (tokenizer.kind === 'bpe' && tokenizer.vocabSize > config.vocabSize)
+    malformed(`the tokenizer has ${tokenizer.vocabSize} tokens, the model ${config.vocabSize}`)
   for (const key of metadata.keys()) if (!read.has(key)) malformed(`the metadata ${key} is not known`)
   return config
 }

@@ -1,0 +1,79 @@
+/** Reading other projects' files by position: nothing is loaded that was not asked for. */
+import { type FileHandle, open } from 'node:fs/promises'
+import { malformed } from '../files/safetensors.ts'
+
+/** A file that is open for reading. */
+export class DiskFile {
+  readonly path: string
+  /** Bytes, when it was opened. */
+  readonly size: number
+  readonly #handle: FileHandle
+
+  private constructor(path: string, size: number, handle: FileHandle) {
+    this.path = path
+    this.size = size
+    this.#handle = handle
+  }
+
+  /** Throws MODEL_MALFORMED for what is no plain file, or the error of the disk. */
+  static async open(path: string): Promise<DiskFile> {
+    const handle = await open(path)
+    try {
+      const stat = await handle.stat()
+      if (!stat.isFile()) malformed(`${path} is no file`)
+      return new DiskFile(path, stat.size, handle)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+
+  /** Exactly `length` bytes from `position` on. Throws MODEL_MALFORMED if the file ends before, without allocating. */
+  async read(position: number, length: number): Promise<Uint8Array> {
+    if (position + length > this.size) malformed(`${this.path} ends at ${this.size}, before ${position + length}`)
+    const bytes = new Uint8Array(length)
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await this.#handle.read(bytes, done, length - done, position + done)
+      if (bytesRead === 0) malformed(`${this.path} was cut while it was read`)
+      done += bytesRead
+    }
+    return bytes
+  }
+
+  /** The whole file. Throws MODEL_MALFORMED if it has more than `maxBytes`. */
+  async readAll(maxBytes: number): Promise<Uint8Array> {
+    if (this.size > maxBytes) malformed(`${this.path} has ${this.size} bytes, the limit is ${maxBytes}`)
+    return this.read(0, this.size)
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+}
+
+/** Reads a small file whole. Throws MODEL_MALFORMED if it has more than `maxBytes`, or the error of the disk. */
+export async function readSmallFile(path: string, maxBytes: number): Promise<Uint8Array> {
+  const file = await DiskFile.open(path)
+  try {
+    return await file.readAll(maxBytes)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Text as JSON. Throws MODEL_MALFORMED. */
+export function parseJson(path: string, bytes: Uint8Array): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    malformed(`${path} is no JSON`)
+  }
+  return asRecord(value) ?? malformed(`${path} is no JSON object`)
+}
+
+/** A JSON object as it is, anything else as undefined. */
+export function asRecord(value: unknown): Record<string, unknown> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  return value as Record<string, unknown>
+}
