@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import {
   createKernels,
   createUnitEngine,
   inlineWorkers,
+  type KernelName,
   loadCorpus,
   loadModel,
   threadWorkers,
@@ -13,6 +15,7 @@ import {
   type Corpus,
   createContext,
   type KeyedHash,
+  type LotteryParams,
   type Model,
   type Params,
   unitCorpus,
@@ -48,12 +51,42 @@ export async function loadContext(params: Params, hash: KeyedHash): Promise<Cons
   return createContext(params, model, corpus)
 }
 
+export interface WorkerOptions {
+  readonly threads: number
+  /** Try the kernels for V8's revectorizer; see {@link setRevectorize}. */
+  readonly revectorize?: boolean
+  readonly onReady?: (kernels: KernelName) => void
+}
+
 /** Workers for the context's model: threads that load its file; the synthetic model's units are small enough to run inline. */
-export async function createWorkers(context: ConsensusContext, threads: number, hash: KeyedHash): Promise<WorkerPort> {
+export async function createWorkers(
+  context: ConsensusContext,
+  options: WorkerOptions,
+  hash: KeyedHash,
+): Promise<WorkerPort> {
   const { name } = context.bootstrap.params
+  const { threads, revectorize = false, onReady } = options
+  const lottery = context.bootstrap.params
   if (name !== SYNTHETIC) {
-    return threadWorkers({ models: [{ path: fileURLToPath(new URL(`${name}/model.safetensors`, models)) }], threads })
+    const path = fileURLToPath(new URL(`${name}/model.safetensors`, models))
+    const heard = onReady === undefined ? {} : { onReady }
+    return threadWorkers({ models: [{ path, lottery: lotteryOf(lottery) }], threads, wide: revectorize, ...heard })
   }
-  const engine = createUnitEngine({ model: context.bootstrap.model, kernels: await createKernels(), hash })
+  const kernels = await createKernels(undefined, revectorize)
+  onReady?.(kernels.name)
+  const engine = createUnitEngine({ model: context.bootstrap.model, kernels, hash, lottery })
   return inlineWorkers([engine], hash)
+}
+
+/** Only what the lottery needs: the rest of a model's parameters need not reach the threads. */
+function lotteryOf({ noiseRank, tileRows, tileColumns }: LotteryParams): LotteryParams {
+  return { noiseRank, tileRows, tileColumns }
+}
+
+/**
+ * Makes V8 join neighbouring 128-bit vectors in WebAssembly into 256-bit ones, in this whole process. Before anything is compiled:
+ * V8 keeps what it has compiled. An experiment of V8's, so kernels are used with it only if they pass their self-test.
+ */
+export function setRevectorize(): void {
+  setFlagsFromString('--experimental-wasm-revectorize')
 }

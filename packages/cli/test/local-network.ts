@@ -67,6 +67,7 @@ export interface MemberOptions {
   readonly keys?: KeyPair
   readonly random?: Random
   readonly dutyCycle?: number
+  readonly unitsInFlight?: number
   readonly log?: Logger
   /** Puts something between the miner and its engine. */
   readonly runner?: (runner: UnitRunner) => UnitRunner
@@ -124,8 +125,8 @@ export class LocalNetwork {
     })
     const shelf = new TraceShelf()
     if (role === 'miner') serveOpenings(node, runner, shelf)
-    const dutyCycle = options.dutyCycle ?? 1
-    const miner = role === 'miner' ? new Miner({ node, runner, keys, shelf, dutyCycle }) : undefined
+    const { dutyCycle = 1, unitsInFlight = 1 } = options
+    const miner = role === 'miner' ? new Miner({ node, runner, keys, shelf, dutyCycle, unitsInFlight }) : undefined
     const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4 }) : undefined
     const member: LocalMember = { name, node, keys, store, miner, verifier }
     for (const other of this.members) this.hub.connect(name, other.name)

@@ -9,6 +9,10 @@ export interface AssembledVariant {
 }
 
 const FEATURES = { simd: true, relaxed_simd: true, bulk_memory: true, threads: true }
+/** Validation takes the same features; wabt's types do not say so. */
+interface Validating {
+  validate(features: typeof FEATURES): void
+}
 const UNSHARED = 1
 const SHARED = 3
 
@@ -19,7 +23,7 @@ export async function assembleKernels(): Promise<AssembledVariant[]> {
     const module = wabt.parseWat('kernels.wat', kernelText(shape, shared), FEATURES)
     try {
       module.resolveNames()
-      module.validate(FEATURES)
+      ;(module as unknown as Validating).validate(FEATURES)
       return module.toBinary({ write_debug_names: false }).buffer
     } finally {
       module.destroy()

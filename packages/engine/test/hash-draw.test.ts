@@ -88,12 +88,9 @@ describe('random streams are the reference', () => {
   ])('factors of %i rows, k = %i, r = %i', (rows, k, r) => {
     const seed = createRandom(k).bytes(32)
     for (const use of [hash, batchOf(keyedHash)]) {
-      const { uniform, sparse, maxCount } = noiseFactors('A_tensor', seed, rows, k, r, use)
+      const { uniform, sparse } = noiseFactors('A_tensor', seed, rows, k, r, use)
       expect(uniform).toEqual(uniformFactor('A_tensor', seed, rows, r, hash))
       expect(sparse).toEqual(permutedSparseFactor('A_tensor', seed, k, r, hash))
-      const counts = new Map<number, number>()
-      for (const t of [...sparse.plus, ...sparse.minus]) counts.set(t, (counts.get(t) ?? 0) + 1)
-      expect(maxCount).toBe(Math.max(...counts.values()))
     }
   })
 })

@@ -197,7 +197,8 @@ describe('threads', () => {
 
   test('two threads: while one serves, the other waits for blocks', async () => {
     const port = threads({ threads: 2 })
-    await Promise.all([port.run(replayJob), port.run(replayJob), port.run(replayJob)])
+    await port.run(replayJob)
+    await expect.poll(() => port.stats.ready, { timeout: 20_000 }).toBe(2)
     const served = [port.run(serviceJobs[0]!), port.run(serviceJobs[0]!), port.run(serviceJobs[0]!)]
     expect(port.stats).toMatchObject({ running: 1, queuedService: 2 })
     const block = port.run(replayJob)
@@ -231,6 +232,38 @@ describe('threads', () => {
     expect((await next).traceRoot).toEqual(traceRoot)
     await expect(buggy).rejects.toThrow('TypeError: a bug')
     expect(port.stats).toMatchObject({ crashes: 1 })
+  })
+
+  test('survive a thread that runs out of heap: its job rejects, the others run', async () => {
+    const port = threads({
+      threads: 2,
+      maxHeapMiB: 48,
+      entry: new URL('./fixtures/failing-thread.ts', import.meta.url),
+    })
+    await port.run(replayJob)
+    await expect.poll(() => port.stats.ready, { timeout: 20_000 }).toBe(2)
+    const greedy = port.run({ ...runJob, unitId: bytes32(0xaa) }).catch((error: unknown) => error as WorkerError)
+    expect((await port.run(replayJob)).traceRoot).toEqual(traceRoot)
+    const error = await greedy
+    expect(error).toMatchObject({ code: 'WORKER_CRASHED', cause: { code: 'ERR_WORKER_OUT_OF_MEMORY' } })
+    expect((await port.run(runJob)).traceRoot).toEqual(traceRoot)
+    expect(port.stats).toMatchObject({ crashes: 1 })
+  })
+
+  test('share one memory: units on several parents at once are those of the reference', async () => {
+    const port = threads({ models: [{ ...source, lottery: modelParams }], threads: 2 })
+    await port.run(replayJob)
+    await expect.poll(() => port.stats.ready, { timeout: 20_000 }).toBe(2)
+    const units = Array.from({ length: 40 }, (_, i) => ({
+      ...runJob,
+      parentBeacon: bytes32(i % 5),
+      unitId: bytes32(100 + i),
+    }))
+    const outcomes = await Promise.all(units.map((job) => port.run(job)))
+    for (const [i, { parentBeacon, unitId, minerKey }] of units.entries()) {
+      const tickets = drawUnit({ modelParams, model, parentBeacon, unitId, minerKey, trace, traceRoot })
+      expect(outcomes[i]!.best).toEqual(bestTicket(tickets))
+    }
   })
 
   test('give up if no thread comes up', async () => {

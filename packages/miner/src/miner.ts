@@ -32,6 +32,8 @@ export interface MinerOptions {
   readonly shelf: TraceShelf
   /** Part of the time spent on units, in (0, 1]: several miners can share a machine. */
   readonly dutyCycle: number
+  /** Units at once: as many as the runner has threads keep all of them busy. Default 1. */
+  readonly unitsInFlight?: number
 }
 
 export interface MinerStats {
@@ -49,7 +51,7 @@ const OFFER_RETRY_MS = 250
 /** Note in the store: the last block this miner signed (BLK-3). */
 const LAST_SIGNED = 'miner/last-signed'
 
-/** Runs bootstrap units on the tip, one after the other, and turns a winning one into a block. */
+/** Runs bootstrap units on the tip, some at a time, and turns a winning one into a block. */
 export class Miner {
   readonly stats: MinerStats = { units: 0, tokens: 0, tickets: 0, blocks: 0 }
   readonly #options: MinerOptions
@@ -57,6 +59,8 @@ export class Miner {
   /** What the next block will contain, as far as it is known, and the tip that it builds on. */
   #selected: { readonly parent: TreeNode; readonly selection: BlockSelection } | undefined
   #isSelecting = false
+  /** The parent of the block that is being published: a second one on it would only compete with the first. */
+  #publishedOn: TreeNode | undefined
   #counter: number
   #loop: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
@@ -64,6 +68,9 @@ export class Miner {
   constructor(options: MinerOptions) {
     if (!(options.dutyCycle > 0 && options.dutyCycle <= 1))
       throw new NodeError('CONFIG', 'the duty cycle is a number above 0 and at most 1')
+    const { unitsInFlight = 1 } = options
+    if (!Number.isInteger(unitsInFlight) || unitsInFlight < 1)
+      throw new NodeError('CONFIG', 'units in flight are counted from 1')
     this.#options = options
     // A random start, so that a restarted miner does not run units again that it ran before (B5).
     this.#counter = options.node.random.below(2 ** 32)
@@ -83,11 +90,17 @@ export class Miner {
   }
 
   async #run(): Promise<void> {
+    const { unitsInFlight = 1 } = this.#options
+    await this.#takeUpLastSigned()
+    await Promise.all(Array.from({ length: unitsInFlight }, () => this.#mine()))
+  }
+
+  /** One unit after the other until the miner stops. */
+  async #mine(): Promise<void> {
     const { node, dutyCycle } = this.#options
     const { signal } = this.#abort
     const { network } = node.context.params
     const launchMs = network.genesisTimeMs + network.launchDelayMs
-    await this.#takeUpLastSigned()
     while (!signal.aborted) {
       const nowMs = node.clock.nowMs()
       if (nowMs < launchMs || node.isSyncing) {
@@ -140,7 +153,13 @@ export class Miner {
       won: outcome.won !== undefined,
       unitMs: node.clock.nowMs() - startMs,
     })
-    if (outcome.won !== undefined && chain.tip === parent) await this.#publish(parent, ancestry, unit, outcome)
+    if (outcome.won === undefined || chain.tip !== parent || this.#publishedOn === parent) return
+    this.#publishedOn = parent
+    try {
+      await this.#publish(parent, ancestry, unit, outcome)
+    } finally {
+      this.#publishedOn = undefined
+    }
   }
 
   /** Adds what waits now to the selection for the block after `parent`; starts afresh after a change of the tip. */

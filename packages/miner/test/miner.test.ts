@@ -68,6 +68,35 @@ describe('units (B5)', () => {
     expect(Math.abs(member.miner!.stats.units - expected)).toBeLessThanOrEqual(1)
   })
 
+  test.each([1, 2, 3])('%d units in flight', async (unitsInFlight) => {
+    let running = 0
+    let most = 0
+    const member = addMiner({
+      unitsInFlight,
+      runner: (runner) => ({
+        ...runner,
+        runUnit: async (job, signal) => {
+          units.push(bytesToHex(job.unitId))
+          most = Math.max(most, ++running)
+          try {
+            return await runner.runUnit(job, signal)
+          } finally {
+            running--
+          }
+        },
+      }),
+    })
+    await network.startMember(member)
+    await network.clock.runUntil(network.clock.nowMs() + 20 * UNIT_MS)
+    expect(most).toBe(unitsInFlight)
+    expect(Math.abs(units.length - 20 * unitsInFlight)).toBeLessThanOrEqual(unitsInFlight)
+    expect(new Set(units).size).toBe(units.length)
+  })
+
+  test.each([0, 1.5, -1, Number.NaN])('%d units in flight are refused', (unitsInFlight) => {
+    expect(() => addMiner({ unitsInFlight })).toThrow(/^CONFIG: /)
+  })
+
   test.each([0, -1, 1.1, Number.NaN])('a duty cycle of %d is refused', (dutyCycle) => {
     expect(() => addMiner({ dutyCycle })).toThrow(/^CONFIG: /)
   })
@@ -108,6 +137,20 @@ describe('signatures (BLK-3, P5)', () => {
     await network.untilHeight(3)
     expect(seen.length).toBeGreaterThanOrEqual(3)
     expect(seen).not.toContain(false)
+  })
+
+  test('of several units that win on one parent at once, one becomes a block', async () => {
+    const member = addMiner({ unitsInFlight: 4 })
+    const signed: string[] = []
+    const publish = member.node.publishBlock.bind(member.node)
+    member.node.publishBlock = (block) => {
+      signed.push(bytesToHex(block.header.parentId))
+      return publish(block)
+    }
+    await network.startMember(member)
+    await network.untilHeight(8)
+    expect(signed.length).toBeGreaterThanOrEqual(8)
+    expect(new Set(signed).size).toBe(signed.length)
   })
 
   test('a block that was signed but not published when the process died is published after the restart', async () => {

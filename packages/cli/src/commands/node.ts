@@ -18,7 +18,8 @@ const USAGE = `Runs one Nacre node.
   --rpc-host HOST     where the HTTP RPC listens (default 127.0.0.1)
   --rpc-port PORT     its port, 0 for any (default 0)
   --duty F            part of the time a miner works (default 1)
-  --threads N         worker threads (default 1)
+  --threads N         worker threads (default 1); a miner keeps as many units in flight
+  --revectorize       let V8 join WebAssembly vectors to 256 bits (an experiment of V8's; used if the self-test passes)
   --steps N           steps a verifier samples per unit (default 8)
   --single-host       all peers run on this host: no limit per address
   --identity-seed HEX 32 bytes that fix the peer id (default: a key of its own in --data). For devnets whose bootstrap
@@ -48,6 +49,7 @@ const OPTIONS = {
   'identity-seed': { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
   'single-host': { type: 'boolean', default: false },
+  revectorize: { type: 'boolean', default: false },
   lifeline: { type: 'boolean', default: false },
   env: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -105,6 +107,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     rpcPort: integerFlag('rpc-port', values['rpc-port'], 0, 65_535),
     dutyCycle: fractionFlag('duty', values.duty),
     threads: integerFlag('threads', values.threads, 1, 64),
+    revectorize: values.revectorize,
     stepsPerUnit: integerFlag('steps', values.steps, 1, 16),
     singleHost: values['single-host'],
     ...(identitySeed === undefined ? {} : { identitySeed: hexToBytes(identitySeed) }),

@@ -39,7 +39,7 @@ export async function calibrate(params: Params, activeMiners: number, cores: num
   const context = await loadContext(params, hash)
   const { model, params: modelParams, corpus } = context.bootstrap
   const kernels = await createKernels()
-  const engine = createUnitEngine({ model, kernels, hash })
+  const engine = createUnitEngine({ model, kernels, hash, lottery: modelParams })
   const unitTimes: number[] = []
   const replayTimes: number[] = []
   for (let i = 0; i < WARM_UP_UNITS + MEASURED_UNITS; i++) {

@@ -13,7 +13,7 @@ import {
 import { bytesToHex, diffParams, keyPairFromSeed, type Params, presetByName } from '@nacre/protocol'
 import { Verifier } from '@nacre/verifier'
 import { CliError } from '../errors.ts'
-import { createWorkers, loadContext } from '../network-model.ts'
+import { createWorkers, loadContext, setRevectorize } from '../network-model.ts'
 import { openDataDir } from './data-dir.ts'
 
 export interface RunNodeOptions {
@@ -27,7 +27,10 @@ export interface RunNodeOptions {
   readonly rpcHost: string
   readonly rpcPort: number
   readonly dutyCycle: number
+  /** Worker threads; a miner keeps as many units in flight. */
   readonly threads: number
+  /** Run with V8's revectorizer, see `setRevectorize`. */
+  readonly revectorize: boolean
   readonly stepsPerUnit: number
   readonly singleHost: boolean
   /** 32 bytes that fix the peer id; default: the key in the data directory. */
@@ -56,9 +59,12 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     overrides: diffParams(presetByName(options.preset), params),
   })
   const data = openDataDir(options.dataDir)
+  if (options.revectorize) setRevectorize()
   const hash = await createFastHash()
   const context = await loadContext(params, hash)
-  const workers = await createWorkers(context, options.threads, hash)
+  const { threads, revectorize } = options
+  const onReady = (kernels: string): void => log.info({ event: 'workers_ready', kernels, threads })
+  const workers = await createWorkers(context, { threads, revectorize, onReady }, hash)
   const runner = engineUnitRunner(context, workers)
   const store = createSqliteStore(data.chainPath)
   const keys = role === 'miner' ? keyPairFromSeed(data.secret('miner')) : undefined
@@ -86,8 +92,9 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   await node.start()
 
   const shelf = new TraceShelf()
+  const { dutyCycle } = options
   const miner =
-    keys === undefined ? undefined : new Miner({ node, runner: runner, keys, shelf, dutyCycle: options.dutyCycle })
+    keys === undefined ? undefined : new Miner({ node, runner, keys, shelf, dutyCycle, unitsInFlight: threads })
   if (miner !== undefined) serveOpenings(node, runner, shelf)
   const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: options.stepsPerUnit }) : undefined
   verifier?.start()

@@ -255,9 +255,7 @@ function rowPanels(vectors: number, weights: Weights): string {
       ...range(ROW_PANELS).map((p) => bump(`$w${p}`, bytes * vectors * groups)),
     ]),
   )}
-  ${lines(
-    sums.map(({ p, v, name }) => `(v128.store offset=${16 * (p * vectors + v)} ${get('$c')} ${get(name)})`),
-  )})`
+  ${lines(sums.map(({ p, v, name }) => `(v128.store offset=${16 * (p * vectors + v)} ${get('$c')} ${get(name)})`))})`
 }
 
 /** C (+)= A W for all rows and panels of one block of k. */

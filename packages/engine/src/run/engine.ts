@@ -9,7 +9,6 @@ import {
   type Model,
   promptMacs,
   shortenTrace,
-  TICKET_OPS,
   type Ticket,
   type TicketProofInput,
   type Trace,
@@ -21,9 +20,9 @@ import type { KernelFactory, KernelMemory, KernelName } from '../kernels/types.t
 import { bestTicketOf } from './best-ticket.ts'
 import { commitTraceFast, type PreRoots } from './commit.ts'
 import { Forward, type TicketProduct } from './forward.ts'
-import { type EngineLayout, engineLayout } from './layout.ts'
+import { engineLayout } from './layout.ts'
 import { type DrawKeys, Lottery } from './lottery.ts'
-import { SharedControl } from './shared-control.ts'
+import { type ControlPlace, SharedControl } from './shared-control.ts'
 import { packModel } from './weights.ts'
 
 export interface RunUnitInput extends DrawKeys {
@@ -82,14 +81,15 @@ export interface UnitEngineOptions {
   readonly shared?: SharedEngineMemory
 }
 
-/** Bytes of a memory for {@link SharedEngineMemory}. */
-export function engineMemoryBytes(
+/** A memory for {@link SharedEngineMemory}, and where its marks are. Throws RangeError if there is none of this size. */
+export function createSharedMemory(
   model: Model,
   kernels: KernelFactory,
   lottery: LotteryParams | undefined,
   threads: number,
-): number {
-  return engineLayout(model.config, lottery, threads, kernels).bytes
+): { memory: KernelMemory; control: ControlPlace } {
+  const { bytes, shared } = engineLayout(model.config, lottery, threads, kernels)
+  return { memory: kernels.memory(bytes, true), control: shared.control }
 }
 
 /** An engine's parts on one memory. */
@@ -194,33 +194,13 @@ function place(
   const { shared } = layout
   const places = layout.threads[thread]!
   const kernels = factory.attach(memory, places.scratch, layout.limits)
-  const control = controlOf(layout, memory)
+  const control = new SharedControl(memory.buffer, shared.control)
   control.packWeights(thread, () => packModel(model, shared, kernels))
   return {
     forward: new Forward(model, kernels, shared, places),
     lottery:
       params === undefined ? undefined : new Lottery({ model, params, kernels, hash, shared, places, control, thread }),
   }
-}
-
-function controlOf({ shared, config, threads }: EngineLayout, { buffer }: KernelMemory): SharedControl {
-  return new SharedControl(
-    buffer,
-    shared.control,
-    shared.noised.length,
-    config.nLayers * TICKET_OPS.length,
-    threads.length,
-  )
-}
-
-/** Takes back what the thread of a shared memory has left behind when it died, so that no other waits for it. */
-export function releaseThread(
-  model: Model,
-  kernels: KernelFactory,
-  lottery: LotteryParams | undefined,
-  { memory, thread, threads }: SharedEngineMemory,
-): void {
-  controlOf(engineLayout(model.config, lottery, threads, kernels), memory).release(thread)
 }
 
 function sameLottery(a: LotteryParams, b: LotteryParams): boolean {

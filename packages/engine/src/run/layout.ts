@@ -14,6 +14,7 @@ import {
 import { Arena } from '../kernels/arena.ts'
 import { type KernelFactory, type KernelLimits, padHead, padK, padN, padRows } from '../kernels/types.ts'
 import { operandStride } from '../kernels/wasm-products.ts'
+import { type ControlPlace, controlWords } from './shared-control.ts'
 
 /** Parents whose W' is kept: the tip, and one more for a branch or a block just replaced. */
 export const KEPT_PARENTS = 2
@@ -51,7 +52,7 @@ export interface SharedPlaces {
   /** For each kept parent and each ticket operation, in drawing order; empty without a lottery. */
   readonly noised: readonly (readonly number[])[]
   /** Words that say what is packed and who uses it, see `SharedControl`. */
-  readonly control: number
+  readonly control: ControlPlace
 }
 
 /** What one thread works on. Rows are those of one run, from its first position. */
@@ -118,10 +119,6 @@ export function paddedDims(dims: ModelDims): PaddedDims {
 /** Outputs of a ticket operation, as its rule counts them. */
 export const ticketColumns = (dims: ModelDims, op: TicketOp): number =>
   op === OP_QKV ? (dims.nHeads + 2 * dims.nKvHeads) * dims.headDim : 2 * dims.ffnDim
-
-/** Words of control: a lock, the state of the weights, then parents, slots and pins. */
-export const controlWords = (parents: number, slots: number, threads: number): number =>
-  4 + parents * (9 + slots) + threads
 
 export function engineLayout(
   config: ModelConfig,
@@ -213,12 +210,13 @@ function sharedPlaces(
   const noisedSlot = (op: TicketOp): number =>
     arena.reserve(noisedBytes(ticketColumns(config, op), dModel, lottery?.noiseRank ?? 0))
   const parents = lottery === undefined ? 0 : KEPT_PARENTS
+  const slots = nLayers * TICKET_OPS.length
   return {
     layers,
     head: linear(vocabSize, dModel),
     finalNorm: vector(dModel),
     rope: arena.reserve(8 * maxSeqLen * dims.head),
     noised: Array.from({ length: parents }, () => layers.flatMap(() => TICKET_OPS.map(noisedSlot))),
-    control: arena.reserve(4 * controlWords(parents, nLayers * TICKET_OPS.length, threads)),
+    control: { at: arena.reserve(4 * controlWords(parents, slots, threads)), parents, slots, threads },
   }
 }

@@ -4,7 +4,15 @@
  *
  * A thread that dies leaves its marks behind; {@link SharedControl.release} takes them back, whoever calls it.
  */
-import { controlWords } from './layout.ts'
+
+/** Where the words are and what they count. */
+export interface ControlPlace {
+  readonly at: number
+  /** Parents kept, and ticket operations of each. */
+  readonly parents: number
+  readonly slots: number
+  readonly threads: number
+}
 
 const LOCK = 0
 const WEIGHTS = 1
@@ -13,6 +21,9 @@ const CHANGES = 2
 const CLOCK = 3
 const FIRST_PARENT = 4
 const BEACON_WORDS = 8
+/** Words of control: lock, weights, changes and clock, then the parents with their slots, then a pin for each thread. */
+export const controlWords = (parents: number, slots: number, threads: number): number =>
+  FIRST_PARENT + parents * (1 + BEACON_WORDS + slots) + threads
 const FREE = 0
 const READY = -1
 /** A waiting thread looks again after this long, should a wake-up be lost with the thread that owed it. */
@@ -25,7 +36,7 @@ export class SharedControl {
   readonly #threads: number
   readonly #pins: number
 
-  constructor(buffer: ArrayBufferLike, at: number, parents: number, slots: number, threads: number) {
+  constructor(buffer: ArrayBufferLike, { at, parents, slots, threads }: ControlPlace) {
     this.#words = new Int32Array(buffer, at, controlWords(parents, slots, threads))
     this.#parents = parents
     this.#slots = slots

@@ -34,7 +34,8 @@ export function inlineWorkers(engines: readonly UnitEngine[], hash: KeyedHash): 
         resolve(execute(job, options))
       }),
     get stats(): WorkerStats {
-      return { queuedValidation: 0, queuedService: 0, queuedMining: 0, running: 0, refused: 0, crashes: 0, ...counts }
+      const none = { queuedValidation: 0, queuedService: 0, queuedMining: 0, running: 0, refused: 0, crashes: 0 }
+      return { ready: 1, ...none, ...counts }
     },
     stop: async () => {
       stopped = true

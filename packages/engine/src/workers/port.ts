@@ -20,6 +20,8 @@ export class WorkerError extends Error {
 
 /** Counters since the start (of the queue lengths: now). */
 export interface WorkerStats {
+  /** Threads that have loaded their models. */
+  readonly ready: number
   readonly queuedValidation: number
   readonly queuedService: number
   readonly queuedMining: number

@@ -1,11 +1,13 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { Model } from '@nacre/protocol'
 import { loadModel } from '../files/load.ts'
 import { parseModel } from '../files/model-file.ts'
 import { createFastHash } from '../hashing/fast-hash.ts'
 import { createKernels } from '../kernels/create.ts'
-import { createUnitEngine } from '../run/engine.ts'
+import type { KernelFactory } from '../kernels/types.ts'
+import { createSharedMemory, createUnitEngine, type UnitEngineOptions } from '../run/engine.ts'
 import { createJobRunner, type JobRunner, transfersOf } from './jobs.ts'
-import { type JobMessage, sendError, type ThreadData, type ThreadMessage } from './messages.ts'
+import { type JobMessage, type SharedModelMemory, sendError, type ThreadData, type ThreadMessage } from './messages.ts'
 
 /** Loads the models, says so, and runs jobs one after the other. Rejects if a model cannot be loaded. */
 export async function serve(
@@ -15,11 +17,12 @@ export async function serve(
 ): Promise<void> {
   const send = (message: ThreadMessage, transfers: ArrayBuffer[] = []): void => port.postMessage(message, transfers)
   const hash = await createFastHash()
-  const kernels = await createKernels(data.kernels)
+  const kernels = await createKernels(data.kernels, data.wide)
   const models = await Promise.all(
     data.models.map((source) => ('path' in source ? loadModel(source.path, hash) : parseModel(source.bytes, hash))),
   )
-  const engines = models.map((model) => createUnitEngine({ model, kernels, hash }))
+  const memories = data.memories ?? sharedMemories(models, data, kernels)
+  const engines = models.map((model, i) => createUnitEngine({ model, kernels, hash, ...placeOf(data, memories, i) }))
   const runner = wrap(createJobRunner(engines, hash))
   port.on('message', ({ id, job }: JobMessage) => {
     try {
@@ -29,5 +32,25 @@ export async function serve(
       send({ kind: 'error', id, error: sendError(error) })
     }
   })
-  send({ kind: 'ready' })
+  send({ kind: 'ready', kernels: kernels.name, memories })
+}
+
+/** One memory for each model, for all threads; undefined for a single thread, whose memory is its own. */
+function sharedMemories(
+  models: readonly Model[],
+  { models: sources, threads }: ThreadData,
+  kernels: KernelFactory,
+): readonly SharedModelMemory[] | undefined {
+  if (threads === 1) return undefined
+  return models.map((model, i) => createSharedMemory(model, kernels, sources[i]!.lottery, threads))
+}
+
+function placeOf(
+  { models, thread, threads }: ThreadData,
+  memories: readonly SharedModelMemory[] | undefined,
+  i: number,
+): Pick<UnitEngineOptions, 'lottery' | 'shared'> {
+  const { lottery } = models[i]!
+  const memory = memories?.[i]?.memory
+  return memory === undefined ? { lottery } : { lottery, shared: { memory, thread, threads } }
 }
