@@ -2,7 +2,7 @@ import type { Host } from './host/host.ts'
 import { llamaHost } from './host/llama-host.ts'
 import { type NativeOptions, nativeHost } from './host/native-host.ts'
 import { nodeHost } from './host/node-host.ts'
-import type { SubjectId } from './plan.ts'
+import type { SubjectId } from './section.ts'
 
 const ONEDNN: NativeOptions = { source: 'onednn.cpp', library: 'oneDNN', flags: ['-ldnnl', '-fopenmp'] }
 
@@ -12,7 +12,7 @@ export function hostOf(id: SubjectId): Host {
     case 'nacre':
       return nodeHost('nacre')
     case 'revectorize':
-      return nodeHost('nacre', ['--experimental-wasm-revectorize'])
+      return nodeHost('nacre-wide', ['--experimental-wasm-revectorize'])
     case 'scalar':
       return nodeHost('scalar')
     case 'reference':

@@ -20,9 +20,9 @@ export interface GemmJob extends Shape {
 /**
  * A product in the lottery, with W' packed beforehand:
  * - `plain`: A W, the product without a lottery
- * - `unfolded`: A'W' without folding: the base of what folding alone costs
- * - `fold`: A'W' with the fold states of all tiles
- * - `whole`: noise from its seed, A' = A + E, A'W' folded, and A W out of it
+ * - `unfolded`: A' = A + E, A'W', and A W out of it, without fold states
+ * - `fold`: the same with the fold states of all tiles
+ * - `whole`: the same, and the noise from its seed before
  * - `tile`: a verifier's check of one tile from its operand rows: noise of its rows and columns, product, fold
  */
 export type LotteryPart = 'plain' | 'unfolded' | 'fold' | 'whole' | 'tile'

@@ -14,6 +14,8 @@ export interface Machine {
   readonly v8: string
 }
 
+/** Of the kernel's interface, whatever its timer does. */
+const TICKS_PER_SECOND = 100
 const ISA_FLAGS = [
   'avx2',
   'avx_vnni',
@@ -43,6 +45,39 @@ export function describeMachine(): Machine {
 /** The load of the last minute: above a fraction of one core, something else runs. */
 export function load(): number {
   return loadavg()[0]!
+}
+
+/** Processor time so far, in seconds: of all processes with what a hypervisor took, and of this one with its children that have ended. */
+export interface ProcessorTime {
+  readonly all: number
+  readonly own: number
+}
+
+/** Undefined where the system does not tell. */
+export function processorTime(): ProcessorTime | undefined {
+  try {
+    const all = /^cpu +(.*)$/m.exec(readFileSync('/proc/stat', 'utf8'))![1]!.split(' ').map(Number)
+    const [user, nice, system, , , irq, softirq, steal] = all as [number, number, number, number, number, ...number[]]
+    // The name in brackets may hold spaces.
+    const own = readFileSync('/proc/self/stat', 'utf8').split(') ')[1]!.split(' ').map(Number)
+    const [utime, stime, cutime, cstime] = own.slice(11, 15) as [number, number, number, number]
+    return {
+      all: (user + nice + system + irq! + softirq! + steal!) / TICKS_PER_SECOND,
+      own: (utime + stime + cutime + cstime) / TICKS_PER_SECOND,
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** Cores that something else kept busy between two moments, `seconds` apart. */
+export function othersBusy(
+  from: ProcessorTime | undefined,
+  to: ProcessorTime | undefined,
+  seconds: number,
+): number | undefined {
+  if (from === undefined || to === undefined) return undefined
+  return Math.max(0, (to.all - from.all - (to.own - from.own)) / seconds)
 }
 
 /** Family and model tell generations apart where a virtual machine hides the name. */

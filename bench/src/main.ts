@@ -8,13 +8,14 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { judge } from './goals.ts'
 import { hostOf } from './hosts.ts'
-import { describeMachine, load } from './machine.ts'
-import { plan, SUBJECTS, type SubjectId } from './plan.ts'
+import { describeMachine, load, othersBusy, processorTime } from './machine.ts'
+import { plan } from './plan.ts'
 import { charts } from './report/charts.ts'
 import { markdown } from './report/markdown.ts'
 import { summary } from './report/summary.ts'
 import type { Result, SectionResult } from './result.ts'
 import { Hosts, runSection } from './rounds.ts'
+import { SUBJECTS, type SubjectId } from './section.ts'
 
 const HELP = `npm run bench -- [options]
 
@@ -52,6 +53,7 @@ if (sections.length === 0) {
 const started = performance.now()
 const date = new Date().toISOString()
 const before = load()
+const timeBefore = processorTime()
 const hosts = new Hosts(hostOf)
 const results: SectionResult[] = []
 const disagreements: string[] = []
@@ -75,14 +77,16 @@ try {
 }
 if (process.stderr.isTTY) note('')
 
+const seconds = (performance.now() - started) / 1000
+const others = othersBusy(timeBefore, processorTime(), seconds)
 const label = (id: SubjectId): string => SUBJECTS[id]
 const result: Result = {
   format: 'nacre-bench/1',
   date,
   quick,
-  seconds: (performance.now() - started) / 1000,
+  seconds,
   machine: describeMachine(),
-  load: { before, after: load() },
+  load: { before, after: load(), ...(others === undefined ? {} : { others }) },
   subjects: [...hosts.versions].map(([id, version]) => ({ id, label: label(id), version })),
   absent: [...hosts.absent].map(([id, reason]) => ({ id, label: label(id), reason })),
   disagreements,

@@ -1,6 +1,6 @@
 /** The document a run leaves: plain data, written as JSON, and all that the report is made of. */
 import type { Machine } from './machine.ts'
-import type { SectionSpec, SubjectId } from './plan.ts'
+import type { SectionSpec, SubjectId } from './section.ts'
 import type { Spread } from './stats.ts'
 
 export interface RowResult {
@@ -47,8 +47,8 @@ export interface Result {
   readonly quick: boolean
   readonly seconds: number
   readonly machine: Machine
-  /** Of the last minute, in processes. */
-  readonly load: { readonly before: number; readonly after: number }
+  /** Of the last minute, in processes, and the cores that other processes kept busy during the run, where the system tells. */
+  readonly load: { readonly before: number; readonly after: number; readonly others?: number }
   readonly subjects: readonly { readonly id: SubjectId; readonly label: string; readonly version: string }[]
   /** Subjects that do not run here, with the reason. */
   readonly absent: readonly { readonly id: SubjectId; readonly label: string; readonly reason: string }[]

@@ -1,8 +1,8 @@
 /** Runs the rows of a section in turns. */
 import { type Host, messageOf } from './host/host.ts'
 import type { Measured } from './jobs.ts'
-import type { RowSpec, SectionSpec, SubjectId } from './plan.ts'
 import type { RatioResult, RowResult, SectionResult } from './result.ts'
+import type { RowSpec, SectionSpec, SubjectId } from './section.ts'
 import { ratios, spreadOf } from './stats.ts'
 
 /** Starts subjects when they are first needed and remembers why one does not start. */
@@ -33,7 +33,7 @@ export class Hosts {
       this.versions.set(id, await host.start())
       return host
     } catch (error) {
-      host.stop()
+      await host.stop()
       this.absent.set(id, messageOf(error))
       return messageOf(error)
     }
@@ -43,7 +43,7 @@ export class Hosts {
   async stop(): Promise<void> {
     for (const started of this.#hosts.values()) {
       const host = await started
-      if (typeof host !== 'string') host.stop()
+      if (typeof host !== 'string') await host.stop()
     }
     this.#hosts.clear()
   }
@@ -90,10 +90,14 @@ export async function runSection(
       group: section.group,
       title: section.title,
       rows: results,
-      ratios: section.ratios.map(({ id, label, of, over }): RatioResult => {
+      ratios: section.ratios.map(({ id, label, of, minus, over }): RatioResult => {
         const samples = (name: string): (number | undefined)[] =>
           results.find((row) => row.id === name)?.samples.map((value) => value ?? undefined) ?? []
-        return { id, label, ratio: spreadOf(ratios(samples(of), samples(over))) }
+        return {
+          id,
+          label,
+          ratio: spreadOf(ratios(samples(of), samples(over), minus === undefined ? undefined : samples(minus))),
+        }
       }),
     },
     disagreements: disagreements(section, rows),
@@ -137,8 +141,8 @@ function disagreements(section: SectionSpec, rows: readonly Row[]): string[] {
   const groups = new Map<string, Row[]>()
   for (const row of rows) {
     const { job } = row.spec
-    if (job.kind !== 'gemm' || row.checksum === undefined) continue
-    const values = job.types === 'u8s8' ? 'unsigned' : 'signed'
+    if (row.checksum === undefined) continue
+    const values = job.kind === 'gemm' && job.types === 'u8s8' ? 'unsigned' : 'signed'
     groups.set(values, [...(groups.get(values) ?? []), row])
   }
   return [...groups.values()].flatMap((group) => {

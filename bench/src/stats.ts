@@ -30,11 +30,14 @@ export type Samples = readonly (number | undefined)[]
 
 /**
  * Ratios of two rows round by round: what disturbs the machine for longer than a round hits both sides and drops out. Rounds that
- * lack a side are left out.
+ * lack a side are left out. With `minus`, the numerator is a difference.
  */
-export function ratios(numerator: Samples, denominator: Samples): number[] {
+export function ratios(numerator: Samples, denominator: Samples, minus?: Samples): number[] {
   return numerator.flatMap((value, round) => {
     const other = denominator[round]
-    return value === undefined || other === undefined || other === 0 ? [] : [value / other]
+    const less = minus === undefined ? 0 : minus[round]
+    return value === undefined || less === undefined || other === undefined || other === 0
+      ? []
+      : [(value - less) / other]
   })
 }

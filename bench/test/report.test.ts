@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { differences, judge } from '../src/goals.ts'
-import { plan, SUBJECTS } from '../src/plan.ts'
+import { describeMachine, othersBusy } from '../src/machine.ts'
+import { plan } from '../src/plan.ts'
 import { bars } from '../src/report/bars.ts'
 import { charts } from '../src/report/charts.ts'
 import { figure, withQuartiles } from '../src/report/format.ts'
 import { markdown } from '../src/report/markdown.ts'
 import { summary } from '../src/report/summary.ts'
 import type { Result, SectionResult } from '../src/result.ts'
+import { SUBJECTS } from '../src/section.ts'
 import { ratios, spreadOf } from '../src/stats.ts'
 
 /** A run of the whole plan with made-up times: row i of a section takes i + 1 ms, one row in seven is skipped. */
@@ -27,8 +29,12 @@ function synthetic(): Result {
     const samples = (id: string): readonly number[] => rows.find((row) => row.id === id)?.samples ?? []
     return {
       ...{ id: section.id, topic: section.topic, group: section.group, title: section.title, rows },
-      ratios: section.ratios.map(({ id, label, of, over }) => ({
-        ...{ id, label, ratio: spreadOf(ratios(samples(of), samples(over))) },
+      ratios: section.ratios.map(({ id, label, of, minus, over }) => ({
+        ...{
+          id,
+          label,
+          ratio: spreadOf(ratios(samples(of), samples(over), minus === undefined ? undefined : samples(minus))),
+        },
       })),
     }
   })
@@ -47,7 +53,7 @@ function synthetic(): Result {
       node: 'v24',
       v8: '13',
     },
-    load: { before: 0.1, after: 2 },
+    load: { before: 0.1, after: 2, others: 0.02 },
     subjects: [{ id: 'nacre', label: SUBJECTS.nacre, version: 'test kernels' }],
     absent: [{ id: 'onednn', label: SUBJECTS.onednn, reason: 'no compiler' }],
     disagreements: [],
@@ -66,7 +72,8 @@ describe('the plan', () => {
     expect(new Set(all.map(({ id }) => id)).size).toBe(all.length)
     for (const { rows, ratios } of sections) {
       const ids = new Set(rows.map(({ id }) => id))
-      for (const { of, over } of ratios) expect([ids.has(of), ids.has(over), of, over]).toEqual([true, true, of, over])
+      for (const { of, minus = of, over } of ratios)
+        for (const id of [of, minus, over]) expect([ids.has(id), id]).toEqual([true, id])
     }
   })
 
@@ -80,6 +87,21 @@ describe('the plan', () => {
       })),
     )
     expect(whole.filter(({ met }) => met === undefined)).toEqual([])
+  })
+})
+
+describe('the machine', () => {
+  test('is not quiet when others work', () => {
+    expect(othersBusy({ all: 100, own: 10 }, { all: 115, own: 20 }, 10)).toBe(0.5)
+    expect(othersBusy({ all: 100, own: 10 }, { all: 109, own: 20 }, 10)).toBe(0)
+    expect(othersBusy(undefined, { all: 1, own: 1 }, 1)).toBeUndefined()
+  })
+
+  test('is described', () => {
+    const { cores, arch, node, cpu } = describeMachine()
+    expect(cores).toBeGreaterThan(0)
+    expect([arch, node]).toEqual([process.arch, process.version])
+    expect(cpu).not.toBe('')
   })
 })
 
@@ -101,7 +123,7 @@ describe('goals', () => {
     const { machine, load } = synthetic()
     expect(differences({ machine, load, quick: false })).toEqual([])
     const other = { ...machine, arch: 'arm64', cores: 8, isa: [] }
-    expect(differences({ machine: other, load: { before: 3, after: 3 }, quick: true })).toHaveLength(5)
+    expect(differences({ machine: other, load: { before: 0, after: 3, others: 0.8 }, quick: true })).toHaveLength(5)
   })
 })
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Answer, Host } from '../src/host/host.ts'
 import type { Job, Measured } from '../src/jobs.ts'
-import type { RowSpec, SectionSpec, SubjectId } from '../src/plan.ts'
 import { Hosts, runSection } from '../src/rounds.ts'
+import type { RowSpec, SectionSpec, SubjectId } from '../src/section.ts'
 
 const product: Job = { kind: 'gemm', types: 's8s8', m: 1, k: 1, n: 1, threads: 1 }
 
@@ -45,7 +45,7 @@ function fakes(answers: Partial<Record<SubjectId, (call: number) => Answer | Mea
         const answer = answers[id]!(calls++)
         return 'ms' in answer ? { measured: answer } : answer
       },
-      stop: () => undefined,
+      stop: async () => undefined,
     }
   }
   return { hosts: new Hosts(make), log }

@@ -19,6 +19,10 @@ describe('order statistics', () => {
     expect(ratios([10, 20, 10], [5, 10, 5])).toEqual([2, 2, 2])
   })
 
+  test('a difference can be over a third', () => {
+    expect(ratios([12, 24, 7], [10, 20, 10], [11, 22, undefined])).toEqual([0.1, 0.1])
+  })
+
   test('rounds that lack a side are left out', () => {
     expect(ratios([10, undefined, 30], [5, 5, undefined])).toEqual([2])
     expect(ratios([1], [])).toEqual([])

@@ -10,6 +10,18 @@ import { checksum, OPERAND_SEED, operand, unsignedOperand, WEIGHT_SEED } from '.
 import { encodeFields, matMulIntegerModel, ONNX_UINT8 } from '../src/subjects/onnx-model.ts'
 
 const product: Job = { kind: 'gemm', types: 's8s8', m: 5, k: 24, n: 40, threads: 1 }
+function checksumOfProduct(): number {
+  const a = operand(5 * 24, OPERAND_SEED)
+  const w = operand(40 * 24, WEIGHT_SEED)
+  const expected = Int32Array.from({ length: 5 * 40 }, (_, at) => {
+    const [i, j] = [Math.floor(at / 40), at % 40]
+    let sum = 0
+    for (let c = 0; c < 24; c++) sum += a[i * 24 + c]! * w[j * 24 + c]!
+    return sum
+  })
+  return checksum(expected, 5, 40)
+}
+
 const works: readonly UnitWork[] = [
   ...(['unit', 'unit-new-parent', 'trace-only', 'tokens-only', 'replay', 'commit-trace'] as const),
   ...(['prove-ticket', 'verify-ticket', 'verify-ticket-cached', 'open-steps', 'check-steps'] as const),
@@ -41,18 +53,9 @@ describe('the engine as a subject', () => {
       await Promise.all([reference.start(), scalar.start()])
       const answers = await Promise.all([host, scalar, reference].map((each) => each.measure(product, 0)))
       const sums = answers.map((answer) => ('measured' in answer ? answer.measured.checksum : answer))
-      const a = operand(5 * 24, OPERAND_SEED)
-      const w = operand(40 * 24, WEIGHT_SEED)
-      const expected = Int32Array.from({ length: 5 * 40 }, (_, at) => {
-        const [i, j] = [Math.floor(at / 40), at % 40]
-        let sum = 0
-        for (let c = 0; c < 24; c++) sum += a[i * 24 + c]! * w[j * 24 + c]!
-        return sum
-      })
-      expect(sums).toEqual([1, 2, 3].map(() => checksum(expected, 5, 40)))
+      expect(sums).toEqual([1, 2, 3].map(() => checksumOfProduct()))
     } finally {
-      reference.stop()
-      scalar.stop()
+      await Promise.all([reference.stop(), scalar.stop()])
     }
   })
 
@@ -62,6 +65,14 @@ describe('the engine as a subject', () => {
 
   test.each(parts)('does the part %s of a lottery', async (part) => {
     expect(await milliseconds({ kind: 'lottery', part, m: 64, k: 128, n: 128, r: 64 })).toBeGreaterThan(0)
+  })
+
+  test('does the same on two threads', async () => {
+    const [one, two] = [await host.measure(product, 0), await host.measure({ ...product, threads: 2 }, 0)]
+    if (!('measured' in two)) throw new Error(JSON.stringify(two))
+    expect(two.measured.checksum).toBe(checksumOfProduct())
+    expect(one).toHaveProperty('measured')
+    expect(await milliseconds({ kind: 'tokens', model: 'devnet', phase: 'prompt', threads: 2 })).toBeGreaterThan(0)
   })
 
   test('generates tokens and hashes', async () => {
@@ -85,7 +96,7 @@ describe('processes', () => {
   test('that end are failures, not a wait', async () => {
     const host = hostOf('reference')
     await host.start()
-    host.stop()
+    await host.stop()
     expect(await host.measure(product, 0)).toHaveProperty('failed')
   })
 

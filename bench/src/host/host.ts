@@ -1,4 +1,5 @@
 /** How the benchmark talks to a subject: a process of its own for each, so that flags and loaded code never mix. */
+import type { ChildProcess } from 'node:child_process'
 import type { Job, Measured } from '../jobs.ts'
 
 export type Answer =
@@ -12,7 +13,8 @@ export interface Host {
   start(): Promise<string>
   /** One measurement. Never rejects. */
   measure(job: Job, budgetMs: number): Promise<Answer>
-  stop(): void
+  /** Resolves when the process is gone: its processor time counts only then. */
+  stop(): Promise<void>
 }
 
 /** Longest wait for one answer: preparing a large model included. */
@@ -23,6 +25,13 @@ const MISLEADING = ['OPENBLAS_CORETYPE', 'OPENBLAS_L2_SIZE', 'OPENBLAS_NUM_THREA
 
 export function subjectEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !MISLEADING.includes(name)))
+}
+
+/** Ends a child and waits for it. */
+export async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  if (child.kill('SIGKILL')) await gone
 }
 
 export function messageOf(error: unknown): string {

@@ -46,7 +46,7 @@ export function llamaHost(level: '-O3' | '-Ofast'): Host {
         return { failed: messageOf(error) }
       }
     },
-    stop: () => {
+    stop: async () => {
       if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
     },
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { ANSWER_LIMIT_MS, type Answer, type Host, messageOf, subjectEnvironment } from './host.ts'
+import { ANSWER_LIMIT_MS, type Answer, end, type Host, messageOf, subjectEnvironment } from './host.ts'
 
 const SOURCES = fileURLToPath(new URL('../../native/', import.meta.url))
 const run = promisify(execFile)
@@ -65,8 +65,8 @@ export function nativeHost({ source, library, flags, env }: NativeOptions): Host
       const { types, m, k, n, threads } = job
       return parseAnswer(await ask(`gemm ${types} ${m} ${k} ${n} ${threads} ${budgetMs}`))
     },
-    stop: () => {
-      child?.kill()
+    stop: async () => {
+      await end(child)
       if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
     },
   }

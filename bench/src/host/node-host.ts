@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Job } from '../jobs.ts'
-import { ANSWER_LIMIT_MS, type Answer, type Host, messageOf, subjectEnvironment } from './host.ts'
+import { ANSWER_LIMIT_MS, type Answer, end, type Host, messageOf, subjectEnvironment } from './host.ts'
 
 const CHILD = new URL('./child.ts', import.meta.url)
 
@@ -60,8 +60,6 @@ export function nodeHost(module: string, flags: readonly string[] = []): Host {
       const message = await next(() => child!.send({ job, budgetMs } satisfies ChildRequest))
       return 'version' in message ? { failed: 'an answer out of order' } : message
     },
-    stop: () => {
-      child?.kill()
-    },
+    stop: () => end(child),
   }
 }

@@ -1,5 +1,6 @@
-import { DEVNET_DECODE, DEVNET_GATE_UP, type SubjectId } from '../plan.ts'
+import { DEVNET_DECODE, DEVNET_GATE_UP } from '../product-sections.ts'
 import type { Result, RowResult, SectionResult } from '../result.ts'
+import type { SubjectId } from '../section.ts'
 import { type Bar, type BarGroup, bars } from './bars.ts'
 
 /** Charts of a run by file name; one without data is left out. */

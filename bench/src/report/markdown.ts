@@ -87,6 +87,7 @@ function machine({ machine: m, load, subjects, absent, disagreements }: Result):
     ['system', m.os],
     ['Node', `${m.node}, V8 ${m.v8}`],
     ['load before and after', `${load.before.toFixed(2)}, ${load.after.toFixed(2)}`],
+    ...(load.others === undefined ? [] : [['cores busy with other processes', load.others.toFixed(2)]]),
     ...subjects.map(({ label, version }) => [label, version]),
     ...absent.map(({ label, reason }) => [label, `skipped: ${reason}`]),
   ]

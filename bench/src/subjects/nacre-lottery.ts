@@ -1,113 +1,103 @@
 /** The engine's products in the lottery, on shapes far larger than the devnet's. */
+import { type KeyedHash, OPERAND_NOISE_LABEL, WEIGHT_NOISE_LABEL } from '@nacre/protocol'
+import { Arena } from '../../../packages/engine/src/kernels/arena.ts'
 import {
-  emptyTrace,
-  foldTile,
-  type KeyedHash,
-  noisedOperandRows,
-  noisedWeightColumns,
-  OP_GATE_UP,
-  operandNoise,
-  preRootOf,
-  type QuantMatrix,
-  syntheticModel,
-  type Trace,
-  weightNoise,
-} from '@nacre/protocol'
-import { packPanels, panelBytes } from '../../../packages/engine/src/kernels/pack.ts'
-import type { KernelFactory } from '../../../packages/engine/src/kernels/types.ts'
-import { NoisedProducts } from '../../../packages/engine/src/run/noised-product.ts'
+  type FactoredNoise,
+  type KernelFactory,
+  type NoisedCall,
+  padN,
+  padRows,
+} from '../../../packages/engine/src/kernels/types.ts'
+import { operandStride } from '../../../packages/engine/src/kernels/wasm-products.ts'
+import { noiseFactors } from '../../../packages/engine/src/run/noise.ts'
 import { jobKey, type LotteryJob, type LotteryPart, type Measured } from '../jobs.ts'
-import { NOISED_MAX, OPERAND_SEED, operand, WEIGHT_SEED } from '../operands.ts'
-import { elapsed, timeRuns } from '../timing.ts'
+import { checksum, OPERAND_SEED, operand, WEIGHT_SEED } from '../operands.ts'
+import { timeRuns } from '../timing.ts'
 
 /** The largest tile that the rules allow, square. */
 const TILE = 64
 
-/** One piece of work; `besides` is what it does that does not belong to it. */
-interface Work {
-  run(): void
-  besides?(): void
+/** A product in a memory of its own. */
+interface Placed {
+  readonly call: NoisedCall
+  plain(): void
+  /** A W by way of noise; which one is in `call`. */
+  noised(call: NoisedCall): void
+  /** Packs W' of the weights' first columns with other noise. */
+  noiseWeights(noise: FactoredNoise): void
+  checksum(): number
 }
 
 export function nacreLottery(factory: KernelFactory, hash: KeyedHash): (job: LotteryJob, budgetMs: number) => Measured {
-  const works = new Map<string, Work>()
-  const prepare: Record<LotteryPart, (job: LotteryJob) => Work> = {
-    plain: (job) => product(factory, job),
-    unfolded: (job) => product(factory, job),
-    fold: (job) => product(factory, job),
-    whole: (job) => whole(factory, hash, job),
-    tile: (job) => tile(hash, job),
-  }
-  return (job, budgetMs) => {
-    const key = jobKey(job)
-    const work = works.get(key) ?? prepare[job.part](job)
-    works.set(key, work)
-    const measured = timeRuns(() => work.run(), budgetMs)
-    return work.besides === undefined ? measured : { ...measured, ms: measured.ms - elapsed(() => work.besides!()) }
-  }
-}
+  const placed = new Map<string, Placed>()
+  const operandNoise = (seed: Uint8Array, m: number, k: number, r: number): FactoredNoise =>
+    noiseFactors(OPERAND_NOISE_LABEL, seed, m, k, r, hash)
+  const weightNoise = (seed: Uint8Array, n: number, k: number, r: number): FactoredNoise =>
+    noiseFactors(WEIGHT_NOISE_LABEL, seed, n, k, r, hash)
 
-/** A product of the kernels, plain or folded; the plain lottery-free one has quantised operands, the others noised ones. */
-function product(factory: KernelFactory, { m, k, n, r, part }: LotteryJob): Work {
-  const max = part === 'plain' ? undefined : NOISED_MAX
-  const a = 64
-  const w = align(a + 2 * m * k)
-  const c = align(w + panelBytes(n, k))
-  const states = align(c + 4 * m * n)
-  const scratch = align(states + 64 * Math.ceil(m / TILE) * Math.ceil(n / TILE))
-  const kernels = factory.instantiate(scratch + (16 * k) / r)
-  new Int16Array(kernels.buffer, a, m * k).set(operand(m * k, OPERAND_SEED, max))
-  packPanels(new Int8Array(kernels.buffer, w), operand(n * k, WEIGHT_SEED, max), n, k)
-  const call = { a, lda: 2 * k, w, c, ldc: 4 * n, k }
-  if (part !== 'fold') return { run: () => kernels.gemm8({ ...call, m, n, add: false }) }
-  const tiles = { tileRows: TILE, tileColumns: TILE, rowTiles: m / TILE, columnTiles: n / TILE }
-  return { run: () => kernels.fold({ ...call, r, ...tiles, states, scratch }) }
-}
-
-/** A ticket operation of a model of one layer with the shape that is asked for. */
-function whole(factory: KernelFactory, hash: KeyedHash, { m, k, n, r }: LotteryJob): Work {
-  const dims = {
-    dModel: k,
-    nLayers: 1,
-    nHeads: 1,
-    nKvHeads: 1,
-    headDim: 64,
-    ffnDim: n / 2,
-    vocabSize: 260,
-    maxSeqLen: m,
+  const placeOf = (job: LotteryJob): Placed => {
+    const { k, r } = job
+    const [m, n] = job.part === 'tile' ? [TILE, TILE] : [job.m, job.n]
+    const key = jobKey({ ...job, m, n, part: job.part === 'tile' ? 'tile' : 'whole' })
+    const known = placed.get(key)
+    if (known !== undefined) return known
+    const made = place(factory, { m, k, n, r }, operandNoise(bytes32(1), m, k, r), weightNoise(bytes32(2), n, k, r))
+    placed.set(key, made)
+    return made
   }
-  const model = syntheticModel({ name: 'bench', dims, seed: 'bench', tiedHead: true })
-  const params = { noiseRank: r, tileRows: TILE, tileColumns: TILE }
-  const products = new NoisedProducts(model, params, factory, hash)
-  const trace: Trace = emptyTrace({ promptTokens: m, newTokens: 1, dims: model.config })
-  const values = Int16Array.from(operand(m * k, OPERAND_SEED))
-  const rows = { values, start: 0, stride: k, rows: m }
-  const keys = { parentBeacon: bytes32(1), minerKey: bytes32(2) }
-  let unit = 0
-  return {
-    run: () => {
-      products.begin()
-      products.product({ ...keys, unitId: bytes32(unit++ & 255) }, trace, 0, OP_GATE_UP, rows)
-    },
-    // The root that the noise commits to is part of the trace, lottery or not.
-    besides: () => preRootOf(trace, 0, OP_GATE_UP, hash),
-  }
-}
 
-/** What `verifyTicketProof` does besides hashes of the opening: noise, product and fold of one tile. */
-function tile(hash: KeyedHash, { k, n, r }: LotteryJob): Work {
-  const rows = operand(TILE * k, OPERAND_SEED)
-  const matrix: QuantMatrix = { rows: n, columns: k, q: operand(n * k, WEIGHT_SEED), scale: new Float32Array(n) }
-  const shape = { h: TILE, w: TILE, k, r }
   let draw = 0
-  return {
-    run: () => {
+  const works: Record<LotteryPart, (placed: Placed, job: LotteryJob) => void> = {
+    plain: ({ plain }) => plain(),
+    unfolded: ({ noised, call }) => noised({ ...call, tiles: { ...call.tiles, rowTiles: 0, columnTiles: 0 } }),
+    fold: ({ noised, call }) => noised(call),
+    whole: ({ noised, call }, { m, k, r }) => noised({ ...call, noise: operandNoise(bytes32(draw++ & 255), m, k, r) }),
+    tile: ({ noised, noiseWeights, call }, { k, r }) => {
       const seed = bytes32(draw++ & 255)
-      const a = noisedOperandRows(rows, operandNoise(seed, k, r, TILE, TILE, hash))
-      foldTile(a, noisedWeightColumns(matrix, weightNoise(seed, k, r, TILE, TILE, hash)), shape)
+      noiseWeights(weightNoise(seed, TILE, k, r))
+      noised({ ...call, noise: operandNoise(seed, TILE, k, r), denoise: false })
     },
+  }
+
+  return (job, budgetMs) => {
+    const at = placeOf(job)
+    const measured = timeRuns(() => works[job.part](at, job), budgetMs)
+    return job.part === 'tile' ? measured : { ...measured, checksum: at.checksum() }
+  }
+}
+
+type Shape = NoisedCall['shape']
+
+function place(factory: KernelFactory, shape: Shape, noise: FactoredNoise, weightNoise: FactoredNoise): Placed {
+  const { m, k, n, r } = shape
+  const lda = operandStride(k)
+  const ldc = 4 * padN(n)
+  const limits = { rows: m, k, noisedK: k, noisedN: n, rank: r }
+  const [rowTiles, columnTiles] = [Math.floor(m / TILE), Math.floor(n / TILE)]
+  const arena = new Arena()
+  const a = arena.reserve(padRows(m) * lda)
+  const c = arena.reserve(padRows(m) * ldc)
+  const states = arena.reserve(64 * rowTiles * columnTiles)
+  const plain = arena.reserve(factory.packedBytes(n, k))
+  const w = arena.reserve(factory.noisedBytes(n, k, r))
+  const scratch = arena.reserve(factory.scratchBytes(limits))
+  const kernels = factory.attach(factory.memory(arena.bytes), scratch, limits)
+  const rows = operand(m * k, OPERAND_SEED)
+  const weights = operand(n * k, WEIGHT_SEED)
+  for (let i = 0; i < m; i++) new Int8Array(kernels.buffer).set(rows.subarray(i * k, (i + 1) * k), a + i * lda)
+  kernels.pack(plain, weights, n, k)
+  const noiseWeights = (fresh: FactoredNoise): void => kernels.noiseWeights(w, weights, fresh, n, k, r)
+  noiseWeights(weightNoise)
+  const tiles = { h: TILE, w: TILE, rowTiles, columnTiles, states }
+  return {
+    call: { shape, a, lda, noise, w, c, ldc, tiles, denoise: true },
+    plain: () => kernels.gemm({ a, lda, w: plain, c, ldc, m, n, k }),
+    noised: (call) => {
+      if (!kernels.noisedProduct(call)) throw new Error('the kernels cannot denoise this shape')
+    },
+    noiseWeights,
+    checksum: () => checksum(new Int32Array(kernels.buffer, c, m * padN(n)), m, n, padN(n)),
   }
 }
 
 const bytes32 = (value: number): Uint8Array => new Uint8Array(32).fill(value)
-const align = (bytes: number): number => Math.ceil(bytes / 64) * 64

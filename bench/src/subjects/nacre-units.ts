@@ -29,7 +29,7 @@ export async function nacreUnits(
 ): Promise<(job: UnitJob, budgetMs: number) => Measured> {
   const model = await devnetModel(hash)
   const modelParams = devnetModelParams
-  const engine = createUnitEngine({ model, kernels, hash })
+  const engine = createUnitEngine({ model, kernels, hash, lottery: modelParams })
   /** Never runs a unit, so it has no W' in memory. */
   const verifier = createUnitEngine({ model, kernels, hash })
   const steps = sampleSteps(bytes32(3), engine.generate(task(0)).shape, SAMPLED_STEPS)

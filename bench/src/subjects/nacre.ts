@@ -7,9 +7,9 @@ import { nacreLottery } from './nacre-lottery.ts'
 import { nacreTokens } from './nacre-tokens.ts'
 import { nacreUnits } from './nacre-units.ts'
 
-export async function create(only?: KernelName): Promise<Subject> {
+export async function create(only?: KernelName, wide = false): Promise<Subject> {
   const hash = await createFastHash()
-  const kernels = await createKernels(only)
+  const kernels = await createKernels(only, wide)
   const gemm = nacreGemm(kernels)
   const lottery = nacreLottery(kernels, hash)
   const tokens = nacreTokens(kernels, hash)
