@@ -1,5 +1,5 @@
 /** The miner on a virtual clock: what it runs, how often, and what it signs. */
-import { BLOCK_STATUS, NodeError, seededRandom } from '@nacre/node'
+import { BLOCK_STATUS, NodeError, seededRandom, sleep } from '@nacre/node'
 import {
   type Block,
   blockCodec,
@@ -8,6 +8,8 @@ import {
   equalBytes,
   headerCodec,
   keyPairFromSeed,
+  overrideParams,
+  presets,
   unitId,
 } from '@nacre/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -140,11 +142,17 @@ describe('signatures (BLK-3, P5)', () => {
   })
 
   test('of several units that win on one parent at once, one becomes a block', async () => {
+    // As easy as the rules allow: at first every unit wins.
+    const { maxTargetBits } = presets.unit.difficulty
+    const params = overrideParams(presets.unit, [`difficulty.genesisBits=${maxTargetBits}`])
+    network = new LocalNetwork({ seed: 'all win', miners: 0, params })
     const member = addMiner({ unitsInFlight: 4 })
     const signed: string[] = []
     const publish = member.node.publishBlock.bind(member.node)
-    member.node.publishBlock = (block) => {
+    member.node.publishBlock = async (block) => {
       signed.push(bytesToHex(block.header.parentId))
+      // Validation takes its time: other units end before the block is the tip.
+      await sleep(network.clock, 2 * UNIT_MS, new AbortController().signal)
       return publish(block)
     }
     await network.startMember(member)
