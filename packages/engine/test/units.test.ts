@@ -1,10 +1,12 @@
 /** Whole units on random small models and inputs: the engine equals the reference bit for bit (MOD-6). */
 import {
   bestTicket,
+  buildTicketProof,
   commitTrace,
   drawUnit,
   executeUnit,
   type KeyedHash,
+  LANE_BOOTSTRAP,
   type Model,
   ProtocolError,
   replayUnit,
@@ -30,7 +32,7 @@ function checkUnit(seed: number, random: Random, model: Model, lottery: typeof U
   const task = randomTask(random, model)
   const keys = { parentBeacon: random.bytes(32), unitId: random.bytes(32), minerKey: random.bytes(32) }
   const expected = executeUnit(model, task)
-  const { traceRoot } = commitTrace(expected, hash)
+  const { traceRoot, subroots, top } = commitTrace(expected, hash)
   const tickets = drawUnit({ modelParams: lottery, model, ...keys, trace: expected, traceRoot, hash })
   for (const kernels of factories) {
     const engine = createUnitEngine({ model, kernels, hash })
@@ -47,6 +49,25 @@ function checkUnit(seed: number, random: Random, model: Model, lottery: typeof U
     const replayed = engine.replayUnit(task, expected.tokens)
     expect(traceDifference(replayed.trace, expected), where).toBeUndefined()
     expect(replayed.traceRoot, where).toEqual(traceRoot)
+
+    if (tickets.length === 0) continue
+    const ticket = random.pick(tickets)
+    const { promptTokens } = expected.shape
+    const proof = buildTicketProof(expected, subroots, top, ticket.position, lottery.tileRows, hash)
+    const input = {
+      ...{ ...keys, modelParams: lottery, promptTokens, traceRoot, ticket, proof },
+      ...({ target: 2n ** 255n, lane: LANE_BOOTSTRAP } as const),
+    }
+    const wrong = { ...ticket, foldState: ticket.foldState.with(3, ticket.foldState[3]! ^ 1) }
+    // With W' in memory, without it on a memory for this lottery, and with neither.
+    for (const verifier of [
+      engine,
+      createUnitEngine({ model, kernels, hash, lottery }),
+      createUnitEngine({ model, kernels, hash }),
+    ]) {
+      expect(verifier.verifyTicketProof(input), where).toEqual(ticket.hash)
+      expect(() => verifier.verifyTicketProof({ ...input, ticket: wrong }), where).toThrow('TICKET_STATE_MISMATCH')
+    }
   }
 }
 

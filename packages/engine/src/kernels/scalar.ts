@@ -63,12 +63,13 @@ function attachScalar(buffer: ArrayBufferLike): Kernels {
 
   const foldStates = (call: NoisedCall, noisedOperand: Int8Array, noisedWeights: Int8Array): void => {
     const { k, r } = call.shape
-    const { h, w, rowTiles, columnTiles, states } = call.tiles
+    const { h, w, rowTiles, columnTiles, firstColumn = 0, states } = call.tiles
     const shape: FoldShape = { h, w, k, r }
     for (let tr = 0; tr < rowTiles; tr++) {
       const rows = noisedOperand.subarray(tr * h * k, (tr + 1) * h * k)
       for (let tc = 0; tc < columnTiles; tc++) {
-        const columns = noisedWeights.subarray(tc * w * k, (tc + 1) * w * k)
+        const first = firstColumn + tc * w
+        const columns = noisedWeights.subarray(first * k, (first + w) * k)
         i32.set(foldTile(rows, columns, shape), (states >> 2) + 16 * (tr * columnTiles + tc))
       }
     }

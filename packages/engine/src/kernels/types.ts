@@ -61,12 +61,16 @@ export interface NoisedShape {
   readonly r: number
 }
 
-/** Whole lottery tiles, h rows by w columns, and where their fold states go: 16 words each, row of tiles by row of tiles. */
+/**
+ * Whole lottery tiles, h rows by w columns from column `firstColumn` (by default 0), and where their fold states go: 16 words each, row
+ * of tiles by row of tiles.
+ */
 export interface TileGrid {
   readonly h: number
   readonly w: number
   readonly rowTiles: number
   readonly columnTiles: number
+  readonly firstColumn?: number
   readonly states: number
 }
 
@@ -82,7 +86,7 @@ export interface NoisedCall {
   readonly c: number
   readonly ldc: number
   readonly tiles: TileGrid
-  /** False leaves C undefined: only the fold states are wanted. */
+  /** False leaves C undefined: only the fold states are wanted. Needed for tiles that do not start at column 0. */
   readonly denoise: boolean
 }
 
@@ -95,8 +99,8 @@ export interface ProductKernels {
   noiseWeights(at: number, source: Int8Array, noise: FactoredNoise, n: number, k: number, r: number): void
   /** Rows first .. first + count - 1 of W', count x k, out of what `noiseWeights` made. */
   noisedRows(at: number, n: number, k: number, r: number, first: number, count: number): Int8Array
-  /** Whether {@link noisedProduct} takes these tiles and this rank; the rules allow more. */
-  canFold(w: number, r: number): boolean
+  /** Whether {@link noisedProduct} takes tiles of this width from this column, and this rank; the rules allow more. */
+  canFold(w: number, r: number, firstColumn?: number): boolean
   /**
    * The whole noised product. False if a sum with a sparse factor is too large for these kernels (k / r far beyond any model's):
    * then the fold states are right and C is not.

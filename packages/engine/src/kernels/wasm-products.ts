@@ -167,8 +167,9 @@ export abstract class WasmProducts {
     this.panel = 4 * vectors
   }
 
-  canFold(w: number, r: number): boolean {
-    return r % K_STEP === 0 && w % 4 === 0 && (w % this.panel === 0 || this.panel % w === 0)
+  canFold(w: number, r: number, firstColumn = 0): boolean {
+    const fits = w % 4 === 0 && (w % this.panel === 0 || this.panel % w === 0)
+    return fits && r % K_STEP === 0 && firstColumn % this.panel === 0
   }
 
   /** Turns rows first .. first + 15 of `source` (rows behind n are zero) into vectors at `to`, one for each of padK(k). */
@@ -325,7 +326,8 @@ export abstract class WasmProducts {
   ): number {
     const { shape, c, ldc, tiles } = call
     const { k, r } = shape
-    const { h, w, rowTiles, columnTiles, states } = tiles
+    const { h, w, rowTiles, columnTiles, firstColumn = 0, states } = tiles
+    const first = weights + firstColumn * padK(k)
     const isWide = w >= this.panel
     const groupPanels = isWide ? w / this.panel : 1
     const groupTiles = isWide ? 1 : this.panel / w
@@ -339,7 +341,7 @@ export abstract class WasmProducts {
       for (let tile = 0; tile < rowTiles; tile += blockTiles) {
         const row = tile * h
         this.exports.fold(
-          ...[a + row * lda + from * bytesPerK, lda, weights + from * this.panel, padK(k) * this.panel],
+          ...[a + row * lda + from * bytesPerK, lda, first + from * this.panel, padK(k) * this.panel],
           ...[c + row * ldc, ldc, from > 0 ? 1 : 0, h, Math.min(blockTiles, rowTiles - tile)],
           ...[groups, groupPanels, groupTiles, parts, columnTiles, r / K_STEP, length / r, this.at.x],
           ...[corr.at + (from / r) * corr.stride + 4 * row, corr.stride, states + 64 * tile * columnTiles, from / r],

@@ -90,7 +90,7 @@ function kernelsOf(
     gemm: (call) => products.gemm(call),
     noiseWeights: (...args) => products.noiseWeights(...args),
     noisedRows: (...args) => products.noisedRows(...args),
-    canFold: (w, r) => products.canFold(w, r),
+    canFold: (...args) => products.canFold(...args),
     noisedProduct: (call) => products.noisedProduct(call),
   }
 }

@@ -11,6 +11,7 @@ import {
   shortenTrace,
   type Ticket,
   type TicketProofInput,
+  type TileInput,
   type Trace,
   type TraceCommitment,
   type UnitTask,
@@ -172,10 +173,9 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
     },
     verifyTicketProof: (input) => {
       const { lottery } = placed
-      if (lottery === undefined || !sameLottery(lottery.params, input.modelParams)) {
-        return verifyTicketProof({ ...input, model }, undefined, hash)
-      }
-      return lottery.withKept(input.parentBeacon, (cache) => verifyTicketProof({ ...input, model }, cache, hash))
+      const isLaidOut = lottery !== undefined && sameLottery(lottery.params, input.modelParams)
+      const fold = isLaidOut ? (tile: TileInput) => lottery.foldTile(tile) : undefined
+      return verifyTicketProof({ ...input, model }, undefined, hash, fold)
     },
   }
 }

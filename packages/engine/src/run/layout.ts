@@ -80,6 +80,8 @@ export interface ThreadPlaces {
   readonly weights: number
   readonly group: number
   readonly states: number
+  /** W' of one tile, for ticket checks on parents whose W' is not kept. */
+  readonly tile: number
   readonly scratch: number
 }
 
@@ -112,7 +114,7 @@ export function paddedDims(dims: ModelDims): PaddedDims {
     ffn: padN(dims.ffnDim),
     qkv: (dims.nHeads + 2 * dims.nKvHeads) * head,
     group: (dims.nHeads / dims.nKvHeads) * head,
-    operand: operandStride(Math.max(dims.dModel, dims.ffnDim)),
+    operand: Math.max(operandStride(dims.dModel), operandStride(dims.ffnDim)),
   }
 }
 
@@ -159,7 +161,10 @@ export function engineLayout(
     wide: arena.reserve(4 * Math.max(dims.ffn, dims.model, padN(dims.qkv), padN(vocabSize))),
     weights: arena.reserve(4 * padK(maxSeqLen)),
     group: arena.reserve(4 * padN(dims.group)),
-    states: arena.reserve(64 * tiles),
+    states: arena.reserve(64 * Math.max(1, tiles)),
+    tile: arena.reserve(
+      lottery === undefined ? 0 : kernels.noisedBytes(lottery.tileColumns, dModel, lottery.noiseRank),
+    ),
     scratch: arena.reserve(kernels.scratchBytes(limits)),
   })
   return {

@@ -1,6 +1,7 @@
 /** The ticket operations' products through noise, fold and exact denoising (WRK-2, WRK-3, WRK-5). */
 import {
   FOLD_WORDS,
+  foldOpenedTile,
   foldProduct,
   type KeyedHash,
   type LotteryParams,
@@ -11,14 +12,15 @@ import {
   TICKET_OPS,
   type TicketOp,
   type TicketShape,
+  type TileInput,
   ticketMatrix,
   ticketShape,
   unitTickets,
   WEIGHT_NOISE_LABEL,
-  type WeightNoiseCache,
   weightSeedOf,
 } from '@nacre/protocol'
-import type { Kernels } from '../kernels/types.ts'
+import { type Kernels, padN } from '../kernels/types.ts'
+import { operandStride } from '../kernels/wasm-products.ts'
 import { PreRoots } from './commit.ts'
 import type { TicketProductCall } from './forward.ts'
 import type { SharedPlaces, ThreadPlaces } from './layout.ts'
@@ -117,30 +119,50 @@ export class Lottery {
     return denoised
   }
 
-  /** What is in memory of W' on the parent with this beacon, for ticket checks; `use` runs while it stays there. */
-  withKept<T>(parentBeacon: Uint8Array, use: (cache: WeightNoiseCache) => T): T {
-    const { control, thread } = this.#options
-    const parent = control.pinKept(thread, parentBeacon)
-    if (parent === undefined) return use(() => undefined)
-    try {
-      return use((side, firstColumn, columns) => {
-        if (!control.isFilled(parent, slotOf(side.layer, side.op))) return undefined
-        const noised = this.#noisedColumns(parent, side.layer, side.op, firstColumn, columns)
-        return { seed: this.#weightSeed(parentBeacon, side.layer, side.op), firstColumn, columns, noised }
-      })
-    } finally {
-      control.unpin(thread)
+  /** The fold state of a tile from its opened rows, as the reference's `foldOpenedTile`. */
+  foldTile(tile: TileInput): Uint32Array {
+    const { kernels, hash, places, control, thread } = this.#options
+    const { side, shape, operand, operandSeed, tileRow, tileColumn } = tile
+    const { h, k, r, w } = shape
+    const memory = new Int8Array(kernels.buffer)
+    const lda = operandStride(k)
+    // A tile with more rows than the memory has room for can be no tile of this model, and no kernel's.
+    if (!kernels.canFold(w, r) || h > side.model.config.maxSeqLen) return foldOpenedTile(tile, undefined, hash)
+    for (let i = 0; i < h; i++) memory.set(operand.subarray(i * k, (i + 1) * k), places.operand + i * lda)
+    const noise = noiseFactors(OPERAND_NOISE_LABEL, operandSeed, h, k, r, hash, tileRow * h)
+    const fold = (weights: number, n: number, firstColumn: number): Uint32Array => {
+      const tiles = { h, w, rowTiles: 1, columnTiles: 1, firstColumn, states: places.states }
+      const c = places.accumulators
+      const call = { shape: { m: h, k, n, r }, a: places.operand, lda, noise, w: weights, c, ldc: 4 * padN(w), tiles }
+      kernels.noisedProduct({ ...call, denoise: false })
+      return new Uint32Array(kernels.buffer, places.states, FOLD_WORDS).slice()
     }
+    const parent = control.pinKept(thread, side.parentBeacon)
+    try {
+      const slot = slotOf(side.layer, side.op)
+      const isKept = parent !== undefined && control.isFilled(parent, slot)
+      if (isKept && kernels.canFold(w, r, tileColumn * w)) {
+        return fold(this.#options.shared.noised[parent]![slot]!, shape.n, tileColumn * w)
+      }
+    } finally {
+      if (parent !== undefined) control.unpin(thread)
+    }
+    this.#noiseTile(tile)
+    return fold(places.tile, w, 0)
+  }
+
+  /** W' of one tile's columns. */
+  #noiseTile({ side, shape, weightSeed, tileColumn }: TileInput): void {
+    const { kernels, hash, places } = this.#options
+    const { k, r, w } = shape
+    const first = tileColumn * w
+    const noise = noiseFactors(WEIGHT_NOISE_LABEL, weightSeed, w, k, r, hash, first)
+    const columns = ticketMatrix(side.model, side.layer, side.op).q.subarray(first * k, (first + w) * k)
+    kernels.noiseWeights(places.tile, columns, noise, w, k, r)
   }
 
   #weightSeed(parentBeacon: Uint8Array, layer: number, op: TicketOp): Uint8Array {
     return weightSeedOf({ modelParams: this.params, model: this.#options.model, parentBeacon, layer, op })
-  }
-
-  #noisedColumns(parent: number, layer: number, op: TicketOp, first: number, count: number): Int8Array {
-    const { model, kernels, shared } = this.#options
-    const { k, n, r } = ticketShape(model.config, this.params, op, 0)
-    return kernels.noisedRows(shared.noised[parent]![slotOf(layer, op)]!, n, k, r, first, count)
   }
 
   /** Where W' of an operation on the unit's parent is, after some thread has computed it. */

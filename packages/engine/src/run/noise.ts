@@ -22,7 +22,7 @@ export interface NoiseFactors {
   readonly sparse: SparseFactor
 }
 
-/** The whole noise of one operand (`rows` prompt rows) or of one weight matrix (`rows` output columns). */
+/** The noise of an operand (`rows` prompt rows) or of a weight matrix (`rows` output columns), from row `firstRow`. */
 export function noiseFactors(
   label: string,
   seed: Uint8Array,
@@ -30,36 +30,46 @@ export function noiseFactors(
   k: number,
   r: number,
   hash: KeyedHash,
+  firstRow = 0,
 ): NoiseFactors {
   const batch = batchOf(hash)
   const permutation = randomBytes(label, seed, SLOT_PERMUTATION, 4 * k, batch)
   const partner = randomBytes(label, seed, SLOT_PARTNER, 4 * k, batch)
   const sparse = sparseFactorOf(permutation, partner, k, r)
-  return { uniform: uniform(label, seed, rows * r, batch), sparse }
+  return { uniform: uniform(label, seed, firstRow * r, rows * r, batch), sparse }
 }
 
-/** `count` values of the slot-0 stream: (byte & 63) - 32. */
-function uniform(label: string, seed: Uint8Array, count: number, hash: BatchHash): Int8Array {
-  const bytes = randomBytes(label, seed, SLOT_UNIFORM, count, hash)
+/** `count` values of the slot-0 stream from value `start`: (byte & 63) - 32. */
+function uniform(label: string, seed: Uint8Array, start: number, count: number, hash: BatchHash): Int8Array {
+  const bytes = randomBytes(label, seed, SLOT_UNIFORM, count, hash, start)
   const out = new Int8Array(count)
   for (let i = 0; i < count; i++) out[i] = (bytes[i]! & 63) - 32
   return out
 }
 
-/** The first `length` bytes of a random stream, as `randomStream`, many blocks at a time. */
-export function randomBytes(label: string, key: Uint8Array, slot: number, length: number, hash: BatchHash): Uint8Array {
-  const blocks = Math.ceil(length / RANDOM_BLOCK_BYTES)
+/** Bytes from .. from + length - 1 of a random stream, as `randomStream`, many blocks at a time. */
+export function randomBytes(
+  label: string,
+  key: Uint8Array,
+  slot: number,
+  length: number,
+  hash: BatchHash,
+  from = 0,
+): Uint8Array {
+  const firstBlock = Math.floor(from / RANDOM_BLOCK_BYTES)
+  const skipped = from % RANDOM_BLOCK_BYTES
+  const blocks = Math.ceil((skipped + length) / RANDOM_BLOCK_BYTES)
   const out = new Uint8Array(blocks * RANDOM_BLOCK_BYTES)
   const messages = blockMessages(label, Math.min(blocks, BLOCKS_AT_ONCE))
   const view = new DataView(messages.buffer)
   for (let start = 0; start < blocks; start += BLOCKS_AT_ONCE) {
     const count = Math.min(BLOCKS_AT_ONCE, blocks - start)
-    for (let i = 0; i < count; i++) view.setInt32(i * MESSAGE_BYTES + 4 * slot, 1 + start + i, true)
+    for (let i = 0; i < count; i++) view.setInt32(i * MESSAGE_BYTES + 4 * slot, 1 + firstBlock + start + i, true)
     const input = messages.subarray(0, count * MESSAGE_BYTES)
     const end = (start + count) * RANDOM_BLOCK_BYTES
     hash.many(key, input, count, MESSAGE_BYTES, out.subarray(start * RANDOM_BLOCK_BYTES, end))
   }
-  return out.subarray(0, length)
+  return out.subarray(skipped, skipped + length)
 }
 
 /** The messages of random blocks of one label, still without their indices. */

@@ -50,8 +50,11 @@ export {
 export { operandRows, preRootOf, promptLeaves, residualRow, ticketMatrix } from './operand.ts'
 export {
   buildTicketProof,
+  foldOpenedTile,
   MAX_TICKET_PROOF_ROWS,
   type TicketProofInput,
+  type TileFold,
+  type TileInput,
   ticketProofCodec,
   ticketProofHash,
   verifyTicketProof,
