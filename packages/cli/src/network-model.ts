@@ -1,5 +1,4 @@
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
 import {
   createKernels,
   createUnitEngine,
@@ -7,7 +6,7 @@ import {
   type KernelName,
   loadCorpus,
   loadModel,
-  threadWorkers,
+  processWorkers,
   type WorkerPort,
 } from '@nacre/engine'
 import {
@@ -53,12 +52,18 @@ export async function loadContext(params: Params, hash: KeyedHash): Promise<Cons
 
 export interface WorkerOptions {
   readonly threads: number
-  /** Try the kernels for V8's revectorizer; see {@link setRevectorize}. */
+  /**
+   * Let V8 join neighbouring 128-bit vectors in WebAssembly into 256-bit ones. An experiment of V8's: kernels are used with it only if
+   * they pass their self-test.
+   */
   readonly revectorize?: boolean
   readonly onReady?: (kernels: KernelName) => void
 }
 
-/** Workers for the context's model: threads that load its file; the synthetic model's units are small enough to run inline. */
+/**
+ * Workers for the context's model: threads that load its file, in a process of their own; the synthetic model's units are small enough to
+ * run inline.
+ */
 export async function createWorkers(
   context: ConsensusContext,
   options: WorkerOptions,
@@ -70,9 +75,13 @@ export async function createWorkers(
   if (name !== SYNTHETIC) {
     const path = fileURLToPath(new URL(`${name}/model.safetensors`, models))
     const heard = onReady === undefined ? {} : { onReady }
-    return threadWorkers({ models: [{ path, lottery: lotteryOf(lottery) }], threads, wide: revectorize, ...heard })
+    const execArgv = revectorize ? ['--experimental-wasm-revectorize'] : []
+    return processWorkers({
+      models: [{ path, lottery: lotteryOf(lottery) }],
+      ...{ threads, wide: revectorize, execArgv, ...heard },
+    })
   }
-  const kernels = await createKernels(undefined, revectorize)
+  const kernels = await createKernels()
   onReady?.(kernels.name)
   const engine = createUnitEngine({ model: context.bootstrap.model, kernels, hash, lottery })
   return inlineWorkers([engine], hash)
@@ -81,12 +90,4 @@ export async function createWorkers(
 /** Only what the lottery needs: the rest of a model's parameters need not reach the threads. */
 function lotteryOf({ noiseRank, tileRows, tileColumns }: LotteryParams): LotteryParams {
   return { noiseRank, tileRows, tileColumns }
-}
-
-/**
- * Makes V8 join neighbouring 128-bit vectors in WebAssembly into 256-bit ones, in this whole process. Before anything is compiled:
- * V8 keeps what it has compiled. An experiment of V8's, so kernels are used with it only if they pass their self-test.
- */
-export function setRevectorize(): void {
-  setFlagsFromString('--experimental-wasm-revectorize')
 }

@@ -233,7 +233,7 @@ describe('files', () => {
     await expect(importModel(source, { name: 'Capital', out })).rejects.toMatchObject({ code: 'MODEL_MALFORMED' })
     folder.write('file', Buffer.from('x'))
     await expect(importModel(source, { name: 'x', out: folder.at('file/x') })).rejects.toMatchObject({
-      code: 'EEXIST',
+      code: 'ENOTDIR',
     })
     await source.close()
     expect(existsSync(folder.at('new'))).toBe(false)

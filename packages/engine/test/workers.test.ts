@@ -17,6 +17,8 @@ import {
   type EngineJob,
   inlineWorkers,
   type OpenStepsJob,
+  type ProcessWorkersOptions,
+  processWorkers,
   type ReplayUnitJob,
   type RunUnitJob,
   type ThreadWorkersOptions,
@@ -77,6 +79,7 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> => {
 describe.each([
   ['inline workers', inline],
   ['thread workers', async () => threads({ threads: 2 })],
+  ['process workers', async () => use(processWorkers({ models: [source], threads: 2 }))],
 ] as const)('%s', (_, create) => {
   test('run a unit: the trace comes only with a ticket below the threshold', async () => {
     const port = await create()
@@ -234,22 +237,6 @@ describe('threads', () => {
     expect(port.stats).toMatchObject({ crashes: 1 })
   })
 
-  test('survive a thread that runs out of heap: its job rejects, the others run', async () => {
-    const port = threads({
-      threads: 2,
-      maxHeapMiB: 48,
-      entry: new URL('./fixtures/failing-thread.ts', import.meta.url),
-    })
-    await port.run(replayJob)
-    await expect.poll(() => port.stats.ready, { timeout: 20_000 }).toBe(2)
-    const greedy = port.run({ ...runJob, unitId: bytes32(0xaa) }).catch((error: unknown) => error as WorkerError)
-    expect((await port.run(replayJob)).traceRoot).toEqual(traceRoot)
-    const error = await greedy
-    expect(error).toMatchObject({ code: 'WORKER_CRASHED', cause: { code: 'ERR_WORKER_OUT_OF_MEMORY' } })
-    expect((await port.run(runJob)).traceRoot).toEqual(traceRoot)
-    expect(port.stats).toMatchObject({ crashes: 1 })
-  })
-
   test('share one memory: units on several parents at once are those of the reference', async () => {
     const port = threads({ models: [{ ...source, lottery: modelParams }], threads: 2 })
     await port.run(replayJob)
@@ -287,5 +274,46 @@ describe('threads', () => {
     const jobs = [port.run(runJob), port.run(runJob)].map(codeOf)
     await port.stop()
     expect(await Promise.all(jobs)).toEqual(['WORKER_STOPPED', 'WORKER_STOPPED'])
+  })
+})
+
+describe('threads in a process of their own', () => {
+  const entry = new URL('./fixtures/failing-thread.ts', import.meta.url)
+  const processes = (options: Partial<ProcessWorkersOptions> = {}): WorkerPort =>
+    use(processWorkers({ models: [source], threads: 2, entry, ...options }))
+
+  test('a thread that runs out of heap costs its job and nothing else', async () => {
+    const port = processes({ maxHeapMiB: 48 })
+    await port.run(replayJob)
+    await expect.poll(() => port.stats.ready, { timeout: 20_000 }).toBe(2)
+    const greedy = port.run({ ...runJob, unitId: bytes32(0xaa) })
+    expect(await codeOf(greedy)).toBe('WORKER_CRASHED')
+    expect((await port.run(replayJob)).traceRoot).toEqual(traceRoot)
+    expect((await port.run(runJob)).traceRoot).toEqual(traceRoot)
+    // V8 ends the thread, or the process with both.
+    expect([1, 2]).toContain(port.stats.crashes)
+  })
+
+  test('a process that is killed is started again', async () => {
+    const port = processes()
+    await port.run(replayJob)
+    expect(await codeOf(port.run({ ...runJob, unitId: bytes32(0xcc) }))).toBe('WORKER_CRASHED')
+    expect((await port.run(runJob)).traceRoot).toEqual(traceRoot)
+  })
+
+  test('a memory that cannot be had, and a process that does not start, are errors of the job', async () => {
+    expect(await codeOf(processes({ models: [{ path: '/nowhere' }] }).run(runJob))).toBe('WORKER_FAILED')
+    expect(await codeOf(processes({ execArgv: ['--no-such-option'] }).run(runJob))).toBe('WORKER_FAILED')
+  })
+
+  test('options of V8 reach the kernels', async () => {
+    const heard: string[] = []
+    const port = processes({
+      wide: true,
+      execArgv: ['--experimental-wasm-revectorize'],
+      onReady: (name) => heard.push(name),
+    })
+    expect((await port.run(runJob)).best).toEqual(best)
+    expect(heard).toEqual(['wasm-relaxed-wide'])
   })
 })

@@ -13,7 +13,7 @@ import {
 import { bytesToHex, diffParams, keyPairFromSeed, type Params, presetByName } from '@nacre/protocol'
 import { Verifier } from '@nacre/verifier'
 import { CliError } from '../errors.ts'
-import { createWorkers, loadContext, setRevectorize } from '../network-model.ts'
+import { createWorkers, loadContext } from '../network-model.ts'
 import { openDataDir } from './data-dir.ts'
 
 export interface RunNodeOptions {
@@ -29,7 +29,7 @@ export interface RunNodeOptions {
   readonly dutyCycle: number
   /** Worker threads; a miner keeps as many units in flight. */
   readonly threads: number
-  /** Run with V8's revectorizer, see `setRevectorize`. */
+  /** Run units with V8's revectorizer, see `WorkerOptions`. */
   readonly revectorize: boolean
   readonly stepsPerUnit: number
   readonly singleHost: boolean
@@ -59,7 +59,6 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     overrides: diffParams(presetByName(options.preset), params),
   })
   const data = openDataDir(options.dataDir)
-  if (options.revectorize) setRevectorize()
   const hash = await createFastHash()
   const context = await loadContext(params, hash)
   const { threads, revectorize } = options

@@ -1,17 +1,10 @@
-import { Worker } from 'node:worker_threads'
 import type { ProtocolError } from '@nacre/protocol'
 import type { KernelName } from '../kernels/types.ts'
-import { SharedControl } from '../run/shared-control.ts'
+import { type FromThread, type HostEvents, type HostOptions, LocalThreadHost, type ThreadHost } from './host.ts'
 import { type EngineJob, type JobOutcome, priorityOf } from './jobs.ts'
-import {
-  type JobMessage,
-  type ModelSource,
-  receiveError,
-  type SharedModelMemory,
-  type ThreadData,
-  type ThreadMessage,
-} from './messages.ts'
+import { type ModelSource, receiveError } from './messages.ts'
 import { type RunOptions, WorkerError, type WorkerErrorCode, type WorkerPort, type WorkerStats } from './port.ts'
+import { ProcessThreadHost } from './process-host.ts'
 import { JobQueue, type PendingJob } from './queue.ts'
 
 /** Waiting jobs of one priority (of service jobs fewer, MAX_SERVICE_QUEUE): at a replay of 30 ms each, about two seconds of work. */
@@ -40,8 +33,13 @@ export interface ThreadWorkersOptions {
   readonly entry?: URL
 }
 
+export interface ProcessWorkersOptions extends ThreadWorkersOptions {
+  /** Options of V8 or Node for the process, beside those of this one. */
+  readonly execArgv?: readonly string[]
+}
+
+/** The job that a thread works on, if it does. */
 interface Thread {
-  readonly worker: Worker
   readonly number: number
   ready: boolean
   job: PendingJob | undefined
@@ -50,43 +48,58 @@ interface Thread {
 /**
  * A pool of worker threads whose engines share one memory for each model. It starts at once; jobs wait until a thread has loaded its
  * models. The first thread makes the memory, the others start when it is there.
+ *
+ * The threads live in this process. One whose heap is exhausted usually dies alone, but V8 may end the whole process instead.
  */
 export function threadWorkers(options: ThreadWorkersOptions): WorkerPort {
-  return new ThreadPool(options)
+  return new ThreadPool(options, (host, events) => new LocalThreadHost(host, events))
+}
+
+/**
+ * The same pool with its threads in a process of their own, which is started again if it ends: nothing that happens there takes this
+ * process down.
+ */
+export function processWorkers(options: ProcessWorkersOptions): WorkerPort {
+  return new ThreadPool(options, (host, events) => new ProcessThreadHost(host, events, options.execArgv ?? []))
 }
 
 class ThreadPool implements WorkerPort {
-  readonly #data: Omit<ThreadData, 'thread' | 'memories'>
-  readonly #maxHeapMiB: number
+  readonly #host: ThreadHost
+  readonly #count: number
   readonly #onReady: (kernels: KernelName) => void
-  readonly #entry: URL
   readonly #queue: JobQueue
-  readonly #threads = new Set<Thread>()
+  readonly #threads = new Map<number, Thread>()
   readonly #counts = { completed: 0, rejected: 0, refused: 0, cancelled: 0, crashes: 0 }
-  #memories: readonly SharedModelMemory[] | undefined
   #isWhole = false
   #failedStarts = 0
   #nextId = 0
   #closed: WorkerError | undefined
 
-  constructor(options: ThreadWorkersOptions) {
-    const { models, threads, maxQueue = DEFAULT_MAX_QUEUE, kernels, wide = false, entry } = options
+  constructor(options: ThreadWorkersOptions, createHost: (options: HostOptions, events: HostEvents) => ThreadHost) {
+    const { models, threads, maxQueue = DEFAULT_MAX_QUEUE, kernels, wide = false } = options
     if (!Number.isInteger(threads) || threads < 1) throw new RangeError(`${threads} threads`)
-    this.#data = { models: models.map(shared), kernels, wide, threads }
-    this.#maxHeapMiB = options.maxHeapMiB ?? DEFAULT_MAX_HEAP_MIB
+    const { maxHeapMiB = DEFAULT_MAX_HEAP_MIB, entry = THREAD_ENTRY } = options
+    this.#count = threads
     this.#onReady = options.onReady ?? (() => {})
-    this.#entry = entry ?? THREAD_ENTRY
     this.#queue = new JobQueue(maxQueue)
+    this.#host = createHost(
+      { models: models.map(shared), threads, kernels, wide, maxHeapMiB, entry },
+      {
+        ready: (thread, name) => this.#ready(thread, name),
+        message: (thread, message) => this.#receive(thread, message),
+        exit: (thread, cause) => this.#exited(thread, cause),
+      },
+    )
     this.#start(0)
   }
 
   get stats(): WorkerStats {
     return {
-      ready: [...this.#threads].filter(({ ready }) => ready).length,
+      ready: [...this.#threads.values()].filter(({ ready }) => ready).length,
       queuedValidation: this.#queue.length('validation'),
       queuedService: this.#queue.length('service'),
       queuedMining: this.#queue.length('mining'),
-      running: [...this.#threads].filter(({ job }) => job !== undefined).length,
+      running: [...this.#threads.values()].filter(({ job }) => job !== undefined).length,
       ...this.#counts,
     }
   }
@@ -126,74 +139,63 @@ class ThreadPool implements WorkerPort {
 
   async stop(): Promise<void> {
     this.#close('WORKER_STOPPED', 'the workers are stopped')
-    await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()))
+    await this.#host.stop()
   }
 
   /** Rejects everything that waits or runs, and all that comes later. */
   #close(code: WorkerErrorCode, why: string, cause?: unknown): void {
     this.#closed ??= new WorkerError(code, why, cause === undefined ? {} : { cause })
     for (const pending of this.#queue.drain()) pending.reject(this.#closed)
-    for (const thread of this.#threads) {
+    for (const thread of this.#threads.values()) {
       thread.job?.reject(this.#closed)
       thread.job = undefined
     }
   }
 
   #start(number: number): void {
-    const workerData: ThreadData = { ...this.#data, thread: number, memories: this.#memories }
-    const resourceLimits = { maxOldGenerationSizeMb: this.#maxHeapMiB }
-    const worker = new Worker(this.#entry, { execArgv: process.execArgv, workerData, resourceLimits })
-    const thread: Thread = { worker, number, ready: false, job: undefined }
-    let failure: unknown
-    this.#threads.add(thread)
-    worker.on('message', (message: ThreadMessage) => this.#receive(thread, message))
-    worker.on('error', (error) => {
-      failure = error
-    })
-    worker.on('exit', (code) => this.#exited(thread, failure ?? new Error(`exit code ${code}`)))
+    this.#threads.set(number, { number, ready: false, job: undefined })
+    this.#host.start(number)
   }
 
-  #exited(thread: Thread, cause: unknown): void {
-    this.#threads.delete(thread)
-    // Others may wait for what it had begun.
-    for (const { memory, control } of this.#memories ?? []) {
-      new SharedControl(memory.buffer, control).release(thread.number)
-    }
-    if (this.#closed !== undefined) return
+  #exited(number: number, cause: unknown): void {
+    const thread = this.#threads.get(number)
+    this.#threads.delete(number)
+    if (thread === undefined || this.#closed !== undefined) return
     this.#counts.crashes++
     this.#failedStarts = thread.ready ? 0 : this.#failedStarts + 1
     thread.job?.reject(new WorkerError('WORKER_CRASHED', `the thread died under ${thread.job.job.kind}`, { cause }))
-    if (this.#failedStarts < MAX_FAILED_STARTS) this.#start(thread.number)
+    if (this.#failedStarts < MAX_FAILED_STARTS) this.#start(number)
     else if (this.#threads.size === 0) this.#close('WORKER_FAILED', 'no thread comes up', cause)
   }
 
-  #receive(thread: Thread, message: ThreadMessage): void {
-    if (message.kind === 'ready') {
-      thread.ready = true
-      this.#failedStarts = 0
-      this.#complete(message.kernels, message.memories)
-    } else {
-      const { job } = thread
-      thread.job = undefined
-      if (message.kind === 'outcome') {
-        this.#counts.completed++
-        job?.resolve(message.outcome)
-      } else {
-        const error: ProtocolError | WorkerError = receiveError(message.error)
-        if (!(error instanceof WorkerError)) this.#counts.rejected++
-        job?.reject(error)
-      }
+  /** The others start once the first has made the memory that they share. */
+  #ready(number: number, kernels: KernelName): void {
+    const thread = this.#threads.get(number)
+    if (thread === undefined || this.#closed !== undefined) return
+    thread.ready = true
+    this.#failedStarts = 0
+    if (!this.#isWhole) {
+      this.#isWhole = true
+      this.#onReady(kernels)
+      for (let next = 0; next < this.#count; next++) if (!this.#threads.has(next)) this.#start(next)
     }
     this.#dispatch()
   }
 
-  /** Starts the other threads once the first has made the memory that they share. */
-  #complete(kernels: KernelName, memories: readonly SharedModelMemory[] | undefined): void {
-    if (this.#isWhole || this.#closed !== undefined) return
-    this.#isWhole = true
-    this.#onReady(kernels)
-    this.#memories = memories
-    for (let number = 1; number < this.#data.threads; number++) this.#start(number)
+  #receive(number: number, message: FromThread): void {
+    const thread = this.#threads.get(number)
+    const job = thread?.job
+    if (thread === undefined || job?.id !== message.id) return
+    thread.job = undefined
+    if (message.kind === 'outcome') {
+      this.#counts.completed++
+      job.resolve(message.outcome)
+    } else {
+      const error: ProtocolError | WorkerError = receiveError(message.error)
+      if (!(error instanceof WorkerError)) this.#counts.rejected++
+      job.reject(error)
+    }
+    this.#dispatch()
   }
 
   /**
@@ -201,16 +203,16 @@ class ThreadPool implements WorkerPort {
    * wait (BLK-4).
    */
   #isServing(): boolean {
-    return [...this.#threads].some(({ job }) => job !== undefined && priorityOf(job.job) === 'service')
+    return [...this.#threads.values()].some(({ job }) => job !== undefined && priorityOf(job.job) === 'service')
   }
 
   #dispatch(): void {
-    for (const thread of this.#threads) {
+    for (const thread of this.#threads.values()) {
       if (!thread.ready || thread.job !== undefined) continue
       const next = this.#queue.shift(!this.#isServing())
       if (next === undefined) return
       try {
-        thread.worker.postMessage({ id: next.id, job: next.job } satisfies JobMessage)
+        this.#host.post(thread.number, { id: next.id, job: next.job })
         thread.job = next
       } catch (cause) {
         next.reject(new WorkerError('WORKER_FAILED', `${next.job.kind} cannot be sent to a thread`, { cause }))

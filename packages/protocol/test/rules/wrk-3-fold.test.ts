@@ -8,7 +8,7 @@
  *      +-----+-----+--+ draw nothing
  *      |     |     |  |
  *
- * The same on random products, and against the engine's kernels: lottery-fold.test.ts, packages/engine/test/noised-product.test.ts.
+ * The same on random products, and against the engine's kernels: lottery-fold.test.ts, packages/engine/test/kernels.test.ts.
  */
 import { expect, test } from 'vitest'
 import {

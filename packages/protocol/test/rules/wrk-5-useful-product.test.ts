@@ -4,7 +4,7 @@
  *
  *   A W = A'W' - A F - E W'        A' = A + E,  W' = W + F
  *
- * On random and extreme operands: lottery-fold.test.ts. Whole units with the engine: packages/engine/test/noised-product.test.ts.
+ * On random and extreme operands: lottery-fold.test.ts. Whole units with the engine: packages/engine/test/kernels.test.ts.
  */
 import { expect, test } from 'vitest'
 import {
