@@ -9,6 +9,7 @@ const USAGE = `The nacre command.
   params     list, show, compare and check parameters
   health     exit 0 if a node answers
   launch     audit whether a launch is fair: a preset or a running chain
+  model      import a model from another project, look at one, run one
 
   npm run nacre -- COMMAND --help
 `
@@ -20,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   params: async () => (await import('./commands/params.ts')).paramsCommand,
   health: async () => (await import('./commands/health.ts')).healthCommand,
   launch: async () => (await import('./commands/launch.ts')).launchCommand,
+  model: async () => (await import('./commands/model.ts')).modelCommand,
 }
 
 await runMain(async () => {

@@ -2,10 +2,12 @@ import { ProtocolError } from '@nacre/protocol'
 
 /** A sound model that Nacre cannot express, or that the import cannot read, with every reason. */
 export class UnsupportedModelError extends ProtocolError {
+  readonly path: string
   readonly reasons: readonly string[]
 
   constructor(path: string, reasons: readonly string[]) {
     super('MODEL_UNSUPPORTED', `${path}: ${reasons.join('; ')}`)
+    this.path = path
     this.reasons = reasons
   }
 }

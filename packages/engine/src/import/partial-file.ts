@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises'
+import { access, type FileHandle, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** A file that appears under its name whole or not at all: written beside it, then renamed. */
@@ -6,25 +6,24 @@ export class PartialFile {
   readonly #path: string
   readonly #partial: string
   readonly #handle: FileHandle
-  /** The first folder that had to be made. */
-  readonly #madeFolder: string | undefined
+  /** Folders that had to be made, the outermost first. */
+  readonly #made: readonly string[]
 
-  private constructor(path: string, partial: string, handle: FileHandle, madeFolder: string | undefined) {
+  private constructor(path: string, partial: string, handle: FileHandle, made: readonly string[]) {
     this.#path = path
     this.#partial = partial
     this.#handle = handle
-    this.#madeFolder = madeFolder
+    this.#made = made
   }
 
   /** Begins a file, with its folder if need be. Throws the error of the disk. */
   static async begin(path: string): Promise<PartialFile> {
-    const folder = dirname(path)
-    const made = await mkdir(folder, { recursive: true })
+    const made = await makeFolders(dirname(path))
     const partial = `${path}.${process.pid}.partial`
     try {
       return new PartialFile(path, partial, await open(partial, 'wx'), made)
     } catch (error) {
-      if (made !== undefined) await removeFolders(folder, made)
+      await removeFolders(made)
       throw error
     }
   }
@@ -48,18 +47,33 @@ export class PartialFile {
   async discard(): Promise<void> {
     await this.#handle.close().catch(() => undefined)
     await unlink(this.#partial).catch(() => undefined)
-    if (this.#madeFolder !== undefined) await removeFolders(dirname(this.#path), this.#madeFolder)
+    await removeFolders(this.#made)
   }
 }
 
-/** Removes empty folders from `from` up to `to`; stops at one that something else lies in by now. */
-async function removeFolders(from: string, to: string): Promise<void> {
-  for (let folder = from; ; folder = dirname(folder)) {
-    try {
-      await rmdir(folder)
-    } catch {
-      return
-    }
-    if (folder === to || dirname(folder) === folder) return
+/**
+ * Makes a folder and those around it; returns the ones that were not there. Not by `recursive`, which tries for ever where a
+ * folder exists and takes no other, as in /proc. Throws the error of the disk.
+ */
+async function makeFolders(folder: string): Promise<readonly string[]> {
+  if (await isThere(folder)) return []
+  const made = await makeFolders(dirname(folder))
+  try {
+    await mkdir(folder)
+  } catch (error) {
+    await removeFolders(made)
+    throw error
   }
+  return [...made, folder]
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+/** Removes folders that are still empty, the innermost first. */
+async function removeFolders(made: readonly string[]): Promise<void> {
+  for (const folder of made.toReversed()) await rmdir(folder).catch(() => undefined)
 }
