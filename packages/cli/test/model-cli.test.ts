@@ -38,6 +38,13 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(dir, { recursive: true }))
 
+/** A folder that exists and takes no other. */
+const PROC: [string[], number, RegExp] = [
+  ['import', '{dir}/small.gguf', '--out', '/proc/none/x'],
+  1,
+  /^nacre: ENOENT[^\n]*\n$/,
+]
+
 describe('refused', () => {
   test.each<[string[], number, RegExp]>([
     [['imports'], 2, /^nacre: there is no "model imports"/],
@@ -71,7 +78,7 @@ describe('refused', () => {
       1,
       /^nacre: MODEL_MALFORMED: the name [^\n]*\n$/,
     ],
-    [['import', '{dir}/small.gguf', '--out', '/proc/none/x'], 1, /^nacre: ENOENT[^\n]*\n$/],
+    ...(process.platform === 'linux' ? [PROC] : []),
     [['import', '{dir}/small.gguf', '--out', '{dir}/empty.txt'], 1, /^nacre: ENOTDIR[^\n]*\n$/],
     [['show'], 2, /^nacre: one FILE is needed/],
     [['show', '{dir}/cut.gguf'], 1, /^nacre: MODEL_MALFORMED: [^\n]*\n$/],
@@ -147,6 +154,7 @@ test('a model is imported, compared, shown and run', () => {
   const forced = model('import', at('small.gguf'), '--out', out, '--no-compare', '--force')
   expect(forced.status).toBe(0)
   expect(forced.stdout).toMatch(/^tensors +20: 5 in F32, 15 in Q8_0$|^tensors +20: 15 in Q8_0, 5 in F32$/m)
+  expect(forced.stdout).toMatch(/^converted +15 matrices to int8 with a scale for each row; 5 norms as they are$/m)
   expect(forced.stdout).toMatch(/^unsupported +nothing$/m)
   expect(forced.stdout).toMatch(new RegExp(`^model id +${report.modelId}$`, 'm'))
   expect(forced.stdout).toMatch(/^perplexity +not compared$/m)

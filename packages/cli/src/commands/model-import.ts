@@ -159,10 +159,15 @@ function textReport(
   comparison: Comparison | undefined,
 ): string {
   const { config } = model
+  const matrices = [...source.tensors.values()].filter(({ rows }) => rows > 1).length
   const percent = comparison === undefined ? 0 : 100 * (comparison.ratio - 1)
   return reportLines([
     ['source', `${source.path}, ${source.format}`],
     ['tensors', `${source.tensors.size}: ${typesOf(source)}`],
+    [
+      'converted',
+      `${matrices} matrices to int8 with a scale for each row; ${source.tensors.size - matrices} norms as they are`,
+    ],
     ['tokenizer', `${piecesText(source.tokenizer.pieces)}, from ${source.tokenizerFrom}`],
     ['model', dimensionsText(config)],
     ['parameters', thousands(parameterCount(config))],
