@@ -49,6 +49,7 @@ export function unitSection(rounds: number, warmUps: number, budgetMs: number): 
       ratio('price', 'price of the lottery', 'nacre/unit', 'nacre/trace-only'),
       ratio('price-new-parent', 'price of the lottery on a new parent', 'nacre/unit-new-parent', 'nacre/trace-only'),
       ratio('price-revectorize', 'price of the lottery, revectorize', 'revectorize/unit', 'revectorize/trace-only'),
+      ratio('over-replay', 'a unit’s time over its re-execution', 'nacre/unit', 'nacre/replay'),
       ratio('price-trace', 'price of the trace', 'nacre/trace-only', 'nacre/tokens-only'),
       ratio('commitment-share', 'commitment’s share of a re-execution', 'nacre/commit-trace', 'nacre/replay'),
       ratio('over-reference', 'unit’s speed over the reference', 'reference/unit', 'nacre/unit'),

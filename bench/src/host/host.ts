@@ -1,5 +1,6 @@
 /** How the benchmark talks to a subject: a process of its own for each, so that flags and loaded code never mix. */
 import type { ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import type { Job, Measured } from '../jobs.ts'
 
 export type Answer =
@@ -34,6 +35,9 @@ export async function end(child: ChildProcess | undefined): Promise<void> {
   if (child.kill('SIGKILL')) await gone
 }
 
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+
+/** For the report, so without the folder that the project lies in. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return (error instanceof Error ? error.message : String(error)).replaceAll(ROOT, '')
 }

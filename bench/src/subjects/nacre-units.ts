@@ -31,7 +31,7 @@ export async function nacreUnits(
   const modelParams = devnetModelParams
   const engine = createUnitEngine({ model, kernels, hash, lottery: modelParams })
   /** Never runs a unit, so it has no W' in memory. */
-  const verifier = createUnitEngine({ model, kernels, hash })
+  const verifier = createUnitEngine({ model, kernels, hash, lottery: modelParams })
   const steps = sampleSteps(bytes32(3), engine.generate(task(0)).shape, SAMPLED_STEPS)
 
   const runUnit = (i: number, parent: number): UnitResult =>
