@@ -145,4 +145,17 @@ describe('errors equal the reference', () => {
       expect(codeOf(() => engine.replayUnit(task, each))).toBe(expected)
     }
   })
+
+  test('of models that no engine can hold or draw with', () => {
+    const model = unitModel()
+    const wide = (config: Partial<Model['config']>): Model => ({ ...model, config: { ...model.config, ...config } })
+    for (const kernels of factories) {
+      const create = (given: Model) => () => createUnitEngine({ model: given, kernels, hash, lottery: UNIT_LOTTERY })
+      expect(create(wide({ dModel: 2 ** 16 + 8 }))).toThrow('PARAM_CONTRADICTION')
+      expect(create(wide({ dModel: model.config.dModel + 4 }))).toThrow('PARAM_CONTRADICTION')
+      if (kernels.name !== 'scalar') {
+        expect(create(wide({ maxSeqLen: 2 ** 16, ffnDim: 2 ** 17, nLayers: 64 }))).toThrow(RangeError)
+      }
+    }
+  })
 })

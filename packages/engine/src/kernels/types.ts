@@ -24,8 +24,8 @@ export const padHead = (n: number): number => padded(n, 8)
 /** Largest |value| of quantised operands and weights (MOD-1, MOD-2), and of noised ones (WRK-2). */
 export const PLAIN_MAX = 63
 export const NOISED_MAX = 126
-/** Longest k whose sums fit int32 for noised values of either sign: floor((2^31 - 1) / 126^2). */
-export const MAX_K: number = Math.floor((2 ** 31 - 1) / NOISED_MAX ** 2)
+/** With noise, indices of k are 16 bits wide. Sums fit int32 for every k that a model may have (126^2 k < 2^31 up to 2^17). */
+export const MAX_NOISED_K = 65_536
 
 /** A product C = A W with plain weights. */
 export interface GemmCall {

@@ -115,12 +115,8 @@ export interface SparseLists {
   readonly maxCount: number
 }
 
-/** The indices of a whole factor are 16 bits wide. */
-export const MAX_NOISED_K = 65_536
-
 export function sparseLists({ plus, minus }: SparseIndices, r: number): SparseLists {
   const k = plus.length
-  if (k > MAX_NOISED_K) throw new RangeError(`${k} values of k, at most ${MAX_NOISED_K} with noise`)
   const width = 2 * padRank(r)
   const list = new Uint16Array(2 * k)
   const ends = new Uint32Array(width * gatherBlocks(k))

@@ -1,4 +1,5 @@
 import {
+  check,
   checkChosenToken,
   checkTask,
   claimedTrace,
@@ -17,7 +18,7 @@ import {
   type UnitTask,
   verifyTicketProof,
 } from '@nacre/protocol'
-import type { KernelFactory, KernelMemory, KernelName } from '../kernels/types.ts'
+import { type KernelFactory, type KernelMemory, type KernelName, MAX_NOISED_K } from '../kernels/types.ts'
 import { bestTicketOf } from './best-ticket.ts'
 import { commitTraceFast, type PreRoots } from './commit.ts'
 import { Forward, type TicketProduct } from './forward.ts'
@@ -99,7 +100,10 @@ interface Placed {
   readonly lottery: Lottery | undefined
 }
 
-/** Throws RangeError where a memory of the model's size cannot be had. */
+/**
+ * Throws RangeError where a memory of the model's size cannot be had, PARAM_CONTRADICTION where a model is too wide to draw or its noise
+ * rank does not divide its width.
+ */
 export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
   const { model, kernels, hash, shared } = options
   let placed = place(options, options.lottery, shared)
@@ -186,6 +190,12 @@ function place(
   given: SharedEngineMemory | undefined,
 ): Placed {
   const { thread, threads } = given ?? { thread: 0, threads: 1 }
+  const { dModel } = model.config
+  check(
+    params === undefined || dModel <= MAX_NOISED_K,
+    'PARAM_CONTRADICTION',
+    `the engine draws with models of width up to ${MAX_NOISED_K}, not ${dModel}`,
+  )
   const layout = engineLayout(model.config, params, threads, factory)
   const memory = given?.memory ?? factory.memory(layout.bytes)
   if (memory.buffer.byteLength < layout.bytes) {
