@@ -13,6 +13,8 @@ export function hostOf(id: SubjectId): Host {
       return nodeHost('nacre')
     case 'revectorize':
       return nodeHost('nacre-wide', ['--experimental-wasm-revectorize'])
+    case 'simd':
+      return nodeHost('nacre-simd')
     case 'scalar':
       return nodeHost('scalar')
     case 'reference':

@@ -52,6 +52,7 @@ export function gemmSection(shape: string, rounds: number, warmUps: number, budg
     rows: [
       row('nacre', 'nacre'),
       row('revectorize', 'revectorize'),
+      row('simd', 'simd'),
       row('onednn', 'onednn'),
       row('ort', 'onnxruntime'),
       row('ort-u8', 'onnxruntime', 'u8s8'),
@@ -105,7 +106,7 @@ const PART_NAMES: Readonly<Record<LotteryPart, string>> = {
   unfolded: 'noised product, denoised, not folded',
   fold: 'noised product, denoised, folded',
   whole: 'the same with the noise from its seed',
-  tile: 'check of one 64 × 64 tile',
+  tile: 'check of one tile',
 }
 
 export function lotterySection(
@@ -116,10 +117,11 @@ export function lotterySection(
   budgetMs: number,
 ): SectionSpec {
   const dims = shapeOf(shape)
-  const both: readonly SubjectId[] = ['nacre', 'revectorize']
+  const all: readonly SubjectId[] = ['nacre', 'simd', 'revectorize']
   const name = (subject: SubjectId, part: LotteryPart, r?: number): string =>
     `lottery/${shape}/${subject}/${part}${r === undefined ? '' : `/${r}`}`
-  const suffix = (subject: SubjectId): string => (subject === 'nacre' ? '' : ', revectorize')
+  const suffixes: Partial<Record<SubjectId, string>> = { simd: ', without relaxed SIMD', revectorize: ', revectorize' }
+  const suffix = (subject: SubjectId): string => suffixes[subject] ?? ''
   const row = (subject: SubjectId, part: LotteryPart, r?: number): RowSpec => ({
     id: name(subject, part, r),
     subject,
@@ -132,7 +134,7 @@ export function lotterySection(
     group: '',
     title: shape.replaceAll('x', ' × '),
     ...{ rounds, warmUps, budgetMs },
-    rows: both.flatMap((subject) => [
+    rows: all.flatMap((subject) => [
       row(subject, 'plain'),
       ...ranks.flatMap((r) => [
         row(subject, 'unfolded', r),
@@ -141,7 +143,7 @@ export function lotterySection(
         row(subject, 'tile', r),
       ]),
     ]),
-    ratios: both.flatMap((subject) =>
+    ratios: all.flatMap((subject) =>
       ranks.flatMap((r): RatioSpec[] => {
         const id = (what: string): string => `lottery/${shape}/${subject}/${what}/${r}`
         const label = (text: string): string => `${text}, r = ${r}${suffix(subject)}`

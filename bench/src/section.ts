@@ -4,6 +4,7 @@ import type { Job } from './jobs.ts'
 export const SUBJECTS = {
   nacre: 'Nacre, WASM',
   revectorize: 'Nacre, WASM with revectorize',
+  simd: 'Nacre, WASM without relaxed SIMD',
   scalar: 'Nacre, plain TypeScript',
   reference: 'protocol reference',
   onnxruntime: 'onnxruntime-node',

@@ -38,7 +38,7 @@ const DRAWN_SHAPES: readonly string[] = [
 ]
 
 const SLOW: ReadonlySet<SubjectId> = new Set<SubjectId>(['scalar', 'reference'])
-const OWN: ReadonlySet<SubjectId> = new Set<SubjectId>(['nacre', 'revectorize'])
+const OWN: ReadonlySet<SubjectId> = new Set<SubjectId>(['nacre', 'revectorize', 'simd'])
 
 const colour = (subject: SubjectId): Bar['colour'] => (OWN.has(subject) ? 0 : SLOW.has(subject) ? 2 : 1)
 

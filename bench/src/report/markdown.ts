@@ -21,7 +21,7 @@ const TOPICS: readonly Topic[] = [
     topic: 'lottery',
     title: 'The price of the lottery on large products',
     chart: 'lottery',
-    text: 'One ticket operation with W’ packed beforehand and tiles of 64 × 64: noise from its seed, A’ = A + E, A’W’ folded after each r of k, and A W taken out of it exactly (WRK-2, WRK-3, WRK-5), against the plain product of the same shape on the same kernels.',
+    text: 'One ticket operation with W’ packed beforehand and the tallest tiles whose rows fit a ticket proof (24 × 64 at k = 2048, 12 × 64 at k = 4096): noise from its seed, A’ = A + E, A’W’ folded after each r of k, and A W taken out of it exactly (WRK-2, WRK-3, WRK-5), against the plain product of the same shape on the same kernels.',
   },
   {
     topic: 'units',

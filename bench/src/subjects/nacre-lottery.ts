@@ -14,8 +14,13 @@ import { jobKey, type LotteryJob, type LotteryPart, type Measured } from '../job
 import { checksum, OPERAND_SEED, operand, WEIGHT_SEED } from '../operands.ts'
 import { timeRuns } from '../timing.ts'
 
-/** The largest tile that the rules allow, square. */
-const TILE = 64
+/**
+ * A tile that the rules allow: its rows as binary32 fit a ticket proof (WRK-7) with their openings, and it has at most 4096 sums. A
+ * multiple of 12 rows suits register tiles of six rows and of four.
+ */
+const TILE_COLUMNS = 64
+const PROOF_BYTES = 240 * 1024
+const tileRows = (k: number): number => Math.min(60, 12 * Math.floor(PROOF_BYTES / (4 * k) / 12))
 
 /** A product in a memory of its own. */
 interface Placed {
@@ -24,7 +29,7 @@ interface Placed {
   /** A W by way of noise; which one is in `call`. */
   noised(call: NoisedCall): void
   /** Packs W' of the weights' first columns with other noise. */
-  noiseWeights(noise: FactoredNoise): void
+  noiseWeights(noise: FactoredNoise, denoises: boolean): void
   checksum(): number
 }
 
@@ -37,7 +42,7 @@ export function nacreLottery(factory: KernelFactory, hash: KeyedHash): (job: Lot
 
   const placeOf = (job: LotteryJob): Placed => {
     const { k, r } = job
-    const [m, n] = job.part === 'tile' ? [TILE, TILE] : [job.m, job.n]
+    const [m, n] = job.part === 'tile' ? [tileRows(k), TILE_COLUMNS] : [job.m, job.n]
     const key = jobKey({ ...job, m, n, part: job.part === 'tile' ? 'tile' : 'whole' })
     const known = placed.get(key)
     if (known !== undefined) return known
@@ -54,8 +59,8 @@ export function nacreLottery(factory: KernelFactory, hash: KeyedHash): (job: Lot
     whole: ({ noised, call }, { m, k, r }) => noised({ ...call, noise: operandNoise(bytes32(draw++ & 255), m, k, r) }),
     tile: ({ noised, noiseWeights, call }, { k, r }) => {
       const seed = bytes32(draw++ & 255)
-      noiseWeights(weightNoise(seed, TILE, k, r))
-      noised({ ...call, noise: operandNoise(seed, TILE, k, r), denoise: false })
+      noiseWeights(weightNoise(seed, TILE_COLUMNS, k, r), false)
+      noised({ ...call, noise: operandNoise(seed, tileRows(k), k, r), denoise: false })
     },
   }
 
@@ -73,7 +78,8 @@ function place(factory: KernelFactory, shape: Shape, noise: FactoredNoise, weigh
   const lda = operandStride(k)
   const ldc = 4 * padN(n)
   const limits = { rows: m, k, noisedK: k, noisedN: n, rank: r }
-  const [rowTiles, columnTiles] = [Math.floor(m / TILE), Math.floor(n / TILE)]
+  const tile = { h: tileRows(k), w: TILE_COLUMNS }
+  const [rowTiles, columnTiles] = [Math.floor(m / tile.h), Math.floor(n / tile.w)]
   const arena = new Arena()
   const a = arena.reserve(padRows(m) * lda)
   const c = arena.reserve(padRows(m) * ldc)
@@ -86,9 +92,10 @@ function place(factory: KernelFactory, shape: Shape, noise: FactoredNoise, weigh
   const weights = operand(n * k, WEIGHT_SEED)
   for (let i = 0; i < m; i++) new Int8Array(kernels.buffer).set(rows.subarray(i * k, (i + 1) * k), a + i * lda)
   kernels.pack(plain, weights, n, k)
-  const noiseWeights = (fresh: FactoredNoise): void => kernels.noiseWeights(w, weights, fresh, n, k, r)
-  noiseWeights(weightNoise)
-  const tiles = { h: TILE, w: TILE, rowTiles, columnTiles, states }
+  const noiseWeights = (fresh: FactoredNoise, denoises: boolean): void =>
+    kernels.noiseWeights(w, weights, fresh, n, k, r, denoises)
+  noiseWeights(weightNoise, true)
+  const tiles = { ...tile, rowTiles, columnTiles, states }
   return {
     call: { shape, a, lda, noise, w, c, ldc, tiles, denoise: true },
     plain: () => kernels.gemm({ a, lda, w: plain, c, ldc, m, n, k }),

@@ -1,13 +1,13 @@
 import { Arena } from './arena.ts'
 import {
   BLOCK,
-  type FactoredNoise,
   type GemmCall,
   K_STEP,
   type KernelLimits,
   NOISED_MAX,
   type NoisedCall,
   PLAIN_MAX,
+  type ProductKernels,
   padK,
   padN,
   padRank,
@@ -89,8 +89,8 @@ export class PairProducts extends WasmProducts {
     })
   }
 
-  noiseWeights(at: number, source: Int8Array, noise: FactoredNoise, n: number, k: number, r: number): void {
-    this.noise({ noised: 0, uniform: 0 }, at, source, noise, n, k, r)
+  noiseWeights(...args: Parameters<ProductKernels['noiseWeights']>): void {
+    this.noise({ noised: 0, uniform: 0 }, ...args)
   }
 
   noisedProduct(call: NoisedCall): boolean {

@@ -1,13 +1,13 @@
 import { Arena } from './arena.ts'
 import {
   BLOCK,
-  type FactoredNoise,
   type GemmCall,
   K_STEP,
   type KernelLimits,
   NOISED_MAX,
   type NoisedCall,
   PLAIN_MAX,
+  type ProductKernels,
   padK,
   padN,
   padRank,
@@ -111,8 +111,8 @@ export class QuadProducts extends WasmProducts {
     })
   }
 
-  noiseWeights(at: number, source: Int8Array, noise: FactoredNoise, n: number, k: number, r: number): void {
-    this.noise({ noised: this.#noisedOffset, uniform: UNIFORM_OFFSET }, at, source, noise, n, k, r)
+  noiseWeights(...args: Parameters<ProductKernels['noiseWeights']>): void {
+    this.noise({ noised: this.#noisedOffset, uniform: UNIFORM_OFFSET }, ...args)
   }
 
   noisedProduct(call: NoisedCall): boolean {

@@ -95,8 +95,16 @@ export interface ProductKernels {
   /** Packs n rows of k values in [-63, 63]: row j starts at j * stride + start. */
   pack(at: number, source: Int8Array, n: number, k: number, stride?: number, start?: number): void
   gemm(call: GemmCall): void
-  /** W' = W + F for n rows of k values, packed (WRK-2). */
-  noiseWeights(at: number, source: Int8Array, noise: FactoredNoise, n: number, k: number, r: number): void
+  /** W' = W + F for n rows of k values, packed (WRK-2). Without `denoises` it serves calls without it only, and costs less. */
+  noiseWeights(
+    at: number,
+    source: Int8Array,
+    noise: FactoredNoise,
+    n: number,
+    k: number,
+    r: number,
+    denoises?: boolean,
+  ): void
   /** Rows first .. first + count - 1 of W', count x k, out of what `noiseWeights` made. */
   noisedRows(at: number, n: number, k: number, r: number, first: number, count: number): Int8Array
   /** Whether {@link noisedProduct} takes tiles of this width from this column, and this rank; the rules allow more. */

@@ -213,6 +213,7 @@ export abstract class WasmProducts {
     n: number,
     k: number,
     r: number,
+    denoises = true,
   ): void {
     const layout = noisedLayout(n, k, r)
     const { columnsIn, uniform } = this.at
@@ -221,7 +222,9 @@ export abstract class WasmProducts {
     const { plus, minus } = this.at
     this.uint16.set(noise.sparse.plus, plus >> 1)
     this.uint16.set(noise.sparse.minus, minus >> 1)
-    this.int32[(at + layout.maxCount) >> 2] = this.storeLists(noise, r, at + layout.lists, at + layout.ends)
+    if (denoises) {
+      this.int32[(at + layout.maxCount) >> 2] = this.storeLists(noise, r, at + layout.lists, at + layout.ends)
+    }
     for (let first = 0; first < n; first += BLOCK) {
       const columns = at + layout.columns + first * width
       this.columnsOf(source, first, n, k, k, 0, columnsIn)
@@ -229,7 +232,9 @@ export abstract class WasmProducts {
       this.exports.addNoise(columns, columnsIn, uniform, plus, minus, k)
       this.int8.fill(0, columns + BLOCK * k, columns + BLOCK * width)
       this.exports.pack(columns, at + layout.packed + first * width, width, width * this.panel, offsets.noised)
-      this.exports.pack(uniform, at + layout.uniform + first * rank, rank, rank * this.panel, offsets.uniform)
+      if (denoises) {
+        this.exports.pack(uniform, at + layout.uniform + first * rank, rank, rank * this.panel, offsets.uniform)
+      }
     }
   }
 

@@ -158,7 +158,7 @@ export class Lottery {
     const first = tileColumn * w
     const noise = noiseFactors(WEIGHT_NOISE_LABEL, weightSeed, w, k, r, hash, first)
     const columns = ticketMatrix(side.model, side.layer, side.op).q.subarray(first * k, (first + w) * k)
-    kernels.noiseWeights(places.tile, columns, noise, w, k, r)
+    kernels.noiseWeights(places.tile, columns, noise, w, k, r, false)
   }
 
   #weightSeed(parentBeacon: Uint8Array, layer: number, op: TicketOp): Uint8Array {

@@ -6,7 +6,6 @@ import { randomStream } from './random-block.ts'
 export const SLOT_UNIFORM = 0
 export const SLOT_PERMUTATION = 1
 export const SLOT_PARTNER = 2
-const TWO_32 = 2 ** 32
 
 /**
  * A sparse factor with two entries per index c of k: +1 at plus[c] and -1 at minus[c], both in 0..r-1 and never equal.
@@ -64,23 +63,25 @@ export function sparseFactorOf(permutation: Uint8Array, partner: Uint8Array, k: 
   const plus = new Uint16Array(k)
   const minus = new Uint16Array(k)
   for (let start = 0; start < k; start += r) {
-    const p = plus.subarray(start, start + r)
-    for (let j = 0; j < r; j++) p[j] = j
+    for (let j = 0; j < r; j++) plus[start + j] = j
     for (let j = r - 1; j >= 1; j--) {
-      const other = Math.floor(((j + 1) * u(start + j)) / TWO_32)
-      const swapped = p[j]!
-      p[j] = p[other]!
-      p[other] = swapped
-    }
-    for (let j = 0; j < r; j++) {
-      minus[start + j] = p[j]! ^ (1 + Math.floor(((r - 1) * v(start + j)) / TWO_32))
+      const other = start + floorOf((j + 1) * u[start + j]!)
+      const swapped = plus[start + j]!
+      plus[start + j] = plus[other]!
+      plus[other] = swapped
     }
   }
+  for (let c = 0; c < k; c++) minus[c] = plus[c]! ^ (1 + floorOf((r - 1) * v[c]!))
   return { plus, minus }
 }
 
-/** Word c of a stream: eight little-endian u32 words per block. */
-function words(stream: Uint8Array): (c: number) => number {
+/** floor(x / 2^32) for 0 <= x < 2^63; scaling by a power of two is exact. */
+const floorOf = (x: number): number => (x * 2 ** -32) | 0
+
+/** A stream as words: eight little-endian u32 per block. */
+function words(stream: Uint8Array): Uint32Array {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength)
-  return (c) => view.getUint32(4 * c, true)
+  const out = new Uint32Array(stream.length >>> 2)
+  for (let c = 0; c < out.length; c++) out[c] = view.getUint32(4 * c, true)
+  return out
 }
