@@ -287,14 +287,15 @@ function gemm(name: string, rowsOf: string, panelColumns: number): string {
 
 /**
  * C (+)= A W for whole lottery tiles over one block of k, and the fold states (WRK-3), which go on from step `firstStep`. A group
- * is `groupPanels` panels and `groupTiles` tiles wide, one of the two being 1; `parts` vectors of x belong to one tile.
+ * is `groupPanels` panels and `groupTiles` tiles wide, one of the two being 1; `parts` vectors of x belong to one tile. The `extra` rows
+ * below the last tiles are multiplied without a fold while the group's weights are at hand; `corrExtra` has their corrections.
  */
 function fold(panelColumns: number, vectors: number): string {
   return `
 (func (export "fold") (param $a i32) (param $lda i32) (param $w i32) (param $panelBytes i32) (param $c i32) (param $ldc i32)
   (param $add i32) (param $h i32) (param $rowTiles i32) (param $groups i32) (param $groupPanels i32) (param $groupTiles i32)
   (param $parts i32) (param $columnTiles i32) (param $inner i32) (param $steps i32) (param $x i32) (param $corr i32)
-  (param $ldcorr i32) (param $states i32) (param $firstStep i32)
+  (param $ldcorr i32) (param $states i32) (param $firstStep i32) (param $extra i32) (param $corrExtra i32)
   (local $tr i32) (local $g i32) (local $p i32) (local $wp i32) (local $cp i32) (local $ar i32) (local $cr i32)
   (local $tc i32) (local $t i32)
   (loop $group
@@ -329,6 +330,17 @@ function fold(panelColumns: number, vectors: number): string {
       ${bump('$cr', `(i32.mul ${get('$ldc')} ${get('$h')})`)}
       ${bump('$tr', 1)}
       (br_if $rowTile (i32.lt_u ${get('$tr')} ${get('$rowTiles')})))
+    (if ${get('$extra')} (then
+      (local.set $p ${get('$groupPanels')})
+      (local.set $wp ${get('$w')})
+      (local.set $cp ${get('$cr')})
+      ${countDown(
+        '$panel',
+        '$p',
+        `(call $plainRows ${get('$ar')} ${get('$lda')} ${get('$wp')} ${get('$cp')} ${get('$ldc')} ${get('$extra')} ${get('$add')}
+          (i32.mul ${get('$inner')} ${get('$steps')}) (i32.const 1) (i32.const 0) ${get('$corrExtra')} (i32.const 0))
+        ${bump('$wp', get('$panelBytes'))} ${bump('$cp', 4 * panelColumns)}`,
+      )}))
     ${bump('$w', `(i32.mul ${get('$panelBytes')} ${get('$groupPanels')})`)}
     ${bump('$c', `(i32.mul (i32.const ${4 * panelColumns}) ${get('$groupPanels')})`)}
     ${bump('$g', 1)}

@@ -19,6 +19,7 @@ import {
   BLOCK_ROWS,
   type CommonScratch,
   commonScratch,
+  foldBlock,
   noisedLayout,
   operandStride,
   type PanelLayout,
@@ -119,16 +120,14 @@ export class PairProducts extends WasmProducts {
     const lda = 2 * k
     this.exports.widen(operand, operandStride(k), m, k / K_STEP, wide)
     const weights = w + noisedLayout(n, k, r).packed
+    const none = noCorrection(corr)
     const isFull = tiles.rowTiles > 0 && tiles.columnTiles > 0
-    const rows = isFull ? tiles.rowTiles * tiles.h : 0
-    const columns = isFull ? this.foldTiles(call, wide, lda, 2, weights, noCorrection(corr)) : padN(n)
+    const columns = isFull ? this.foldTiles(call, wide, lda, 2, weights, none, none) : 0
     if (!call.denoise) return
-    const plain = { a: wide, lda, bytesPerK: 2, width: padK(k), ldc, k, blockK: BLOCK_K, add: false }
-    const rest = { ...plain, corr: noCorrection(corr) }
-    const right = { weights: weights + columns * padK(k), c: c + 4 * columns }
-    this.multiply({ ...rest, ...right, m: rows, panels: (padN(n) - columns) / this.panel })
-    const below = { a: wide + rows * lda, c: c + rows * ldc }
-    this.multiply({ ...rest, ...below, weights, m: m - rows, panels: padN(n) / this.panel })
+    this.multiply({
+      ...{ a: wide, lda, bytesPerK: 2, weights: weights + columns * padK(k), width: padK(k), c: c + 4 * columns, ldc },
+      ...{ m, panels: (padN(n) - columns) / this.panel, k, blockK: foldBlock(r), add: false, corr: none },
+    })
   }
 
   #weightSums(call: NoisedCall): void {

@@ -19,6 +19,7 @@ import {
   BLOCK_ROWS,
   type CommonScratch,
   commonScratch,
+  foldBlock,
   noisedLayout,
   operandStride,
   type PanelLayout,
@@ -149,21 +150,26 @@ export class QuadProducts extends WasmProducts {
     const weights = w + noisedLayout(n, k, r).packed
     const stride = this.#corrStride
     const isFull = tiles.rowTiles > 0 && tiles.columnTiles > 0
-    const rows = isFull ? tiles.rowTiles * tiles.h : 0
-    let columns = padN(n)
+    if (call.denoise) this.#rowSums(operand, lda, m, k, foldBlock(r), -this.#noisedOffset, corrBlocks)
+    const blocks = { at: corrBlocks, stride }
+    let columns = 0
     if (isFull) {
-      this.#rowSums(operand, lda, rows, k, r, -this.#noisedOffset, corr)
-      columns = this.foldTiles(call, operand, lda, 1, weights, { at: corr, stride })
+      this.#rowSums(operand, lda, tiles.rowTiles * tiles.h, k, r, -this.#noisedOffset, corr)
+      columns = this.foldTiles(call, operand, lda, 1, weights, { at: corr, stride }, blocks)
     }
-    if (!call.denoise || (columns === padN(n) && rows === m)) return
-    this.#rowSums(operand, lda, m, k, BLOCK_K, -this.#noisedOffset, corrBlocks)
-    const plain = { a: operand, lda, bytesPerK: 1, width: padK(k), ldc, k, blockK: BLOCK_K, add: false }
-    const right = { weights: weights + columns * padK(k), c: c + 4 * columns }
+    if (!call.denoise) return
     this.multiply({
-      ...{ ...plain, ...right, m: rows, panels: (padN(n) - columns) / this.panel, corr: { at: corrBlocks, stride } },
+      ...{
+        a: operand,
+        lda,
+        bytesPerK: 1,
+        weights: weights + columns * padK(k),
+        width: padK(k),
+        c: c + 4 * columns,
+        ldc,
+      },
+      ...{ m, panels: (padN(n) - columns) / this.panel, k, blockK: foldBlock(r), add: false, corr: blocks },
     })
-    const below = { a: operand + rows * lda, c: c + rows * ldc, corr: { at: corrBlocks + 4 * rows, stride } }
-    this.multiply({ ...plain, ...below, weights, m: m - rows, panels: padN(n) / this.panel })
   }
 
   /** The operand of denoising for sixteen rows: digits of -A F_L, and -E_L. */

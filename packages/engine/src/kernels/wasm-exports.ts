@@ -6,7 +6,7 @@ export interface KernelExports {
   gemm16(...args: number[]): void
   /**
    * (a, lda, w, panelBytes, c, ldc, add, h, rowTiles, groups, groupPanels, groupTiles, parts, columnTiles, inner, steps, x, corr,
-   * ldcorr, states, firstStep)
+   * ldcorr, states, firstStep, extra, corrExtra)
    */
   fold(...args: number[]): void
   /** (a, lda, u, hi, lo, panelBytes, c, ldc, rows, panels, inner, corr); only `quads`. */

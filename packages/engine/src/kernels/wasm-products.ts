@@ -17,6 +17,8 @@ import type { KernelExports } from './wasm-exports.ts'
 /** k values and rows of the blocks that a product is cut into, so that what is read again and again stays in the caches. */
 export const BLOCK_K = 1024
 export const BLOCK_ROWS = 240
+/** k values of a block that is folded after each r. */
+export const foldBlock = (r: number): number => r * Math.max(1, Math.floor(BLOCK_K / r))
 /** Rows whose length is a multiple of this would all fall on the same few cache sets. */
 const ALIASING_BYTES = 512
 const CACHE_LINE = 64
@@ -316,7 +318,10 @@ export abstract class WasmProducts {
     return sparse.maxCount
   }
 
-  /** Folds all whole tiles over all of k; returns the columns it has covered. */
+  /**
+   * The product over all of k in the columns of whole tiles, which are folded; the rows below them are multiplied only if C is wanted.
+   * Returns the columns it has covered. `corrBlocks` has the corrections by blocks of {@link foldBlock}.
+   */
   protected foldTiles(
     call: NoisedCall,
     a: number,
@@ -324,9 +329,10 @@ export abstract class WasmProducts {
     bytesPerK: number,
     weights: number,
     corr: { readonly at: number; readonly stride: number },
+    corrBlocks: { readonly at: number; readonly stride: number },
   ): number {
     const { shape, c, ldc, tiles } = call
-    const { k, r } = shape
+    const { m, k, r } = shape
     const { h, w, rowTiles, columnTiles, firstColumn = 0, states } = tiles
     const first = weights + firstColumn * padK(k)
     const isWide = w >= this.panel
@@ -334,18 +340,21 @@ export abstract class WasmProducts {
     const groupTiles = isWide ? 1 : this.panel / w
     const parts = isWide ? this.vectors : w / 4
     const groups = Math.ceil(columnTiles / groupTiles)
-    const blockK = r * Math.max(1, Math.floor(BLOCK_K / r))
+    const blockK = foldBlock(r)
+    const below = call.denoise ? m - rowTiles * h : 0
     const blockTiles = Math.max(1, Math.floor(BLOCK_ROWS / h))
     this.int32.fill(0, states >> 2, (states >> 2) + 16 * rowTiles * columnTiles)
     for (let from = 0; from < k; from += blockK) {
       const length = Math.min(blockK, k - from)
       for (let tile = 0; tile < rowTiles; tile += blockTiles) {
         const row = tile * h
+        const isLast = tile + blockTiles >= rowTiles
         this.exports.fold(
           ...[a + row * lda + from * bytesPerK, lda, first + from * this.panel, padK(k) * this.panel],
           ...[c + row * ldc, ldc, from > 0 ? 1 : 0, h, Math.min(blockTiles, rowTiles - tile)],
           ...[groups, groupPanels, groupTiles, parts, columnTiles, r / K_STEP, length / r, this.at.x],
           ...[corr.at + (from / r) * corr.stride + 4 * row, corr.stride, states + 64 * tile * columnTiles, from / r],
+          ...[isLast ? below : 0, corrBlocks.at + (from / blockK) * corrBlocks.stride + 4 * rowTiles * h],
         )
       }
     }
