@@ -1,5 +1,6 @@
 /** The engine's plain product on packed weights. On two threads, each multiplies half of the rows in one shared memory. */
 import { Arena } from '../../../packages/engine/src/kernels/arena.ts'
+import { operandStride } from '../../../packages/engine/src/kernels/product-layout.ts'
 import {
   type GemmCall,
   type KernelFactory,
@@ -9,7 +10,6 @@ import {
   padN,
   padRows,
 } from '../../../packages/engine/src/kernels/types.ts'
-import { operandStride } from '../../../packages/engine/src/kernels/wasm-products.ts'
 import { type GemmJob, jobKey, type Measured, type Shape, Unsupported } from '../jobs.ts'
 import { checksum, OPERAND_SEED, operand, WEIGHT_SEED } from '../operands.ts'
 import { timeRuns } from '../timing.ts'

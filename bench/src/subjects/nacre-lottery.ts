@@ -1,6 +1,7 @@
 /** The engine's products in the lottery, on shapes far larger than the devnet's. */
 import { type KeyedHash, OPERAND_NOISE_LABEL, WEIGHT_NOISE_LABEL } from '@nacre/protocol'
 import { Arena } from '../../../packages/engine/src/kernels/arena.ts'
+import { operandStride } from '../../../packages/engine/src/kernels/product-layout.ts'
 import {
   type FactoredNoise,
   type KernelFactory,
@@ -8,7 +9,6 @@ import {
   padN,
   padRows,
 } from '../../../packages/engine/src/kernels/types.ts'
-import { operandStride } from '../../../packages/engine/src/kernels/wasm-products.ts'
 import { noiseFactors } from '../../../packages/engine/src/run/noise.ts'
 import { jobKey, type LotteryJob, type LotteryPart, type Measured } from '../jobs.ts'
 import { checksum, OPERAND_SEED, operand, WEIGHT_SEED } from '../operands.ts'

@@ -13,8 +13,9 @@ import {
   placeProduct,
   selfTest,
 } from '../src/index.ts'
+import { operandStride } from '../src/kernels/product-layout.ts'
+import { sparseLists } from '../src/kernels/sparse-lists.ts'
 import { padHead, padN, padRows } from '../src/kernels/types.ts'
-import { operandStride, sparseLists } from '../src/kernels/wasm-products.ts'
 import { sameBits } from './support/compare.ts'
 import { createRandom, type Random } from './support/random.ts'
 

@@ -1,7 +1,9 @@
 /** The WebAssembly text of the kernels. Operand layouts are described in `src/kernels/types.ts`. */
+import { ATTENTION_FUNCTIONS } from './attention.ts'
 import { GLUE_FUNCTIONS } from './glue.ts'
+import { packFunctions } from './pack.ts'
 import { type ProductShape, productFunctions } from './product.ts'
-import { sparseFunctions } from './sparse.ts'
+import { SPARSE_FUNCTIONS } from './sparse.ts'
 import { lines } from './text.ts'
 
 export interface KernelVariant {
@@ -22,8 +24,10 @@ export function kernelText(shape: ProductShape, shared: boolean): string {
     '(module',
     `(import "env" "memory" (memory 1 65536${shared ? ' shared' : ''}))`,
     ...productFunctions(shape),
-    ...sparseFunctions(shape),
+    ...SPARSE_FUNCTIONS,
+    ...packFunctions(shape),
     ...GLUE_FUNCTIONS,
+    ...ATTENTION_FUNCTIONS,
     ')',
   ])
 }

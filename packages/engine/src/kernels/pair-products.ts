@@ -1,6 +1,15 @@
 import { Arena } from './arena.ts'
 import {
-  BLOCK,
+  BLOCK_K,
+  BLOCK_ROWS,
+  type CommonScratch,
+  commonScratch,
+  noisedLayout,
+  operandStride,
+  type PanelLayout,
+  placedAt,
+} from './product-layout.ts'
+import {
   type GemmCall,
   K_STEP,
   type KernelLimits,
@@ -14,17 +23,7 @@ import {
   padRows,
 } from './types.ts'
 import type { KernelExports } from './wasm-exports.ts'
-import {
-  BLOCK_K,
-  BLOCK_ROWS,
-  type CommonScratch,
-  commonScratch,
-  foldBlock,
-  noisedLayout,
-  operandStride,
-  type PanelLayout,
-  WasmProducts,
-} from './wasm-products.ts'
+import { type Correction, type PreparedOperand, WasmProducts } from './wasm-products.ts'
 
 const INT16_MAX = 32_767
 
@@ -37,7 +36,7 @@ interface Scratch extends CommonScratch {
 }
 
 /** Nothing to correct: these products need no offset. */
-const noCorrection = (at: number): { at: number; stride: number } => ({ at, stride: 0 })
+const noCorrection = (at: number): Correction => ({ at, stride: 0 })
 
 /** Products by `i32x4.dot_i16x8_s`: the operand is widened to int16 before it is multiplied. Only SIMD128 is needed. */
 export class PairProducts extends WasmProducts {
@@ -61,8 +60,7 @@ export class PairProducts extends WasmProducts {
     layout: PanelLayout,
   ) {
     super(exports, buffer, layout.vectors)
-    const entries = Object.entries(PairProducts.scratch(limits, layout))
-    this.at = Object.fromEntries(entries.map(([name, offset]) => [name, scratch + offset])) as unknown as Scratch
+    this.at = placedAt(scratch, PairProducts.scratch(limits, layout))
   }
 
   pack(at: number, source: Int8Array, n: number, k: number, stride: number = k, start = 0): void {
@@ -94,51 +92,34 @@ export class PairProducts extends WasmProducts {
     this.noise({ noised: 0, uniform: 0 }, ...args)
   }
 
-  noisedProduct(call: NoisedCall): boolean {
-    const { shape, w } = call
-    const { m, k, n, r } = shape
+  protected fits(operandCount: number, weightCount: number): boolean {
+    return Math.max(PLAIN_MAX * operandCount, NOISED_MAX * weightCount) <= INT16_MAX
+  }
+
+  protected denoiseRows(first: number, r: number): void {
     const { sums, uniform, denoiseRows } = this.at
     const rank = padRank(r)
-    const operandCount = this.loadSparse(call)
-    for (let first = 0; first < m; first += BLOCK) {
-      this.noiseOperand(call, first)
-      if (call.denoise) this.exports.operandPairs(sums, uniform, rank, denoiseRows + first * 4 * rank, 4 * rank)
-    }
-    this.#fold(call)
-    if (!call.denoise) return true
-    const counts = this.int32[(w + noisedLayout(n, k, r).maxCount) >> 2]!
-    if (Math.max(PLAIN_MAX * counts, NOISED_MAX * operandCount) > INT16_MAX) return false
-    this.#weightSums(call)
-    this.#denoise(call)
-    return true
+    this.exports.operandPairs(sums, uniform, rank, denoiseRows + first * 4 * rank, 4 * rank)
   }
 
-  #fold(call: NoisedCall): void {
-    const { shape, c, ldc, tiles, w } = call
-    const { m, k, n, r } = shape
-    const { operand, wide, corr } = this.at
-    const lda = 2 * k
-    this.exports.widen(operand, operandStride(k), m, k / K_STEP, wide)
-    const weights = w + noisedLayout(n, k, r).packed
+  protected prepare({ shape }: NoisedCall): PreparedOperand {
+    const { m, k } = shape
+    const { operand, wide: a, corr } = this.at
+    this.exports.widen(operand, operandStride(k), m, k / K_STEP, a)
     const none = noCorrection(corr)
-    const isFull = tiles.rowTiles > 0 && tiles.columnTiles > 0
-    const columns = isFull ? this.foldTiles(call, wide, lda, 2, weights, none, none) : 0
-    if (!call.denoise) return
-    this.multiply({
-      ...{ a: wide, lda, bytesPerK: 2, weights: weights + columns * padK(k), width: padK(k), c: c + 4 * columns, ldc },
-      ...{ m, panels: (padN(n) - columns) / this.panel, k, blockK: foldBlock(r), add: false, corr: none },
-    })
+    return { a, lda: 2 * k, bytesPerK: 2, corrSteps: none, corrBlocks: none }
   }
 
-  #weightSums(call: NoisedCall): void {
+  protected weightSums(call: NoisedCall): boolean {
     const { pairs } = this.at
     const rank = padRank(call.shape.r)
     this.eachWeightSums(call, (first, sums) => {
       this.exports.pairSums(sums, pairs + 2 * first * rank, rank, 2 * rank * this.panel)
     })
+    return true
   }
 
-  #denoise({ shape, c, ldc, w }: NoisedCall): void {
+  protected denoise({ shape, c, ldc, w }: NoisedCall): void {
     const { m, k, n, r } = shape
     const { denoiseRows, pairs, corr } = this.at
     const rank = padRank(r)

@@ -1,5 +1,16 @@
 import { Arena } from './arena.ts'
 import {
+  BLOCK_K,
+  BLOCK_ROWS,
+  type CommonScratch,
+  commonScratch,
+  foldBlock,
+  noisedLayout,
+  operandStride,
+  type PanelLayout,
+  placedAt,
+} from './product-layout.ts'
+import {
   BLOCK,
   type GemmCall,
   K_STEP,
@@ -14,17 +25,7 @@ import {
   padRows,
 } from './types.ts'
 import type { KernelExports } from './wasm-exports.ts'
-import {
-  BLOCK_K,
-  BLOCK_ROWS,
-  type CommonScratch,
-  commonScratch,
-  foldBlock,
-  noisedLayout,
-  operandStride,
-  type PanelLayout,
-  WasmProducts,
-} from './wasm-products.ts'
+import { type PreparedOperand, WasmProducts } from './wasm-products.ts'
 
 /** Makes plain weights positive and at most 127, which every implementation of the relaxed dot product takes exactly. */
 const PLAIN_OFFSET = 64
@@ -80,8 +81,7 @@ export class QuadProducts extends WasmProducts {
     layout: PanelLayout,
   ) {
     super(exports, buffer, layout.vectors)
-    const entries = Object.entries(QuadProducts.scratch(limits, layout))
-    this.at = Object.fromEntries(entries.map(([name, offset]) => [name, scratch + offset])) as unknown as Scratch
+    this.at = placedAt(scratch, QuadProducts.scratch(limits, layout))
     this.#noisedOffset = layout.noisedOffset
     this.#corrStride = 4 * padRows(limits.rows)
   }
@@ -116,64 +116,32 @@ export class QuadProducts extends WasmProducts {
     this.noise({ noised: this.#noisedOffset, uniform: UNIFORM_OFFSET }, ...args)
   }
 
-  noisedProduct(call: NoisedCall): boolean {
-    const { shape, w } = call
-    const { m, r } = shape
-    const operandCount = this.loadSparse(call)
-    for (let first = 0; first < m; first += BLOCK) {
-      this.noiseOperand(call, first)
-      if (call.denoise) this.#denoiseRows(first, r)
-    }
-    this.#fold(call)
-    if (!call.denoise) return true
-    const counts = this.int32[(w + noisedLayout(shape.n, shape.k, r).maxCount) >> 2]!
-    const fits = PLAIN_MAX * counts <= MAX_OPERAND_SUM && NOISED_MAX * operandCount <= INT16_MAX
-    if (!fits || !this.#weightSums(call)) return false
-    this.#denoise(call)
-    return true
+  protected fits(operandCount: number, weightCount: number): boolean {
+    return PLAIN_MAX * operandCount <= MAX_OPERAND_SUM && NOISED_MAX * weightCount <= INT16_MAX
   }
 
   /** corr[block][row] = factor * sum of the row over one block of k. */
   #rowSums(a: number, lda: number, m: number, k: number, block: number, factor: number, to: number): void {
     const stride = this.#corrStride
+    if (m === 0) return
     const whole = Math.floor(k / block)
     const rest = (k % block) / K_STEP
     if (whole > 0) this.exports.rowSums(a, lda, m, block / K_STEP, whole, to, stride, factor)
     if (rest > 0) this.exports.rowSums(a + whole * block, lda, m, rest, 1, to + whole * stride, stride, factor)
   }
 
-  #fold(call: NoisedCall): void {
-    const { shape, c, ldc, tiles, w } = call
-    const { m, k, n, r } = shape
-    const { operand, corr, corrBlocks } = this.at
+  protected prepare({ shape, tiles, denoise }: NoisedCall): PreparedOperand {
+    const { m, k, r } = shape
+    const { operand: a, corr, corrBlocks } = this.at
     const lda = operandStride(k)
-    const weights = w + noisedLayout(n, k, r).packed
     const stride = this.#corrStride
-    const isFull = tiles.rowTiles > 0 && tiles.columnTiles > 0
-    if (call.denoise) this.#rowSums(operand, lda, m, k, foldBlock(r), -this.#noisedOffset, corrBlocks)
-    const blocks = { at: corrBlocks, stride }
-    let columns = 0
-    if (isFull) {
-      this.#rowSums(operand, lda, tiles.rowTiles * tiles.h, k, r, -this.#noisedOffset, corr)
-      columns = this.foldTiles(call, operand, lda, 1, weights, { at: corr, stride }, blocks)
-    }
-    if (!call.denoise) return
-    this.multiply({
-      ...{
-        a: operand,
-        lda,
-        bytesPerK: 1,
-        weights: weights + columns * padK(k),
-        width: padK(k),
-        c: c + 4 * columns,
-        ldc,
-      },
-      ...{ m, panels: (padN(n) - columns) / this.panel, k, blockK: foldBlock(r), add: false, corr: blocks },
-    })
+    this.#rowSums(a, lda, tiles.rowTiles * tiles.h, k, r, -this.#noisedOffset, corr)
+    if (denoise) this.#rowSums(a, lda, m, k, foldBlock(r), -this.#noisedOffset, corrBlocks)
+    return { a, lda, bytesPerK: 1, corrSteps: { at: corr, stride }, corrBlocks: { at: corrBlocks, stride } }
   }
 
   /** The operand of denoising for sixteen rows: digits of -A F_L, and -E_L. */
-  #denoiseRows(first: number, r: number): void {
+  protected denoiseRows(first: number, r: number): void {
     const { sums, uniform, digits, denoiseRows, corrDenoise } = this.at
     const rank = padRank(r)
     const [hi, e, lo] = [digits, digits + BLOCK * rank, digits + 2 * BLOCK * rank]
@@ -183,7 +151,7 @@ export class QuadProducts extends WasmProducts {
   }
 
   /** Digits of E_R W', packed. False if a sum does not fit. */
-  #weightSums(call: NoisedCall): boolean {
+  protected weightSums(call: NoisedCall): boolean {
     const { hi, lo } = this.at
     const rank = padRank(call.shape.r)
     let seen = 0
@@ -193,7 +161,7 @@ export class QuadProducts extends WasmProducts {
     return (seen & SUM_OVERFLOW) === 0
   }
 
-  #denoise({ shape, c, ldc, w }: NoisedCall): void {
+  protected denoise({ shape, c, ldc, w }: NoisedCall): void {
     const { m, k, n, r } = shape
     const { denoiseRows, hi, lo, corrDenoise } = this.at
     const rank = padRank(r)

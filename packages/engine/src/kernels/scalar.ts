@@ -1,7 +1,7 @@
 import { type FoldShape, foldTile, timesSparse } from '@nacre/protocol'
+import { noisedBytes, noisedLayout, packedBytes } from './product-layout.ts'
 import { scalarGlue } from './scalar-glue.ts'
 import { type KernelFactory, type Kernels, type NoisedCall, padK, padN } from './types.ts'
-import { noisedBytes, noisedLayout, packedBytes } from './wasm-products.ts'
 
 /** The kernels in plain TypeScript: for machines without WebAssembly SIMD, and a second opinion in tests. */
 export function scalarKernels(fallbackReason: string | undefined): KernelFactory {

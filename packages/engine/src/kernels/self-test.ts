@@ -1,5 +1,6 @@
 import { foldProduct } from '@nacre/protocol'
 import { Arena } from './arena.ts'
+import { operandStride } from './product-layout.ts'
 import {
   type FactoredNoise,
   type KernelFactory,
@@ -9,7 +10,6 @@ import {
   padN,
   padRows,
 } from './types.ts'
-import { operandStride } from './wasm-products.ts'
 
 /** A noised product with everything that goes in, as plain arrays: for the self-test, tests and benchmarks. */
 export interface ProductCase {

@@ -1,149 +1,23 @@
 /** What both families of WebAssembly products share: transposed noise, folding block by block, packed weights. */
-import { Arena } from './arena.ts'
-import {
-  BLOCK,
-  type FactoredNoise,
-  K_STEP,
-  type KernelLimits,
-  type NoisedCall,
-  padK,
-  padN,
-  padRank,
-  padRows,
-  type SparseIndices,
-} from './types.ts'
+import { BLOCK_ROWS, type CommonScratch, foldBlock, noisedLayout, operandStride } from './product-layout.ts'
+import { GATHER_K, sparseLists } from './sparse-lists.ts'
+import { BLOCK, type FactoredNoise, K_STEP, type NoisedCall, padK, padN, padRank } from './types.ts'
 import type { KernelExports } from './wasm-exports.ts'
 
-/** k values and rows of the blocks that a product is cut into, so that what is read again and again stays in the caches. */
-export const BLOCK_K = 1024
-export const BLOCK_ROWS = 240
-/** k values of a block that is folded after each r. */
-export const foldBlock = (r: number): number => r * Math.max(1, Math.floor(BLOCK_K / r))
-/** Rows whose length is a multiple of this would all fall on the same few cache sets. */
-const ALIASING_BYTES = 512
-const CACHE_LINE = 64
-/** Vectors of sixteen bytes that are read in any order while they stay in the first-level cache. */
-const GATHER_K = 1024
-const gatherBlocks = (k: number): number => Math.ceil(k / GATHER_K)
-
-/** Bytes between operand rows of k values. */
-export const operandStride = (k: number): number => padK(k) + (padK(k) % ALIASING_BYTES === 0 ? CACHE_LINE : 0)
-
-/** Columns of a register tile in vectors of four, and what is added to noised weights. */
-export interface PanelLayout {
-  readonly vectors: 2 | 4
-  readonly noisedOffset: 0 | 128
+/** What is added to the sums of each row, block after block of k: `stride` bytes apart, four for each row. */
+export interface Correction {
+  readonly at: number
+  readonly stride: number
 }
 
-/** Offsets of the scratch that both families need; `bytes` is where it ends, relative to its start. */
-export interface CommonScratch {
-  readonly operand: number
-  readonly columnsIn: number
-  readonly columnsOut: number
-  readonly rows: number
-  readonly uniform: number
-  readonly sums: number
-  readonly denoiseRows: number
-  readonly plus: number
-  readonly minus: number
-  readonly lists: number
-  readonly ends: number
-  readonly x: number
-  readonly corr: number
-}
-
-export function commonScratch(arena: Arena, limits: KernelLimits, vectors: number): CommonScratch {
-  const { rows, k, noisedK, rank } = limits
-  const m = padRows(rows)
-  const r = padRank(rank)
-  const steps = rank === 0 ? 0 : Math.ceil(noisedK / rank)
-  const blocks = Math.ceil(Math.max(padK(k), noisedK) / BLOCK_K) + 1
-  return {
-    operand: arena.reserve(noisedK === 0 ? 0 : m * operandStride(noisedK)),
-    columnsIn: arena.reserve(BLOCK * padK(Math.max(k, noisedK))),
-    columnsOut: arena.reserve(BLOCK * padK(Math.max(k, noisedK))),
-    rows: arena.reserve(BLOCK * Math.max(padK(Math.max(k, noisedK)), r)),
-    uniform: arena.reserve(BLOCK * r),
-    sums: arena.reserve(2 * 2 * BLOCK * r),
-    denoiseRows: arena.reserve(m * 4 * r),
-    plus: arena.reserve(2 * padK(noisedK)),
-    minus: arena.reserve(2 * padK(noisedK)),
-    lists: arena.reserve(4 * noisedK),
-    ends: arena.reserve(8 * r * gatherBlocks(noisedK)),
-    x: arena.reserve(16 * vectors * Math.max(1, steps)),
-    corr: arena.reserve(4 * m * Math.max(steps, blocks)),
-  }
-}
-
-/** Where the parts of noised weights lie, relative to their start. */
-export interface NoisedLayout {
-  /** Packed W'. */
-  readonly packed: number
-  /** W' as padN(n) / 16 panels of k vectors of sixteen columns. */
-  readonly columns: number
-  /** Packed F_R. */
-  readonly uniform: number
-  /** The lists of F_L (see `sparseLists`), and how many indices meet in one of its sums at most. */
-  readonly lists: number
-  readonly ends: number
-  readonly maxCount: number
-  readonly bytes: number
-}
-
-export function noisedLayout(n: number, k: number, r: number): NoisedLayout {
-  const arena = new Arena(0)
-  return {
-    packed: arena.reserve(padN(n) * padK(k)),
-    columns: arena.reserve(padN(n) * padK(k)),
-    uniform: arena.reserve(padN(n) * padRank(r)),
-    lists: arena.reserve(4 * k),
-    ends: arena.reserve(8 * padRank(r) * gatherBlocks(k)),
-    maxCount: arena.reserve(4),
-    bytes: arena.bytes,
-  }
-}
-
-/** One byte for each padded weight. */
-export const packedBytes = (n: number, k: number): number => padN(n) * padK(k)
-export const noisedBytes = (n: number, k: number, r: number): number => noisedLayout(n, k, r).bytes
-
-/** A sparse factor by its sums, in blocks of GATHER_K: for each t the indices c with +1 at t, then those with -1 at t. */
-export interface SparseLists {
-  /** Indices within a block; the lists of a block that starts at c start at 2 c. */
-  readonly list: Uint16Array
-  /** Where each of the 2 x padRank(r) lists of a block ends, counted from the block's start. */
-  readonly ends: Uint32Array
-  /** Most indices that meet in one sum: bounds a sum by this times the largest value. */
-  readonly maxCount: number
-}
-
-export function sparseLists({ plus, minus }: SparseIndices, r: number): SparseLists {
-  const k = plus.length
-  const width = 2 * padRank(r)
-  const list = new Uint16Array(2 * k)
-  const ends = new Uint32Array(width * gatherBlocks(k))
-  const counts = new Uint32Array(r)
-  for (let start = 0, at = 0; start < k; start += GATHER_K, at += width) {
-    const end = Math.min(k, start + GATHER_K)
-    for (let c = start; c < end; c++) {
-      ends[at + 2 * plus[c]!]!++
-      ends[at + 2 * minus[c]! + 1]!++
-      counts[plus[c]!]!++
-      counts[minus[c]!]!++
-    }
-    // Starts first; filling the lists moves each to its end.
-    let total = 0
-    for (let i = at; i < at + width; i++) {
-      const count = ends[i]!
-      ends[i] = total
-      total += count
-    }
-    for (let c = start; c < end; c++) {
-      list[2 * start + ends[at + 2 * plus[c]!]!++] = c - start
-      list[2 * start + ends[at + 2 * minus[c]! + 1]!++] = c - start
-    }
-  }
-  return { list, ends, maxCount: counts.reduce((most, count) => Math.max(most, count), 0) }
+/** A' as the products take it. */
+export interface PreparedOperand {
+  readonly a: number
+  readonly lda: number
+  readonly bytesPerK: number
+  /** Corrections for each fold step, and for each block of {@link foldBlock}. */
+  readonly corrSteps: Correction
+  readonly corrBlocks: Correction
 }
 
 export abstract class WasmProducts {
@@ -155,6 +29,17 @@ export abstract class WasmProducts {
   /** Columns of a panel. */
   protected readonly panel: number
   protected abstract readonly at: CommonScratch
+
+  /** Sixteen rows of the denoising operand from `first`, out of the sums A F_L and E_L in the scratch. */
+  protected abstract denoiseRows(first: number, r: number): void
+  /** The noised operand as the products take it, with the corrections they need. */
+  protected abstract prepare(call: NoisedCall): PreparedOperand
+  /** Whether sums of that many indices can be denoised. */
+  protected abstract fits(operandCount: number, weightCount: number): boolean
+  /** Packs E_R W'. False if a sum does not fit. */
+  protected abstract weightSums(call: NoisedCall): boolean
+  /** C += -A F - E W'. */
+  protected abstract denoise(call: NoisedCall): void
 
   constructor(exports: KernelExports, buffer: ArrayBufferLike, vectors: 2 | 4) {
     this.exports = exports
@@ -168,6 +53,39 @@ export abstract class WasmProducts {
   canFold(w: number, r: number, firstColumn = 0): boolean {
     const fits = w % 4 === 0 && (w % this.panel === 0 || this.panel % w === 0)
     return fits && r % K_STEP === 0 && firstColumn % this.panel === 0
+  }
+
+  noisedProduct(call: NoisedCall): boolean {
+    const { shape, w } = call
+    const { m, k, n, r } = shape
+    const weightCount = this.loadSparse(call)
+    for (let first = 0; first < m; first += BLOCK) {
+      this.noiseOperand(call, first)
+      if (call.denoise) this.denoiseRows(first, r)
+    }
+    this.product(call)
+    if (!call.denoise) return true
+    const operandCount = this.int32[(w + noisedLayout(n, k, r).maxCount) >> 2]!
+    if (!this.fits(operandCount, weightCount) || !this.weightSums(call)) return false
+    this.denoise(call)
+    return true
+  }
+
+  /** A'W': whole tiles with their fold states, and if C is wanted everything else. */
+  private product(call: NoisedCall): void {
+    const { shape, c, ldc, tiles, w } = call
+    const { m, k, n, r } = shape
+    const operand = this.prepare(call)
+    const weights = w + noisedLayout(n, k, r).packed
+    const isFull = tiles.rowTiles > 0 && tiles.columnTiles > 0
+    const columns = isFull ? this.foldTiles(call, operand, weights) : 0
+    if (!call.denoise) return
+    const { a, lda, bytesPerK, corrBlocks } = operand
+    const width = padK(k)
+    this.multiply({
+      ...{ a, lda, bytesPerK, weights: weights + columns * width, width, c: c + 4 * columns, ldc, m, k },
+      ...{ panels: (padN(n) - columns) / this.panel, blockK: foldBlock(r), add: false, corr: corrBlocks },
+    })
   }
 
   /** Turns rows first .. first + 15 of `source` (rows behind n are zero) into vectors at `to`, one for each of padK(k). */
@@ -255,7 +173,7 @@ export abstract class WasmProducts {
    * Sixteen operand rows from `first`: A' into the operand scratch, A F_L into the sums, E_L as vectors into `uniform`. E's
    * indices are in the scratch already.
    */
-  protected noiseOperand(call: NoisedCall, first: number): void {
+  private noiseOperand(call: NoisedCall, first: number): void {
     const { shape, a, lda, noise, w } = call
     const { m, k, n, r } = shape
     const { operand, columnsIn, columnsOut, uniform, sums, plus, minus } = this.at
@@ -304,7 +222,7 @@ export abstract class WasmProducts {
   }
 
   /** Puts E's sparse factor into the scratch; returns the most indices that meet in one of its sums. */
-  protected loadSparse({ noise, shape, denoise }: NoisedCall): number {
+  private loadSparse({ noise, shape, denoise }: NoisedCall): number {
     const { plus, minus, lists, ends } = this.at
     this.uint16.set(noise.sparse.plus, plus >> 1)
     this.uint16.set(noise.sparse.minus, minus >> 1)
@@ -320,17 +238,10 @@ export abstract class WasmProducts {
 
   /**
    * The product over all of k in the columns of whole tiles, which are folded; the rows below them are multiplied only if C is wanted.
-   * Returns the columns it has covered. `corrBlocks` has the corrections by blocks of {@link foldBlock}.
+   * Returns the columns it has covered.
    */
-  protected foldTiles(
-    call: NoisedCall,
-    a: number,
-    lda: number,
-    bytesPerK: number,
-    weights: number,
-    corr: { readonly at: number; readonly stride: number },
-    corrBlocks: { readonly at: number; readonly stride: number },
-  ): number {
+  private foldTiles(call: NoisedCall, operand: PreparedOperand, weights: number): number {
+    const { a, lda, bytesPerK, corrSteps: corr, corrBlocks } = operand
     const { shape, c, ldc, tiles } = call
     const { m, k, r } = shape
     const { h, w, rowTiles, columnTiles, firstColumn = 0, states } = tiles
@@ -375,7 +286,7 @@ export abstract class WasmProducts {
     readonly k: number
     readonly blockK: number
     readonly add: boolean
-    readonly corr: { readonly at: number; readonly stride: number }
+    readonly corr: Correction
   }): void {
     const { a, lda, bytesPerK, weights, width, c, ldc, m, panels, k, blockK, add, corr } = call
     if (panels === 0 || m === 0) return

@@ -1,11 +1,11 @@
 /** The WebAssembly kernels: compiled binaries behind the calls of `types.ts`. */
 import { type KernelBinary, RELAXED_KERNELS, RELAXED_WIDE_KERNELS, SIMD_KERNELS } from './binary.ts'
 import { PairProducts } from './pair-products.ts'
+import { noisedBytes, packedBytes } from './product-layout.ts'
 import { QuadProducts } from './quad-products.ts'
 import type { KernelFactory, KernelMemory, KernelName, Kernels } from './types.ts'
 import type { KernelExports } from './wasm-exports.ts'
 import { wasmGlue } from './wasm-glue.ts'
-import { noisedBytes, packedBytes } from './wasm-products.ts'
 
 const PAGE_BYTES = 65_536
 /** A 32-bit memory. */

@@ -12,8 +12,8 @@ import {
   ticketShape,
 } from '@nacre/protocol'
 import { Arena } from '../kernels/arena.ts'
+import { operandStride } from '../kernels/product-layout.ts'
 import { type KernelFactory, type KernelLimits, padHead, padK, padN, padRows } from '../kernels/types.ts'
-import { operandStride } from '../kernels/wasm-products.ts'
 import { type ControlPlace, controlWords } from './shared-control.ts'
 
 /** Parents whose W' is kept: the tip, and one more for a branch or a block just replaced. */

@@ -19,8 +19,8 @@ import {
   WEIGHT_NOISE_LABEL,
   weightSeedOf,
 } from '@nacre/protocol'
+import { operandStride } from '../kernels/product-layout.ts'
 import { type Kernels, padN } from '../kernels/types.ts'
-import { operandStride } from '../kernels/wasm-products.ts'
 import { PreRoots } from './commit.ts'
 import type { TicketProductCall } from './forward.ts'
 import type { SharedPlaces, ThreadPlaces } from './layout.ts'
