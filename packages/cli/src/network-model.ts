@@ -50,11 +50,14 @@ export async function loadContext(params: Params, hash: KeyedHash): Promise<Cons
   return createContext(params, model, corpus)
 }
 
+/** Without inlining: V8's revectorizer ends the process over some functions that it meets inlined. */
+const REVECTORIZE = ['--experimental-wasm-revectorize', '--no-wasm-inlining']
+
 export interface WorkerOptions {
   readonly threads: number
   /**
    * Let V8 join neighbouring 128-bit vectors in WebAssembly into 256-bit ones. An experiment of V8's: kernels are used with it only if
-   * they pass their self-test.
+   * they pass their self-test, and no longer once the process that runs them has ended twice.
    */
   readonly revectorize?: boolean
   readonly onReady?: (kernels: KernelName) => void
@@ -75,7 +78,7 @@ export async function createWorkers(
   if (name !== SYNTHETIC) {
     const path = fileURLToPath(new URL(`${name}/model.safetensors`, models))
     const heard = onReady === undefined ? {} : { onReady }
-    const execArgv = revectorize ? ['--experimental-wasm-revectorize'] : []
+    const execArgv = revectorize ? REVECTORIZE : []
     return processWorkers({
       models: [{ path, lottery: lotteryOf(lottery) }],
       ...{ threads, wide: revectorize, execArgv, ...heard },

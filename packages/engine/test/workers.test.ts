@@ -27,6 +27,7 @@ import {
   WorkerError,
   type WorkerPort,
 } from '../src/index.ts'
+import { inheritedOptions } from '../src/workers/crossing.ts'
 import { JobQueue } from '../src/workers/queue.ts'
 import { traceDifference } from './support/compare.ts'
 import { modelBytes } from './support/model-bytes.ts'
@@ -264,8 +265,12 @@ describe('threads', () => {
   test('reject a job that cannot be cloned, and go on', async () => {
     const port = threads()
     const steps = [Object.assign(() => {}, { kind: 'shape' as const, layer: 0, group: 0, position: 0 })]
-    expect(await codeOf(port.run({ kind: 'openSteps', trace, steps }))).toBe('WORKER_FAILED')
-    expect((await port.run(replayJob)).traceRoot).toEqual(traceRoot)
+    const before = port.run(replayJob)
+    const bad = codeOf(port.run({ kind: 'openSteps', trace, steps }))
+    const behind = port.run(runJob)
+    expect(await bad).toBe('WORKER_FAILED')
+    expect((await before).traceRoot).toEqual(traceRoot)
+    expect((await behind).traceRoot).toEqual(traceRoot)
   })
 
   test('reject waiting and running jobs when they stop', async () => {
@@ -301,9 +306,50 @@ describe('threads in a process of their own', () => {
     expect((await port.run(runJob)).traceRoot).toEqual(traceRoot)
   })
 
-  test('a memory that cannot be had, and a process that does not start, are errors of the job', async () => {
+  test('all threads come back, on one memory again, when their process is killed', async () => {
+    const port = processes({ models: [{ ...source, lottery: modelParams }] })
+    await port.run(replayJob)
+    await expect.poll(() => port.stats.ready, { timeout: 20_000 }).toBe(2)
+    expect(await codeOf(port.run({ ...runJob, unitId: bytes32(0xcc) }))).toBe('WORKER_CRASHED')
+    await expect.poll(() => port.stats.ready, { timeout: 20_000 }).toBe(2)
+    expect(port.stats.crashes).toBe(2)
+    const units = Array.from({ length: 20 }, (_, i) => ({ ...runJob, parentBeacon: bytes32(i % 3) }))
+    const outcomes = await Promise.all(units.map((job) => port.run(job)))
+    for (const [i, { parentBeacon, unitId, minerKey }] of units.entries()) {
+      const tickets = drawUnit({ modelParams, model, parentBeacon, unitId, minerKey, trace, traceRoot })
+      expect(outcomes[i]!.best).toEqual(bestTicket(tickets))
+    }
+  })
+
+  test('a model that cannot be loaded, and a process that cannot be started, are errors of the job', async () => {
     expect(await codeOf(processes({ models: [{ path: '/nowhere' }] }).run(runJob))).toBe('WORKER_FAILED')
-    expect(await codeOf(processes({ execArgv: ['--no-such-option'] }).run(runJob))).toBe('WORKER_FAILED')
+    const { execPath } = process
+    process.execPath = '/nowhere/node'
+    try {
+      const port = processes()
+      expect(await codeOf(port.run(runJob))).toBe('WORKER_FAILED')
+      await port.stop()
+    } finally {
+      process.execPath = execPath
+    }
+  })
+
+  test('options that the process ends over are given up', async () => {
+    const port = processes({ execArgv: ['--no-such-option'] })
+    expect((await port.run(runJob)).traceRoot).toEqual(traceRoot)
+    expect(port.stats.crashes).toBe(2)
+  })
+
+  test('what arrives owns its memory: a kept hash keeps nothing else', async () => {
+    const { traceRoot: root, best: ticket, win } = await processes().run({ ...runJob, winBelow: EVERY_TICKET })
+    const arrays = [root, ticket!.hash, ticket!.foldState, ...win!.proof.rows, win!.proof.preRoot]
+    for (const array of arrays) expect(array.buffer.byteLength).toBe(array.byteLength)
+  })
+
+  test('a process inherits no code and no inspector', () => {
+    const own = ['--conditions=development', '-e', 'code', '--input-type=module', '--inspect=9229', '--stack-size=2000']
+    expect(inheritedOptions(own)).toEqual(['--conditions=development', '--stack-size=2000'])
+    expect(inheritedOptions(['-p', 'code', '--eval=code', '--test', '--watch'])).toEqual([])
   })
 
   test('options of V8 reach the kernels', async () => {

@@ -19,7 +19,8 @@ const USAGE = `Runs one Nacre node.
   --rpc-port PORT     its port, 0 for any (default 0)
   --duty F            part of the time a miner works (default 1)
   --threads N         worker threads (default 1); a miner keeps as many units in flight
-  --revectorize       let V8 join WebAssembly vectors to 256 bits (an experiment of V8's; used if the self-test passes)
+  --revectorize       let V8 join WebAssembly vectors to 256 bits: an experiment of V8's, used if the self-test passes and
+                      given up if the process that computes ends twice
   --steps N           steps a verifier samples per unit (default 8)
   --single-host       all peers run on this host: no limit per address
   --identity-seed HEX 32 bytes that fix the peer id (default: a key of its own in --data). For devnets whose bootstrap

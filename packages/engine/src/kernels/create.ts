@@ -1,5 +1,6 @@
+import { glueTest } from './glue-test.ts'
 import { scalarKernels } from './scalar.ts'
-import { selfTest } from './self-test.ts'
+import { selfTest, selfTestOf } from './self-test.ts'
 import type { KernelFactory, KernelName } from './types.ts'
 import { compileWasmKernels, type WasmKernelName } from './wasm.ts'
 
@@ -51,17 +52,17 @@ async function createOne(name: KernelName): Promise<KernelFactory> {
 
 async function tested(name: WasmKernelName, offset: 0 | 128): Promise<KernelFactory> {
   const factory = await compileWasmKernels(name, offset)
-  selfTest(factory)
-  warm(factory)
+  const products = selfTestOf(factory)
+  const test = (): void => {
+    products()
+    glueTest(factory)
+  }
+  for (let i = 0; i < WARM_ROUNDS; i++) test()
   // The optimising compiler works in the background; what it has made is used from the next call on.
   await new Promise((resolve) => setTimeout(resolve, 0))
-  selfTest(factory)
+  test()
   return factory
 }
 
+/** Enough work for V8 to compile the loops of the products with its optimising compiler. */
 const WARM_ROUNDS = 12
-
-/** Enough work for V8 to compile the loops with its optimising compiler. */
-function warm(factory: KernelFactory): void {
-  for (let i = 0; i < WARM_ROUNDS; i++) selfTest(factory)
-}

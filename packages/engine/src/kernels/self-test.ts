@@ -152,19 +152,27 @@ const SHAPES: readonly ProductCase['shape'][] = [
 
 /** Throws unless the kernels fold, multiply and denoise as the reference does, at the ends of the ranges of values too. */
 export function selfTest(factory: KernelFactory): void {
-  for (const [seed, shape] of SHAPES.entries()) {
-    const given = extremeCase(shape, seed + 1)
-    const expected = expectedProduct(given)
-    const placed = placeProduct(factory, given)
-    const fail = (what: string): never => {
-      throw new Error(`${factory.name}: ${what} fails its self-test at ${shape.m} x ${shape.k} x ${shape.n}`)
+  selfTestOf(factory)()
+}
+
+/** {@link selfTest} with everything that it needs made once, to be run again and again. */
+export function selfTestOf(factory: KernelFactory): () => void {
+  const cases = SHAPES.map((shape, i) => {
+    const given = extremeCase(shape, i + 1)
+    return { shape, expected: expectedProduct(given), placed: placeProduct(factory, given) }
+  })
+  return () => {
+    for (const { shape, expected, placed } of cases) {
+      const fail = (what: string): never => {
+        throw new Error(`${factory.name}: ${what} fails its self-test at ${shape.m} x ${shape.k} x ${shape.n}`)
+      }
+      placed.runPlain()
+      if (!same(placed.result().product, expected.product)) fail('the product')
+      if (!placed.runNoised()) fail('the noised product')
+      const { product, states } = placed.result()
+      if (!same(states, expected.states)) fail('the fold')
+      if (!same(product, expected.product)) fail('the denoised product')
     }
-    placed.runPlain()
-    if (!same(placed.result().product, expected.product)) fail('the product')
-    if (!placed.runNoised()) fail('the noised product')
-    const { product, states } = placed.result()
-    if (!same(states, expected.states)) fail('the fold')
-    if (!same(product, expected.product)) fail('the denoised product')
   }
 }
 

@@ -4,6 +4,7 @@
  *
  * A thread that dies leaves its marks behind; {@link SharedControl.release} takes them back, whoever calls it.
  */
+import { check } from '@nacre/protocol'
 
 /** Where the words are and what they count. */
 export interface ControlPlace {
@@ -188,6 +189,8 @@ export class SharedControl {
   }
 }
 
+/** Throws UNIT_PARENT for anything but 32 bytes. */
 function wordsOf(beacon: Uint8Array): Int32Array {
-  return new Int32Array(beacon.slice().buffer)
+  check(beacon.length === 4 * BEACON_WORDS, 'UNIT_PARENT', `a beacon has 32 bytes, not ${beacon.length}`)
+  return new Int32Array(Uint8Array.from(beacon).buffer)
 }

@@ -24,9 +24,12 @@ export interface HostEvents {
   message(thread: number, message: FromThread): void
   /** The thread has ended; it can be started again. */
   exit(thread: number, cause: unknown): void
+  /** All threads have ended at once, or none can be started: then the first is to be started again before any other. */
+  lost(cause: unknown): void
 }
 
 export interface ThreadHost {
+  /** Never throws: what fails is told by an event, later. */
   start(thread: number): void
   /** Throws if the job cannot be sent. */
   post(thread: number, message: JobMessage): void

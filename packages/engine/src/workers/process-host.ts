@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { KernelName } from '../kernels/types.ts'
+import { inheritedOptions, ownMemory } from './crossing.ts'
 import type { FromThread, HostEvents, HostOptions, ThreadHost } from './host.ts'
 import { type JobMessage, receiveError, type SentError } from './messages.ts'
 
@@ -18,13 +19,15 @@ export type FromHostProcess =
   | { readonly kind: 'exit'; readonly thread: number; readonly cause: SentError }
 
 const PROCESS_ENTRY = new URL(import.meta.url.endsWith('.ts') ? './process.ts' : './process.js', import.meta.url)
+/** After so many ends of the process it runs without its own options of V8 and the kernels that go with them: they may be the reason. */
+export const MAX_ENDS_WITH_OPTIONS = 2
 
 export class ProcessThreadHost implements ThreadHost {
   readonly #options: HostOptions
   readonly #events: HostEvents
   readonly #execArgv: readonly string[]
-  readonly #running = new Set<number>()
   #child: ChildProcess | undefined
+  #ends = 0
 
   constructor(options: HostOptions, events: HostEvents, execArgv: readonly string[]) {
     this.#options = options
@@ -33,8 +36,12 @@ export class ProcessThreadHost implements ThreadHost {
   }
 
   start(thread: number): void {
-    this.#running.add(thread)
-    this.#child ??= this.#spawn()
+    try {
+      this.#child ??= this.#spawn()
+    } catch (error) {
+      setImmediate(() => this.#events.lost(error))
+      return
+    }
     this.#send({ kind: 'start', thread })
   }
 
@@ -44,47 +51,52 @@ export class ProcessThreadHost implements ThreadHost {
 
   async stop(): Promise<void> {
     const child = this.#child
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     child.kill('SIGKILL')
     await ended
   }
 
+  /** Throws what `fork` and the first message throw. */
   #spawn(): ChildProcess {
+    const isPlain = this.#ends >= MAX_ENDS_WITH_OPTIONS
     const child = fork(fileURLToPath(PROCESS_ENTRY), {
-      execArgv: [...process.execArgv, ...this.#execArgv],
+      execArgv: [...inheritedOptions(process.execArgv), ...(isPlain ? [] : this.#execArgv)],
       serialization: 'advanced',
       // Standard output belongs to whoever started this process.
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    // The pool decides when to end, not a pipe that stays open.
-    child.unref()
-    child.channel?.unref()
-    child.on('message', (message: FromHostProcess) => this.#receive(message))
-    child.on('error', () => {})
-    child.once('exit', (code, signal) => {
-      if (this.#child === child) this.#child = undefined
-      const running = [...this.#running]
-      this.#running.clear()
-      const cause = new Error(`the process of the threads ended with ${signal ?? `exit code ${code}`}`)
-      for (const thread of running) this.#events.exit(thread, cause)
+    child.on('message', (message: FromHostProcess) => {
+      if (this.#child === child) this.#receive(message)
     })
+    // A process that could not be started has an error and no exit; one that was has an exit, whatever errors came before.
+    child.on('error', (error) => {
+      if (child.pid === undefined) this.#ended(child, error)
+    })
+    child.once('exit', (code, signal) =>
+      this.#ended(child, new Error(`the process of the threads ended with ${signal ?? `exit code ${code}`}`)),
+    )
     const { entry, ...rest } = this.#options
-    child.send({ kind: 'options', options: { ...rest, entry: entry.href } } satisfies ToHostProcess)
+    const options = { ...rest, wide: rest.wide && !isPlain, entry: entry.href }
+    child.send({ kind: 'options', options } satisfies ToHostProcess, () => {})
     return child
+  }
+
+  #ended(child: ChildProcess, cause: unknown): void {
+    if (this.#child !== child) return
+    this.#child = undefined
+    this.#ends++
+    this.#events.lost(cause)
   }
 
   #receive(message: FromHostProcess): void {
     if (message.kind === 'ready') this.#events.ready(message.thread, message.kernels)
-    else if (message.kind === 'message') this.#events.message(message.thread, message.message)
-    else {
-      this.#running.delete(message.thread)
-      this.#events.exit(message.thread, receiveError(message.cause))
-    }
+    else if (message.kind === 'message') this.#events.message(message.thread, ownMemory(message.message))
+    else this.#events.exit(message.thread, receiveError(message.cause))
   }
 
   #send(message: ToHostProcess): void {
-    // Its end is reported by 'exit'; what is sent in between is lost with it.
+    // Its end is reported by an event; what is sent in between is lost with it.
     this.#child?.send(message, () => {})
   }
 }

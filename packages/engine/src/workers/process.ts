@@ -21,8 +21,15 @@ process.on('message', (message: ToHostProcess) => {
         ready: (thread, kernels) => send({ kind: 'ready', thread, kernels }),
         message: (thread, inner) => send({ kind: 'message', thread, message: inner }),
         exit: (thread, cause) => send({ kind: 'exit', thread, cause: sendError(cause) }),
+        lost: () => process.exit(1),
       },
     )
   } else if (message.kind === 'start') host?.start(message.thread)
-  else host?.post(message.thread, message.message)
+  else {
+    try {
+      host?.post(message.thread, message.message)
+    } catch {
+      // The thread has ended meanwhile: its exit, already on the way, settles the job.
+    }
+  }
 })

@@ -9,8 +9,13 @@ import { JobQueue, type PendingJob } from './queue.ts'
 
 /** Waiting jobs of one priority (of service jobs fewer, MAX_SERVICE_QUEUE): at a replay of 30 ms each, about two seconds of work. */
 export const DEFAULT_MAX_QUEUE = 64
-/** A thread that dies so often before it has loaded its models will not come up at all. */
+/** Threads that die so often, one after the other, before they have loaded their models will not come up at all. */
 export const MAX_FAILED_STARTS = 3
+/** The same where threads have been up before: what they lack may come back. */
+export const MAX_FAILED_RESTARTS = 8
+/** Pause before the start after the first failed one; it doubles from one to the next. */
+const RESTART_PAUSE_MS = 125
+const MAX_RESTART_PAUSE_MS = 8000
 /** Heap of a thread. Models and rows lie outside of it; a thread that exceeds it dies alone, and its job with it. */
 export const DEFAULT_MAX_HEAP_MIB = 2048
 
@@ -70,8 +75,10 @@ class ThreadPool implements WorkerPort {
   readonly #queue: JobQueue
   readonly #threads = new Map<number, Thread>()
   readonly #counts = { completed: 0, rejected: 0, refused: 0, cancelled: 0, crashes: 0 }
-  #isWhole = false
+  /** Whether a thread was ever up, and so made the memory that all share. */
+  #wasUp = false
   #failedStarts = 0
+  #restart: NodeJS.Timeout | undefined
   #nextId = 0
   #closed: WorkerError | undefined
 
@@ -88,6 +95,7 @@ class ThreadPool implements WorkerPort {
         ready: (thread, name) => this.#ready(thread, name),
         message: (thread, message) => this.#receive(thread, message),
         exit: (thread, cause) => this.#exited(thread, cause),
+        lost: (cause) => this.#lost(cause),
       },
     )
     this.#start(0)
@@ -145,6 +153,7 @@ class ThreadPool implements WorkerPort {
   /** Rejects everything that waits or runs, and all that comes later. */
   #close(code: WorkerErrorCode, why: string, cause?: unknown): void {
     this.#closed ??= new WorkerError(code, why, cause === undefined ? {} : { cause })
+    clearTimeout(this.#restart)
     for (const pending of this.#queue.drain()) pending.reject(this.#closed)
     for (const thread of this.#threads.values()) {
       thread.job?.reject(this.#closed)
@@ -157,15 +166,52 @@ class ThreadPool implements WorkerPort {
     this.#host.start(number)
   }
 
+  /** One thread has ended. While others live its place is taken at once, or after a pause if starts fail one after the other. */
   #exited(number: number, cause: unknown): void {
     const thread = this.#threads.get(number)
-    this.#threads.delete(number)
     if (thread === undefined || this.#closed !== undefined) return
+    this.#bury(thread, cause)
+    if (thread.ready) this.#failedStarts = 0
+    else this.#failedStarts++
+    if (this.#threads.size === 0) this.#beginAgain(cause)
+    else if (this.#failedStarts < MAX_FAILED_STARTS) this.#start(number)
+    else this.#later(MAX_RESTART_PAUSE_MS, () => this.#startMissing())
+  }
+
+  /** All threads have ended, and the memory that they shared is gone. */
+  #lost(cause: unknown): void {
+    if (this.#closed !== undefined) return
+    const threads = [...this.#threads.values()]
+    const wasUp = threads.some(({ ready }) => ready)
+    for (const thread of threads) this.#bury(thread, cause)
+    this.#failedStarts = wasUp ? 0 : this.#failedStarts + 1
+    this.#beginAgain(cause)
+  }
+
+  #bury(thread: Thread, cause: unknown): void {
+    this.#threads.delete(thread.number)
     this.#counts.crashes++
-    this.#failedStarts = thread.ready ? 0 : this.#failedStarts + 1
     thread.job?.reject(new WorkerError('WORKER_CRASHED', `the thread died under ${thread.job.job.kind}`, { cause }))
-    if (this.#failedStarts < MAX_FAILED_STARTS) this.#start(number)
-    else if (this.#threads.size === 0) this.#close('WORKER_FAILED', 'no thread comes up', cause)
+  }
+
+  /** No thread is left: starts the first again, after a pause if it has just failed, or gives up. */
+  #beginAgain(cause: unknown): void {
+    const most = this.#wasUp ? MAX_FAILED_RESTARTS : MAX_FAILED_STARTS
+    if (this.#failedStarts >= most) {
+      this.#close('WORKER_FAILED', 'no thread comes up', cause)
+      return
+    }
+    const pauseMs = this.#failedStarts === 0 ? 0 : RESTART_PAUSE_MS * 2 ** (this.#failedStarts - 1)
+    this.#later(Math.min(pauseMs, MAX_RESTART_PAUSE_MS), () => this.#start(0))
+  }
+
+  #later(pauseMs: number, start: () => void): void {
+    clearTimeout(this.#restart)
+    this.#restart = setTimeout(start, pauseMs)
+  }
+
+  #startMissing(): void {
+    for (let number = 0; number < this.#count; number++) if (!this.#threads.has(number)) this.#start(number)
   }
 
   /** The others start once the first has made the memory that they share. */
@@ -174,11 +220,9 @@ class ThreadPool implements WorkerPort {
     if (thread === undefined || this.#closed !== undefined) return
     thread.ready = true
     this.#failedStarts = 0
-    if (!this.#isWhole) {
-      this.#isWhole = true
-      this.#onReady(kernels)
-      for (let next = 0; next < this.#count; next++) if (!this.#threads.has(next)) this.#start(next)
-    }
+    if (!this.#wasUp) this.#onReady(kernels)
+    this.#wasUp = true
+    this.#startMissing()
     this.#dispatch()
   }
 
@@ -208,14 +252,15 @@ class ThreadPool implements WorkerPort {
 
   #dispatch(): void {
     for (const thread of this.#threads.values()) {
-      if (!thread.ready || thread.job !== undefined) continue
-      const next = this.#queue.shift(!this.#isServing())
-      if (next === undefined) return
-      try {
-        this.#host.post(thread.number, { id: next.id, job: next.job })
-        thread.job = next
-      } catch (cause) {
-        next.reject(new WorkerError('WORKER_FAILED', `${next.job.kind} cannot be sent to a thread`, { cause }))
+      while (thread.ready && thread.job === undefined) {
+        const next = this.#queue.shift(!this.#isServing())
+        if (next === undefined) return
+        try {
+          this.#host.post(thread.number, { id: next.id, job: next.job })
+          thread.job = next
+        } catch (cause) {
+          next.reject(new WorkerError('WORKER_FAILED', `${next.job.kind} cannot be sent to a thread`, { cause }))
+        }
       }
     }
   }

@@ -16,6 +16,8 @@ import { emptyTrace } from './forward.ts'
 export function claimedTrace(model: Model, task: UnitTask, tokens: ArrayLike<number>): Trace {
   const dims = model.config
   checkTask(dims, task)
+  const most = task.promptTokens.length + task.maxNewTokens
+  check(tokens.length <= most, 'BLOCK_REPLAY_TOKENS', `${tokens.length} tokens, the task has at most ${most}`)
   const list = Array.from(tokens)
   for (const token of list) check(isToken(dims, token), 'BLOCK_TOKENS', `token ${token} of ${dims.vocabSize}`)
   const promptTokens = task.promptTokens.length
