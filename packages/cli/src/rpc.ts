@@ -110,7 +110,10 @@ export function field<T>(
 export const isHash = (value: unknown): value is string => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
 export const isHeight = (value: unknown): value is number =>
   Number.isInteger(value) && 0 <= Number(value) && Number(value) <= HEIGHT_LIMIT
-export const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
+/** The largest time of a `Date`. */
+const MAX_TIME_MS = 8.64e15
+export const isTime = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && 0 <= Number(value) && Number(value) <= MAX_TIME_MS
 /** A u64 as decimal text: grains, nonces. */
 export const isGrains = (value: unknown): value is string =>
   typeof value === 'string' && /^\d{1,20}$/.test(value) && BigInt(value) < 1n << 64n
