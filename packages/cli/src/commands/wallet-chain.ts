@@ -1,7 +1,6 @@
 /** The verbs of `nacre wallet` that ask a node. */
 import type { HistoryEntry, TransactionView } from '@nacre/node'
 import {
-  ADDRESS_BYTES,
   accountOf,
   decodeAddress,
   FAUCET_ACCOUNT,
@@ -86,15 +85,16 @@ export async function sendCommand(call: WalletCall): Promise<void> {
   const grains = parseNcr('the amount', amount)
   const wishes = payWishes(call.options)
   const nonce = call.options.nonce === undefined ? undefined : integerFlag('nonce', call.options.nonce, 0, 2 ** 53 - 1)
-  const { file, params } = await open(call)
-  const { path, options } = call
+  const { path, rpc, options, say } = call
+  const file = await readKeyFile(path, say)
+  const account = receiverOf(to, file.network)
   const unlock = async (): Promise<KeyPair> =>
     decryptKeys(file, await passphraseOf({ file: options['passphrase-file'], environment: true, path }), path)
   await pay(call, wishes, {
-    params,
+    params: await readOwnNetwork(rpc, file.network),
     network: file.network,
     from: file.address,
-    to: { address: to, account: receiverOf(to, file.network) },
+    to: { address: to, account },
     grains,
     nonce: nonce === undefined ? undefined : BigInt(nonce),
     unlock,
@@ -103,13 +103,11 @@ export async function sendCommand(call: WalletCall): Promise<void> {
 
 function receiverOf(address: string, network: WalletNetwork): Uint8Array {
   try {
-    const account = decodeAddress(address, network.addressPrefix)
-    if (account.length === ADDRESS_BYTES) return account
+    return decodeAddress(address, network.addressPrefix)
   } catch (error) {
     const why = messageOf(error).replace(/^ADDRESS_INVALID: /, '')
     throw new CliError(`"${messageOf(address)}" is no address of ${network.name}: ${why}`, 2, 'ADDRESS_INVALID')
   }
-  throw new CliError(`"${messageOf(address)}" is no address`, 2, 'ADDRESS_INVALID')
 }
 
 /** `faucet [AMOUNT]`: a payment from the account whose key everybody knows. */

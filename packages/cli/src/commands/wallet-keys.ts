@@ -47,7 +47,7 @@ async function networkFor({ rpc, options }: WalletCall): Promise<WalletNetwork> 
     return (await readNetwork(rpc)).network
   } catch (error) {
     if (!(error instanceof CliError) || error.code !== NO_ANSWER) throw error
-    throw new CliError(`${error.message}; --preset NAME makes a wallet without a node`, 1, NO_ANSWER)
+    throw new CliError(`${error.message}; --preset NAME makes a wallet without one`, 1, NO_ANSWER)
   }
 }
 

@@ -142,14 +142,14 @@ export const existsError = (path: string): CliError =>
  */
 export async function readKeyFile(path: string, warn: (text: string) => void): Promise<KeyFile> {
   let text: string
+  let mode: number
   try {
     const handle = await open(path, constants.O_RDONLY)
     try {
       const stat = await handle.stat()
       if (!stat.isFile()) throw malformed(path, 'it is no file')
       if (stat.size > MAX_FILE_BYTES) throw malformed(path, `it has ${stat.size} bytes, a wallet has less than 1,000`)
-      if (process.platform !== 'win32' && (stat.mode & 0o077) !== 0)
-        warn(`${path} is open to others (mode ${(stat.mode & 0o777).toString(8)}): chmod 600 closes it`)
+      mode = stat.mode & 0o777
       text = await handle.readFile('utf8')
     } finally {
       await handle.close()
@@ -160,7 +160,10 @@ export async function readKeyFile(path: string, warn: (text: string) => void): P
       throw new CliError(`there is no wallet ${path}: "wallet create" makes one`, 1, 'NO_WALLET')
     throw fileError(`cannot read ${path}`, error)
   }
-  return parseKeyFile(path, text)
+  const file = parseKeyFile(path, text)
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0)
+    warn(`${path} is open to others (mode ${mode.toString(8)}): chmod 600 closes it`)
+  return file
 }
 
 const fileError = (what: string, error: unknown): CliError =>

@@ -43,9 +43,10 @@ const keyboard = new HiddenLine()
  */
 export async function askHidden(question: string): Promise<string> {
   const input = process.stdin as ReadStream
-  process.stderr.write(question)
+  // First, so that not even a quick answer is shown.
   input.setRawMode(true)
   input.setEncoding('utf8')
+  process.stderr.write(question)
   try {
     let answer = keyboard.feed('')
     if (answer === undefined) {
