@@ -35,4 +35,5 @@ export function formatNcr(grains: bigint): string {
 }
 
 /** `1.5 NCR (150000000 grains)`. */
-export const formatBoth = (grains: bigint): string => `${formatNcr(grains)} (${grains} grains)`
+export const formatBoth = (grains: bigint): string =>
+  `${formatNcr(grains)} (${grains} grain${grains === 1n ? '' : 's'})`

@@ -44,9 +44,13 @@ function withHint(error: unknown): never {
 export async function readOwnNetwork(rpc: string, own: WalletNetwork): Promise<Params> {
   const { params, network } = await readNetwork(rpc)
   if (network.chainId === own.chainId) return params
+  const alike =
+    network.name === own.name
+      ? ' The names are alike, but any other parameter makes another chain: a devnet measures its difficulty anew at each start.'
+      : ''
   throw new CliError(
-    `wrong network: this wallet belongs to ${networkText(own)}, the node at ${rpc} is on ${networkText(network)}. ` +
-      'A network with any other parameter, such as the difficulty that a devnet measures at its start, is another chain',
+    `wrong network: this wallet belongs to ${networkText(own)}, the node at ${rpc} is on ${networkText(network)}.` +
+      `${alike} Another network needs another wallet: --wallet FILE`,
     1,
     'WRONG_NETWORK',
   )
