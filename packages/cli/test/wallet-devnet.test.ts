@@ -1,6 +1,7 @@
 /** The wallet as people use it: a devnet of processes, two wallets, coins from the faucet, payments between them. */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,16 +18,22 @@ let devnet: Promise<unknown>
 let rpc: string
 
 beforeAll(async () => {
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  const rpcPort = (taken.address() as AddressInfo).port
   writeFileSync(join(home, 'pass'), 'a passphrase of the test\n')
   const running = new Promise<readonly DevnetMember[]>((resolve, reject) => {
     devnet = runDevnet({
       ...{ preset: 'unit', overrides: [], miners: 1, verifiers: 0, dutyCycle: 0.3, untilHeight: undefined },
-      ...{ stallMs: 60_000, dir: undefined, signal: abort.signal, print: () => undefined },
+      ...{ stallMs: 60_000, dir: undefined, signal: abort.signal, rpcPort, print: () => undefined },
       onRunning: (members) => resolve(members()),
     })
     devnet.catch(reject)
   })
   rpc = (await running).find(({ name }) => name === 'boot')!.rpc
+  expect(rpc).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+  expect(new URL(rpc).port).not.toBe(`${rpcPort}`)
+  taken.close()
 }, 60_000)
 afterAll(async () => {
   abort.abort()

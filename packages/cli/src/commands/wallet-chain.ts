@@ -188,7 +188,7 @@ function stateText(view: TransactionView, depth: number): string {
     case 'waiting':
       return 'waits for a block'
     case 'included':
-      return `in block ${view.blockHeight}, ${view.depth} of ${depth} deep`
+      return `in block ${view.blockHeight}, ${Math.min(view.depth, depth)} of ${depth} deep`
     case 'unknown':
       return 'the node does not know it at the moment'
   }
