@@ -1,10 +1,13 @@
 /** A message for the person at the terminal: no stack trace, exit code 1 (2 for wrong usage). */
 export class CliError extends Error {
   readonly exitCode: number
-  constructor(message: string, exitCode = 1) {
+  /** For programs that read `--json`. */
+  readonly code: string
+  constructor(message: string, exitCode = 1, code: string = exitCode === 2 ? 'USAGE' : 'FAILED') {
     super(message)
     this.name = 'CliError'
     this.exitCode = exitCode
+    this.code = code
   }
 }
 

@@ -8,6 +8,7 @@ const USAGE = `The nacre command.
   node       one node: bootstrap node, miner or verifier
   params     list, show, compare and check parameters
   health     exit 0 if a node answers
+  wallet     keys in an encrypted file: balance, send, history
   launch     audit whether a launch is fair: a preset or a running chain
   model      import a model from another project, look at one, run one
 
@@ -20,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   node: async () => (await import('./commands/node.ts')).nodeCommand,
   params: async () => (await import('./commands/params.ts')).paramsCommand,
   health: async () => (await import('./commands/health.ts')).healthCommand,
+  wallet: async () => (await import('./commands/wallet.ts')).walletCommand,
   launch: async () => (await import('./commands/launch.ts')).launchCommand,
   model: async () => (await import('./commands/model.ts')).modelCommand,
 }

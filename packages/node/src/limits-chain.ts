@@ -66,4 +66,10 @@ export const MAX_EVENT_CLIENTS = 64
 export const MAX_EVENT_BACKLOG = 1_024
 /** Blocks in one RPC answer. */
 export const MAX_RPC_BLOCKS = 100
+/** Heights in one answer at which grains of an account mature: one small read each, on `nacre` there are 445. */
+export const MAX_RPC_IMMATURE_HEIGHTS = 2_048
+/** Blocks whose undo journals one answer about an account's transactions looks through: 50 ms where all are full. */
+export const MAX_RPC_HISTORY_BLOCKS = 500
+/** Those among them that touch the account, which are decoded: 100 ms where all are full. */
+export const MAX_RPC_HISTORY_DECODED = 32
 export const MAX_RPC_BODY_BYTES: number = 2 * MIB

@@ -36,6 +36,15 @@ interface Rate {
   readonly bytes: number
 }
 
+/** One transaction that waits, as others see it. */
+export interface WaitingTransaction {
+  /** Hex. */
+  readonly id: string
+  readonly nonce: bigint
+  /** Grains that leave the balance: fee, amount, bond. */
+  readonly cost: bigint
+}
+
 interface Entry {
   readonly id: string
   readonly bytes: Uint8Array
@@ -66,6 +75,15 @@ export class Mempool {
 
   get size(): number {
     return this.#ids.size
+  }
+
+  has(id: string): boolean {
+    return this.#ids.has(id)
+  }
+
+  /** What waits of a 20-byte account, in the order of the nonces: at most MAX_MEMPOOL_PER_ACCOUNT. */
+  waitingOf(account: Uint8Array): readonly WaitingTransaction[] {
+    return (this.#byAccount.get(bytesToHex(account)) ?? []).map(({ id, nonce, cost }) => ({ id, nonce, cost }))
   }
 
   /**

@@ -114,7 +114,10 @@ describe('reading', () => {
 
   test('/accounts/:address', async () => {
     const x = addressOf(keysOf('x'))
-    expect(await get(`/accounts/${x}`)).toEqual({ status: 200, body: { address: x, balanceGrains: '55', nonce: '0' } })
+    expect(await get(`/accounts/${x}`)).toMatchObject({
+      status: 200,
+      body: { address: x, balanceGrains: '55', nonce: '0' },
+    })
     const unused = addressOf(keysOf('u'))
     expect((await get(`/accounts/${unused}`)).body).toMatchObject({ balanceGrains: '0', nonce: '0' })
   })

@@ -11,6 +11,7 @@ const USAGE = `Starts a local Nacre network: one bootstrap node, miners and veri
   --duty F            part of the time each miner works, above 0 to 1 (default: so that all share the machine)
   --preset NAME       parameter preset (default devnet)
   --set PATH=VALUE    override a parameter, repeatable, for example --set block.timeMs=3000
+  --rpc-port PORT     where boot's HTTP RPC listens on 127.0.0.1 (default 8645; any free port where that is taken)
   --until-height N    stop when every node has block N, and exit 0
   --json              print one JSON object at the end on standard output, progress on standard error
   --dir PATH          keep the nodes' data there (default: a temporary folder, removed at the end)
@@ -30,6 +31,7 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
           duty: { type: 'string' },
           preset: { type: 'string', default: 'devnet' },
           set: { type: 'string', multiple: true, default: [] },
+          'rpc-port': { type: 'string', default: '8645' },
           'until-height': { type: 'string' },
           json: { type: 'boolean', default: false },
           dir: { type: 'string' },
@@ -57,6 +59,7 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
     miners: integerFlag('miners', values.miners, 1, 50),
     verifiers: integerFlag('verifiers', values.verifiers, 0, 50),
     dutyCycle: values.duty === undefined ? undefined : fractionFlag('duty', values.duty),
+    rpcPort: integerFlag('rpc-port', values['rpc-port'], 0, 65_535),
     untilHeight:
       values['until-height'] === undefined
         ? undefined

@@ -17,6 +17,7 @@ const USAGE = `Runs one Nacre node.
   --bootstrap ADDR    multiaddr of a peer with its /p2p/ part, repeatable
   --rpc-host HOST     where the HTTP RPC listens (default 127.0.0.1)
   --rpc-port PORT     its port, 0 for any (default 0)
+  --rpc-fallback      any port if that one is taken
   --duty F            part of the time a miner works (default 1)
   --threads N         worker threads (default 1); a miner keeps as many units in flight
   --revectorize       let V8 join WebAssembly vectors to 256 bits: an experiment of V8's, used if the self-test passes and
@@ -51,6 +52,7 @@ const OPTIONS = {
   'log-level': { type: 'string', default: 'info' },
   'single-host': { type: 'boolean', default: false },
   revectorize: { type: 'boolean', default: false },
+  'rpc-fallback': { type: 'boolean', default: false },
   lifeline: { type: 'boolean', default: false },
   env: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -62,7 +64,8 @@ const OPTIONS = {
  */
 function optionsFromEnvironment(environment: NodeJS.ProcessEnv): string[] {
   return Object.entries(environment).flatMap(([variable, text = '']) => {
-    if (!variable.startsWith('NACRE_') || text.trim() === '') return []
+    // NACRE_WALLET_* are the wallet's.
+    if (!/^NACRE_(?!WALLET_)/.test(variable) || text.trim() === '') return []
     const name = variable.slice('NACRE_'.length).toLowerCase().replaceAll('_', '-')
     const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined
     if (option?.type !== 'string') throw new CliError(`the environment variable ${variable} is no option of a node`, 2)
@@ -106,6 +109,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     bootstrap: values.bootstrap,
     rpcHost: values['rpc-host'],
     rpcPort: integerFlag('rpc-port', values['rpc-port'], 0, 65_535),
+    rpcFallback: values['rpc-fallback'],
     dutyCycle: fractionFlag('duty', values.duty),
     threads: integerFlag('threads', values.threads, 1, 64),
     revectorize: values.revectorize,

@@ -23,6 +23,8 @@ export interface DevnetOptions {
   /** Part of the time that each miner works; undefined: chosen so that all processes share the machine. */
   readonly dutyCycle: number | undefined
   readonly untilHeight: number | undefined
+  /** Where boot's RPC listens, if that port is free; undefined: any port. */
+  readonly rpcPort?: number
   /** Give up when no block comes for so long. */
   readonly stallMs: number
   /** Where the nodes keep their data; undefined: a temporary folder, removed at the end. */
@@ -131,7 +133,9 @@ class Devnet {
       print(`  ${path}: ${a} -> ${b}`)
 
     const common = ['--preset', this.#options.preset, ...overrides.flatMap((line) => ['--set', line]), '--single-host']
-    const boot = await this.#launch('boot', 'boot', common)
+    const { rpcPort } = this.#options
+    const rpc = rpcPort === undefined ? [] : ['--rpc-port', String(rpcPort), '--rpc-fallback']
+    const boot = await this.#launch('boot', 'boot', [...common, ...rpc])
     const bootstrap = boot.ready.addresses.flatMap((address) => ['--bootstrap', address])
     const later: [string, Member['role'], string[]][] = []
     for (let i = 1; i <= verifiers; i++) later.push([`verifier-${i}`, 'verifier', [...common, ...bootstrap]])

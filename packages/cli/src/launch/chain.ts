@@ -8,9 +8,10 @@ import {
   medianTimePast,
   nextBits,
 } from '@nacre/protocol'
+import type { PresetDifference } from '../rpc-params.ts'
 import { gini, nakamoto } from './concentration.ts'
 import { DAY_MS } from './format.ts'
-import type { ChainBlock, ChainData, PresetDifference } from './rpc.ts'
+import type { ChainBlock, ChainData } from './rpc.ts'
 
 /** First blocks whose winners are looked at on their own; those longer than the chain are left out. */
 const WINDOWS = [10, 100, 1000] as const

@@ -6,6 +6,8 @@ import {
   createSqliteStore,
   engineBlockWorkers,
   FullNode,
+  type RpcOptions,
+  type RpcServer,
   startRpc,
   systemClock,
   systemRandom,
@@ -26,6 +28,8 @@ export interface RunNodeOptions {
   readonly bootstrap: readonly string[]
   readonly rpcHost: string
   readonly rpcPort: number
+  /** Take any free port where that one is taken. */
+  readonly rpcFallback: boolean
   readonly dutyCycle: number
   /** Worker threads; a miner keeps as many units in flight. */
   readonly threads: number
@@ -98,12 +102,17 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: options.stepsPerUnit }) : undefined
   verifier?.start()
   miner?.start()
-  const rpc = await startRpc({
+  const rpc = await listenRpc(options, {
     node,
     host: options.rpcHost,
-    port: options.rpcPort,
     role,
     ...(miner === undefined ? {} : { extra: () => ({ miner: miner.stats }) }),
+  }).catch(async (error: unknown) => {
+    // What runs would keep the process alive.
+    await Promise.all([miner?.stop(), verifier?.stop()])
+    await node.stop()
+    await workers.stop()
+    throw error
   })
   log.info({ event: 'ready', rpc: rpc.url, addresses: network.addresses() })
   options.onReady({
@@ -126,4 +135,17 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   await workers.stop()
   clearTimeout(limit)
   log.info({ event: 'stopped' })
+}
+
+async function listenRpc(
+  { rpcPort, rpcFallback }: RunNodeOptions,
+  options: Omit<RpcOptions, 'port'>,
+): Promise<RpcServer> {
+  try {
+    return await startRpc({ ...options, port: rpcPort })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (rpcFallback && code === 'EADDRINUSE') return startRpc({ ...options, port: 0 })
+    throw new CliError(`the RPC did not start: ${error instanceof Error ? error.message : String(error)}`)
+  }
 }

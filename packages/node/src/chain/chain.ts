@@ -22,6 +22,7 @@ import {
   ltHashFromBytes,
   ltHashToBytes,
   ProtocolError,
+  type StateChange,
   type StateReader,
 } from '@nacre/protocol'
 import { NodeError } from '../errors.ts'
@@ -121,6 +122,11 @@ export class Chain {
   block(node: TreeNode): Block | undefined {
     const stored = this.#store.block(node.id)
     return stored === undefined ? undefined : blockCodec.decode(stored.bytes)
+  }
+
+  /** What a block of the best chain changed in the state, sorted by key. */
+  changes(node: TreeNode): readonly StateChange[] {
+    return this.#effect(node).changes
   }
 
   /** The state after the tip. */

@@ -1,11 +1,21 @@
-import { bytesToHex, decodeAddress, hexToBytes, ProtocolError, paramLines } from '@nacre/protocol'
+import {
+  accountOf,
+  bytesToHex,
+  decodeAddress,
+  equalBytes,
+  hexToBytes,
+  ProtocolError,
+  paramLines,
+} from '@nacre/protocol'
 import fastify, { type FastifyInstance } from 'fastify'
 import type { TreeNode } from '../chain/block-tree.ts'
 import { NodeError } from '../errors.ts'
 import { MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES } from '../limits-chain.ts'
 import type { FullNode } from '../node.ts'
+import { accountView, historyView } from './account.ts'
 import { EventStream } from './event-stream.ts'
-import { accountView, blockView, supplyGrains, supplyView } from './views.ts'
+import { transactionView } from './transaction.ts'
+import { blockView, supplyGrains, supplyView } from './views.ts'
 
 export interface RpcServer {
   /** Where it listens, such as `http://127.0.0.1:41234`. */
@@ -33,7 +43,11 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
   const events = new EventStream()
   addRoutes(app, options, events)
   const unsubscribe = forwardEvents(node, events)
-  const url = await app.listen({ host, port })
+  const url = await app.listen({ host, port }).catch(async (error: unknown) => {
+    for (const stop of unsubscribe) stop()
+    await app.close()
+    throw error
+  })
   return {
     url,
     stop: async () => {
@@ -103,9 +117,26 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     return { ...blockView(chain, found), onBestChain: chain.isOnBestChain(found) }
   })
 
-  app.get<{ Params: { address: string } }>('/accounts/:address', async (request) => {
+  app.get<{ Params: { address: string }; Querystring: { key?: string } }>('/accounts/:address', async (request) => {
     const account = decodeAddress(request.params.address, context.params.network.addressPrefix)
-    return accountView(chain.tipState().reader, request.params.address, account)
+    return accountView(chain, node.mempool, account, keyOf(request.query.key, account))
+  })
+
+  app.get<{ Params: { address: string }; Querystring: { from?: string; limit?: string } }>(
+    '/accounts/:address/transactions',
+    async (request) => {
+      const account = decodeAddress(request.params.address, context.params.network.addressPrefix)
+      const { height } = chain.tip.header
+      const from = Math.min(integerOr(request.query.from, height), height)
+      return historyView(chain, account, from, Math.min(integerOr(request.query.limit, 20), MAX_RPC_BLOCKS))
+    },
+  )
+
+  app.get<{ Params: { id: string }; Querystring: { since?: string } }>('/transactions/:id', async (request, reply) => {
+    const { id } = request.params
+    if (!HEX32.test(id))
+      return reply.code(404).send({ error: { code: 'NOT_FOUND', message: `no transaction id: ${id}` } })
+    return transactionView(chain, node.mempool, id, integerOr(request.query.since, 0))
   })
 
   app.post<{ Body: { transaction?: unknown } }>('/transactions', async (request, reply) => {
@@ -120,6 +151,14 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     reply.hijack()
     if (!events.attach(reply.raw)) reply.raw.writeHead(503).end()
   })
+}
+
+/** The public key that a question names, of this account. */
+function keyOf(hex: string | undefined, account: Uint8Array): Uint8Array | undefined {
+  if (hex === undefined) return undefined
+  if (!HEX32.test(hex) || !equalBytes(accountOf(hexToBytes(hex)), account))
+    throw Object.assign(new Error('"key" is not the public key of this address'), { statusCode: 400 })
+  return hexToBytes(hex)
 }
 
 function integerOr(text: string | undefined, fallback: number): number {

@@ -8,7 +8,6 @@ import {
   LANE_BOOTSTRAP,
   type Params,
   ProtocolError,
-  readAccount,
   readAmount,
   type StateReader,
   transactionIdOfBytes,
@@ -107,9 +106,4 @@ export function supplyView(state: StateReader): Record<string, string> {
 export function supplyGrains(state: StateReader): bigint {
   const created = readAmount(state, 'premine') + readAmount(state, 'faucet') + readAmount(state, 'emitted')
   return created - readAmount(state, 'burned')
-}
-
-export function accountView(state: StateReader, address: string, account: Uint8Array): Record<string, unknown> {
-  const { balance, nonce } = readAccount(state, account)
-  return { address, balanceGrains: balance.toString(), nonce: nonce.toString() }
 }
