@@ -2,11 +2,14 @@
 import { bpeTokenizer, encodeBpeDefinition, PIECE_TEXT, type Tokenizer } from '@nacre/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ScoredPiece, SPACE_MARK } from '../src/import/pieces.ts'
+import { Splits } from '../src/import/splits.ts'
 import { openSourceModel } from '../src/index.ts'
 import { Folder, failure } from './support/import-folder.ts'
 import { ggufMetadata, ggufParts, ggufTensors, type Value } from './support/import-gguf.ts'
 import { hfConfigJson, hfTensors, hfTokenizerJson, safetensorsFile } from './support/import-hf.ts'
+import { llama2cParts, llama2cTokenizer } from './support/import-llama2c.ts'
 import { PIECES, randomWeights } from './support/import-weights.ts'
+import { createRandom } from './support/random.ts'
 
 const weights = randomWeights()
 let folder: Folder
@@ -107,6 +110,7 @@ describe('tokenizers', () => {
   type Json = { normalizer: unknown; pre_tokenizer: unknown; model: Record<string, unknown> }
   test.each<[string, (json: Json) => void, string]>([
     ['byte-level BPE', (j) => Object.assign(j.model, { byte_fallback: false }), 'no byte fallback'],
+    ['merges left out', (j) => Object.assign(j.model, { dropout: 0.1 }), 'merges left out at random'],
     ['words that ignore merges', (j) => Object.assign(j.model, { ignore_merges: true }), 'words that ignore merges'],
     ['marks inside words', (j) => Object.assign(j.model, { end_of_word_suffix: '</w>' }), 'marks inside words'],
     [
@@ -117,6 +121,14 @@ describe('tokenizers', () => {
     [
       'words split first',
       (j) => Object.assign(j, { normalizer: null, pre_tokenizer: { type: 'ByteLevel' } }),
+      'normaliser or pre-tok',
+    ],
+    [
+      'a scheme that objects have',
+      (j) => {
+        const pre_tokenizer = { type: 'Metaspace', replacement: SPACE_MARK, prepend_scheme: 'toString', split: false }
+        Object.assign(j, { normalizer: null, pre_tokenizer })
+      },
       'normaliser or pre-tok',
     ],
     ['no normaliser at all', (j) => Object.assign(j, { normalizer: null }), 'normaliser or pre-tok'],
@@ -147,5 +159,94 @@ describe('tokenizers', () => {
     change(json)
     const error = await failure(folder, hf(json))
     expect([error.code, error.message]).toEqual(['MODEL_MALFORMED', expect.stringContaining(reason)])
+  })
+})
+
+describe('vocabularies beyond the bounds of MOD-7', () => {
+  /** The same tokenizer in each format. */
+  const everywhere = (pieces: readonly ScoredPiece[]): string[] => {
+    const metadata = new Map([...ggufMetadata(undefined, pieces)])
+    folder.write('tok272.bin', llama2cTokenizer(pieces))
+    return [
+      folder.write('x.gguf', Buffer.concat(ggufParts(metadata, ggufTensors(weights)))),
+      folder.write('x.bin', Buffer.concat(llama2cParts(weights))),
+      hf({ ...hfTokenizerJson(PIECES), model: { ...model(pieces) } }),
+    ]
+  }
+  /** Without merges: the text of the long piece has too many to list. */
+  const model = (pieces: readonly ScoredPiece[]): object => ({
+    ...(hfTokenizerJson(PIECES).model as object),
+    vocab: Object.fromEntries(pieces.map(({ text }, id) => [text.replaceAll(' ', SPACE_MARK), id])),
+  })
+  const withPiece = (text: string): ScoredPiece[] =>
+    PIECES.map((piece, token) => (token === 261 ? { ...piece, text } : piece))
+
+  test.each([257, 30_000])('a piece of %i bytes is refused at once', async (length) => {
+    for (const path of everywhere(withPiece('ab'.repeat(length).slice(0, length)))) {
+      const begin = performance.now()
+      const { code, message } = await failure(folder, path)
+      expect([path, code, message]).toEqual([
+        path,
+        'MODEL_UNSUPPORTED',
+        expect.stringContaining('token 261 has more than 256 bytes'),
+      ])
+      expect(performance.now() - begin).toBeLessThan(2000)
+    }
+  })
+
+  test('bytes count, not characters', async () => {
+    const [path] = everywhere(withPiece('\u20ac'.repeat(85)))
+    await (await openSourceModel(path!)).close()
+    const [longer] = everywhere(withPiece('\u20ac'.repeat(86)))
+    expect((await failure(folder, longer!)).message).toContain('token 261 has more than 256 bytes')
+  })
+
+  test('more pieces, and more bytes, than a definition has', async () => {
+    const extra = (count: number, text: string): ScoredPiece[] => [
+      ...PIECES,
+      ...Array.from({ length: count }, (_, i) => ({ kind: PIECE_TEXT, text: `${text}${i}`, score: 0 }) as const),
+    ]
+    for (const [pieces, reason] of [
+      [extra(131_072, 'x'), 'a tokenizer of more than 131072 pieces'],
+      [extra(36_000, 'x'.repeat(240)), 'bytes, the limit is 8388608'],
+    ] as const) {
+      folder.write('tok272.bin', llama2cTokenizer(pieces))
+      const { code, message } = await failure(folder, folder.write('x.bin', Buffer.concat(llama2cParts(weights))))
+      expect([code, message]).toEqual(['MODEL_UNSUPPORTED', expect.stringContaining(reason)])
+    }
+  })
+})
+
+describe('ways to cut a piece in two', () => {
+  test('are those that trying each gives', () => {
+    let found = 0
+    for (let seed = 0; seed < 200; seed++) {
+      const random = createRandom(seed)
+      // A character of two units, and its halves, which JSON can have alone.
+      const letters = ['a', 'b', '\u{1f600}', '\u{1f601}', ...(seed % 2 === 0 ? [] : ['\ud83d', '\ude00'])]
+      const texts = new Set(
+        Array.from({ length: 40 }, () => Array.from({ length: random.below(7) }, () => random.pick(letters)).join('')),
+      )
+      const splits = new Splits(texts)
+      for (const text of texts) {
+        const characters = [...text]
+        const tried = characters
+          .slice(1)
+          .map((_, i) => [characters.slice(0, i + 1).join(''), characters.slice(i + 1).join('')] as const)
+          .filter((cut) => cut.every((part) => texts.has(part)))
+          .reverse()
+        const cuts: (readonly [string, string])[] = []
+        splits.some(text, (left, right) => {
+          cuts.push([left, right])
+          return false
+        })
+        expect([seed, text, cuts]).toEqual([seed, text, tried])
+        const calls: string[] = []
+        expect(splits.some(text, (left) => calls.push(left) > 0)).toBe(tried.length > 0)
+        expect(calls.length).toBe(Math.min(tried.length, 1))
+        found += tried.length
+      }
+    }
+    expect(found).toBeGreaterThan(1000)
   })
 })

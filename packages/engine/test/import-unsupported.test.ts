@@ -75,6 +75,15 @@ describe('GGUF', () => {
     ['rotary scaling', { 'llama.rope.scaling.type': ['string', 'yarn'] }, 'llama.rope.scaling.type = yarn'],
     ['linear rotary scaling', { 'llama.rope.scale_linear': ['f32', 4] }, 'llama.rope.scale_linear = 4'],
     ['an unknown property', { 'llama.new_trick': ['u32', 1] }, 'llama.new_trick = 1'],
+    // What every object of JavaScript has is known by no model.
+    ...['__proto__', '__defineGetter__', 'constructor', 'toString', 'hasOwnProperty', '__lookupGetter__'].map(
+      (name): [string, Record<string, Value>, string] => [
+        `the property ${name}`,
+        { [`llama.${name}`]: ['u32', 7] },
+        `llama.${name} = 7`,
+      ],
+    ),
+    ['a property of many lines', { 'llama.x': ['string', 'a\n\x1b[31m'.repeat(99)] }, 'llama.x = a??[31ma??[31m'],
     ['layers of different shape', { 'llama.attention.head_count': ['u32', [4, 2]] }, 'differs between layers'],
     ['a rotated part', { 'llama.rope.dimension_count': ['u32', 4] }, 'only 4 of 8 values of a head are rotated'],
     [
@@ -94,6 +103,17 @@ describe('GGUF', () => {
   ])('%s', async (_, values, reason) => {
     expect(await reasons(gguf(values))).toEqual([expect.stringContaining(reason)])
   })
+
+  test.each(['constructor', '__proto__', 'toString', 'blk.0.constructor', 'blk.0.__proto__'])(
+    'the tensor %s.weight',
+    async (name) => {
+      const path = gguf({}, (tensors) => {
+        tensors[2]!.name = `${name}.weight`
+      })
+      const family = name.replace('.0.', '.*.')
+      expect(await reasons(path)).toEqual([`the tensor ${family}.weight`])
+    },
+  )
 
   test('what changes nothing is no reason', async () => {
     const path = gguf({
@@ -148,11 +168,50 @@ describe('Hugging Face', () => {
     ['another type', { model_type: 'gemma' }, 'the model type gemma'],
     ['no type', { model_type: undefined }, 'the model type undefined'],
     ['linear scaling', { rope_scaling: { type: 'linear', factor: 2 } }, 'rotary scaling linear'],
-    ['scaling in the newer place', { rope_parameters: { rope_type: 'yarn', rope_theta: 1 } }, 'rotary scaling yarn'],
+    ['scaling in the newer place', { rope_parameters: { rope_type: 'yarn' } }, 'rotary scaling yarn'],
     ['a rotated part', { partial_rotary_factor: 0.5 }, 'partial_rotary_factor = 0.5'],
     ['biases', { mlp_bias: true }, 'mlp_bias = true'],
     ['a sliding window', { model_type: 'mistral', sliding_window: 8 }, 'a sliding window of 8 positions'],
     ['more positions than the limit', { max_position_embeddings: 131_072 }, 'the limit is 65536'],
+    [
+      'more positions than the width of a head allows',
+      { head_dim: 512, max_position_embeddings: 65_536 },
+      'rotary tables of 65536 x 512 values, the limit is 16777216',
+    ],
+    ['a type in a list', { model_type: ['llama'] }, 'the model type ["llama"]'],
+    ['a type that objects have', { model_type: 'constructor' }, 'the model type constructor'],
+    [
+      'the sliding window that Mistral has without a word',
+      { model_type: 'mistral', num_key_value_heads: 2, max_position_embeddings: 32_768 },
+      'a sliding window of 4096 positions',
+    ],
+    [
+      'a sliding window that is said not to be used, which Mistral does not read',
+      { model_type: 'mistral', sliding_window: 8, use_sliding_window: false },
+      'a sliding window of 8 positions',
+    ],
+    ['a sliding window that is none', { model_type: 'mistral', sliding_window: 'x' }, 'a sliding window of x'],
+    ['some layers with a sliding window', { layer_types: ['full_attention', 'sliding_attention'] }, 'layer_types = ['],
+    ['scaling by its name alone', { rope_scaling: 'linear' }, 'rope_scaling = linear'],
+    ['scaling in a list', { rope_scaling: [{ type: 'linear', factor: 2 }] }, 'rope_scaling = [{'],
+    ['scaling without a type', { rope_scaling: { factor: 4 } }, 'rope_scaling.factor = 4'],
+    ['scaling beside a type', { rope_scaling: { rope_type: 'default', factor: 4 } }, 'rope_scaling.factor = 4'],
+    ['scaling of a type that is none', { rope_scaling: { type: 0 } }, 'rotary scaling 0'],
+    ['two types of scaling', { rope_scaling: { rope_type: 'default', type: 'yarn' } }, 'rotary scaling yarn'],
+    [
+      'scaling for some layers',
+      { rope_parameters: { full_attention: { rope_type: 'yarn' } } },
+      'rope_parameters.full_attention = {"rope_type":"yarn"}',
+    ],
+    ['two rotary bases', { rope_parameters: { rope_theta: 1 } }, 'two rotary bases, 10000 and 1'],
+    ['multipliers of logits', { logits_scaling: 8 }, 'logits_scaling = 8'],
+    ['multipliers of embeddings', { embedding_multiplier: 12 }, 'embedding_multiplier = 12'],
+    ['multipliers of attention', { attention_multiplier: 0.1 }, 'attention_multiplier = 0.1'],
+    ['another activation by its other name', { hidden_activation: 'gelu' }, 'hidden_activation = gelu'],
+    ['code of its own', { auto_map: { AutoModel: 'x.Y' } }, 'auto_map = {"AutoModel":"x.Y"}'],
+    ['another head', { architectures: ['LlamaForSequenceClassification'] }, 'architectures = ['],
+    ['experts', { num_local_experts: 8 }, 'num_local_experts = 8'],
+    ['a key that objects have', JSON.parse('{"__proto__":{"x":1}}'), '__proto__ = {"x":1}'],
   ])('%s', async (_, config, reason) => {
     expect(await reasons(hf(config))).toEqual([expect.stringContaining(reason)])
   })
@@ -186,6 +245,22 @@ describe('Hugging Face', () => {
       'of eos_token_id [1,2] the first counts',
       'lm_head.weight is not read: the head is the embedding',
     ])
+    // As transformers, versions 4 and 5, and unsloth write them.
+    const harmless = {
+      ...{ _name_or_path: 'x', initializer_range: 0.02, pretraining_tp: 1, use_cache: true, pad_token_id: null },
+      ...{
+        attention_dropout: 0,
+        dtype: 'float32',
+        unsloth_version: '2024.9',
+        rope_interleaved: false,
+        mlp_bias: false,
+      },
+      ...{ rope_theta: undefined, rope_scaling: undefined, sliding_window: null, logits_scaling: null },
+      ...{ rope_parameters: { rope_type: 'default', rope_theta: 5e5 }, layer_types: ['full_attention'] },
+    }
+    const newer = await openSourceModel(hf(harmless))
+    await newer.close()
+    expect([newer.config.ropeTheta, newer.notes]).toEqual([5e5, []])
     const windowed = hf({ model_type: 'mistral', sliding_window: 8 })
     await (await openSourceModel(windowed, { maxSeqLen: 8 })).close()
   })

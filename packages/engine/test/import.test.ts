@@ -1,11 +1,13 @@
 /** Imports (MOD-7): one model in every format gives one Nacre model; the file is whole or not there (MOD-1, MOD-2, P8). */
-import { existsSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { buildModel, bytesToHex, type Model, type QuantMatrix, quantiseRow } from '@nacre/protocol'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DiskFile } from '../src/import/disk-file.ts'
+import { PartialFile } from '../src/import/partial-file.ts'
 import { rotaryTables } from '../src/import/rope.ts'
 import { type SourceConfig, type SourceOptions, sourceParts } from '../src/import/source.ts'
-import { createFastHash, importModel, loadModelFile, modelFormat, openSourceModel } from '../src/index.ts'
+import { createFastHash, importModel, loadCorpus, loadModelFile, modelFormat, openSourceModel } from '../src/index.ts'
 import { Folder, failure } from './support/import-folder.ts'
 import { ggufFile } from './support/import-gguf.ts'
 import { hfConfigJson, hfTensors, hfTokenizerJson, safetensorsFile } from './support/import-hf.ts'
@@ -204,6 +206,111 @@ describe('files', () => {
     expect(Math.max(...lengths)).toBeLessThanOrEqual(1 << 20)
     expect(lengths.reduce((sum, length) => sum + length, 0)).toBeGreaterThan(10 << 20)
   })
+
+  test('heads wider than a megabyte are read in parts, and written like those that are not', async () => {
+    const config = { ...CONFIG, dModel: 600, nHeads: 1, nKvHeads: 1, headDim: 600, ffnDim: 32, nLayers: 1 }
+    const weights = randomWeights(config)
+    const { modelId } = await imported(folder.write('x.gguf', ggufFile(weights, config)))
+    const reads = vi.spyOn(DiskFile.prototype, 'read')
+    expect((await imported(writeHf('hf', weights, config))).modelId).toBe(modelId)
+    const longest = Math.max(...reads.mock.calls.map(([, length]) => length))
+    reads.mockRestore()
+    expect(4 * config.dModel * config.headDim).toBeGreaterThan(1 << 20)
+    expect(longest).toBeLessThanOrEqual(1 << 20)
+  })
+
+  test('rotary tables that a small file asks for are written in parts, and interrupted between them', async () => {
+    const config = {
+      ...CONFIG,
+      dModel: 2,
+      nHeads: 1,
+      nKvHeads: 1,
+      headDim: 512,
+      ffnDim: 1,
+      nLayers: 1,
+      maxSeqLen: 4096,
+    }
+    const path = writeHf('hf', randomWeights(config), config)
+    const { write } = PartialFile.prototype
+    const writes = vi.spyOn(PartialFile.prototype, 'write')
+    const { model } = await imported(path)
+    expect([model.ropeCos, model.ropeSin]).toEqual(Object.values(rotaryTables(512, 4096, 10_000)))
+    const lengths = writes.mock.calls.map(([, bytes]) => bytes.length)
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(1 << 20)
+    expect(lengths.reduce((sum, length) => sum + length, 0)).toBeGreaterThan(8 << 20)
+
+    const names = folder.names()
+    const abort = new AbortController()
+    writes.mockClear()
+    let tables = 0
+    writes.mockImplementation(function (this: PartialFile, position, bytes) {
+      if (bytes.length > 1 << 16 && ++tables === 3) abort.abort(new Error('enough'))
+      return write.call(this, position, bytes)
+    })
+    const source = await openSourceModel(path)
+    const out = folder.at('other/x.safetensors')
+    await expect(importModel(source, { name: 'x', out, signal: abort.signal })).rejects.toThrow('enough')
+    await source.close()
+    writes.mockRestore()
+    expect(tables).toBeLessThanOrEqual(4)
+    expect(folder.names()).toEqual(names)
+  })
+
+  test('what a killed import of the same process id left does not stop another', async () => {
+    const source = await openSourceModel(writeLlama2c(randomWeights(), CONFIG))
+    const out = folder.at('out.safetensors')
+    const stale = folder.write(`out.safetensors.${process.pid}.partial`, Buffer.from('stale'))
+    const names = folder.names()
+    await Promise.all([importModel(source, { name: 'x', out }), importModel(source, { name: 'x', out })])
+    await source.close()
+    expect(folder.names()).toEqual([...names, 'out.safetensors'].sort())
+    expect(readFileSync(stale, 'utf8')).toBe('stale')
+    expect((await loadModelFile(out)).model.config.name).toBe('x')
+  })
+
+  // Opening a pipe for reading waits for a writer; a device may give bytes without end.
+  test.skipIf(process.platform === 'win32')(
+    'what is no regular file is refused at once, wherever it stands',
+    async () => {
+      const refused = async (work: Promise<unknown>): Promise<void> => {
+        await expect(work).rejects.toMatchObject({
+          code: 'MODEL_MALFORMED',
+          message: expect.stringContaining('is no regular file'),
+        })
+      }
+      const put: ((path: string) => void)[] = [
+        (path) => execFileSync('mkfifo', [path]),
+        (path) => mkdirSync(path),
+        (path) => symlinkSync('/dev/zero', path),
+      ]
+      for (const [i, place] of put.entries()) {
+        const at = (name: string): string => {
+          const path = folder.at(name)
+          rmSync(path, { recursive: true, force: true })
+          place(path)
+          return path
+        }
+        const plain = at(`plain-${i}`)
+        await refused(loadModelFile(plain))
+        await refused(loadCorpus(plain))
+        // A folder is a way to name a model.
+        if (i !== 1) {
+          await refused(modelFormat(plain))
+          await refused(openSourceModel(plain))
+          await refused(openSourceModel(at('x.safetensors')))
+        }
+        for (const name of ['model.safetensors', 'config.json', 'tokenizer.json', 'model.safetensors.index.json']) {
+          const path = writeHf(`hf-${i}-${name}`, randomWeights(), CONFIG)
+          at(`hf-${i}-${name}/${name}`)
+          await refused(openSourceModel(path))
+        }
+        const checkpoint = writeLlama2c(randomWeights(), CONFIG)
+        at(`tok${CONFIG.vocabSize}.bin`)
+        await refused(openSourceModel(checkpoint))
+        rmSync(folder.at(`tok${CONFIG.vocabSize}.bin`), { recursive: true })
+      }
+    },
+  )
 
   test('an interrupted import leaves nothing, and what was there before as it was', async () => {
     const path = writeLlama2c(randomWeights(), CONFIG)

@@ -1,23 +1,22 @@
 /** Reading from disk: the only part of `files` that needs Node. */
-import { open } from 'node:fs/promises'
 import type { KeyedHash, Model } from '@nacre/protocol'
 import { type Corpus, parseCorpus } from './corpus.ts'
 import { type ModelFile, parseModel, parseModelFile } from './model-file.ts'
+import { openRegularFile, readExactly } from './regular-file.ts'
 import { malformed } from './safetensors.ts'
 
 /** Largest model file: what one buffer can hold everywhere. */
 export const MAX_MODEL_FILE_BYTES: number = 2 ** 31 - 1
 export const MAX_CORPUS_FILE_BYTES: number = 1 << 28
 
-/** Reads a file whose size was checked first. Throws MODEL_MALFORMED for the size; errors of the disk pass through. */
+/** Reads a regular file whose size was checked first. Throws MODEL_MALFORMED for either; errors of the disk pass through. */
 async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
-  const file = await open(path)
+  const { handle, size } = await openRegularFile(path)
   try {
-    const { size } = await file.stat()
     if (size > maxBytes) malformed(`${path} has ${size} bytes, the limit is ${maxBytes}`)
-    return await file.readFile()
+    return await readExactly(handle, path, 0, size)
   } finally {
-    await file.close()
+    await handle.close()
   }
 }
 

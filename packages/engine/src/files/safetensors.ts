@@ -1,5 +1,6 @@
 /** The safetensors container: 8-byte little-endian header length, JSON header, data. Strict and bounded (CNV-7). */
 import { f32FromBytes, ProtocolError } from '@nacre/protocol'
+import { oneLine, shown } from './shown.ts'
 
 /** A header describes at most some thousands of tensors. */
 export const MAX_HEADER_BYTES: number = 4 << 20
@@ -34,7 +35,7 @@ export interface Safetensors {
 
 /** Throws MODEL_MALFORMED. */
 export function malformed(why: string): never {
-  throw new ProtocolError('MODEL_MALFORMED', why)
+  throw new ProtocolError('MODEL_MALFORMED', oneLine(why))
 }
 
 /** The length of the header from a file's first 8 bytes. Throws MODEL_MALFORMED. */
@@ -105,7 +106,7 @@ function record(value: unknown, what: string): Record<string, unknown> {
 
 function parseEntry(name: string, entry: Record<string, unknown>, dataBytes: number): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = entry
-  if (typeof dtype !== 'string') malformed(`${name} has the type ${String(dtype)}`)
+  if (typeof dtype !== 'string') malformed(`${name} has the type ${shown(dtype)}`)
   if (!isCounts(shape) || shape.length > MAX_RANK) malformed(`${name} has no valid shape`)
   if (!isCounts(offsets) || offsets.length !== 2) malformed(`${name} has no valid offsets`)
   const [start, end] = offsets as [number, number]

@@ -1,5 +1,6 @@
 /** Reading other projects' files by position: nothing is loaded that was not asked for. */
-import { type FileHandle, open } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { openRegularFile, readExactly } from '../files/regular-file.ts'
 import { malformed } from '../files/safetensors.ts'
 
 /** A file that is open for reading. */
@@ -15,29 +16,16 @@ export class DiskFile {
     this.#handle = handle
   }
 
-  /** Throws MODEL_MALFORMED for what is no plain file, or the error of the disk. */
+  /** Throws MODEL_MALFORMED for what is no regular file, or the error of the disk. */
   static async open(path: string): Promise<DiskFile> {
-    const handle = await open(path)
-    try {
-      const stat = await handle.stat()
-      if (!stat.isFile()) malformed(`${path} is no file`)
-      return new DiskFile(path, stat.size, handle)
-    } catch (error) {
-      await handle.close()
-      throw error
-    }
+    const { handle, size } = await openRegularFile(path)
+    return new DiskFile(path, size, handle)
   }
 
   /** Exactly `length` bytes from `position` on. Throws MODEL_MALFORMED if the file ends before, without allocating. */
   async read(position: number, length: number): Promise<Uint8Array> {
     if (position + length > this.size) malformed(`${this.path} ends at ${this.size}, before ${position + length}`)
-    const bytes = new Uint8Array(length)
-    for (let done = 0; done < length; ) {
-      const { bytesRead } = await this.#handle.read(bytes, done, length - done, position + done)
-      if (bytesRead === 0) malformed(`${this.path} was cut while it was read`)
-      done += bytesRead
-    }
-    return bytes
+    return readExactly(this.#handle, this.path, position, length)
   }
 
   /** The whole file. Throws MODEL_MALFORMED if it has more than `maxBytes`. */

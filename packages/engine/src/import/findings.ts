@@ -1,4 +1,5 @@
 import { ProtocolError } from '@nacre/protocol'
+import { oneLine } from '../files/shown.ts'
 
 /** A sound model that Nacre cannot express, or that the import cannot read, with every reason. */
 export class UnsupportedModelError extends ProtocolError {
@@ -22,7 +23,7 @@ export class Findings {
   }
 
   unsupported(reason: string): void {
-    this.#reasons.add(reason)
+    this.#reasons.add(oneLine(reason))
   }
 
   /** Throws MODEL_UNSUPPORTED if there is any reason to. */

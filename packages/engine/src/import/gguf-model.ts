@@ -4,6 +4,7 @@
  * Source: `conversion` (`LlamaModel.permute`) and `llama_model_rope_type` of ggml-org/llama.cpp.
  */
 import { malformed } from '../files/safetensors.ts'
+import { shown } from '../files/shown.ts'
 import { DiskFile } from './disk-file.ts'
 import { BF16, type ElementType, F16, F32, Q8_0, rowBytes } from './element-types.ts'
 import { Findings } from './findings.ts'
@@ -29,11 +30,15 @@ const OTHER_TYPES: Readonly<Record<number, string>> = {
 }
 
 /** Parts by the names of their tensors, without `.weight`. */
-const NAMES: Readonly<Record<string, string>> = { token_embd: 'embed', output_norm: 'finalNorm', output: 'head' }
-const LAYER_NAMES: Readonly<Record<string, string>> = {
-  ...{ attn_norm: 'attnNorm', attn_q: 'q', attn_k: 'k', attn_v: 'v', attn_output: 'o' },
-  ...{ ffn_norm: 'ffnNorm', ffn_gate: 'gate', ffn_up: 'up', ffn_down: 'down' },
-}
+const NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ token_embd: 'embed', output_norm: 'finalNorm', output: 'head' }),
+)
+const LAYER_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{ attn_norm: 'attnNorm', attn_q: 'q', attn_k: 'k', attn_v: 'v', attn_output: 'o' },
+    ...{ ffn_norm: 'ffnNorm', ffn_gate: 'gate', ffn_up: 'up', ffn_down: 'down' },
+  }),
+)
 
 /** Opens a GGUF file. Throws MODEL_MALFORMED, MODEL_UNSUPPORTED with every reason, or the error of the disk. */
 export async function openGguf(path: string, options: SourceOptions): Promise<SourceModel> {
@@ -90,7 +95,7 @@ class Metadata {
   findUnsupported(findings: Findings, maxSeqLen: number | undefined): void {
     const architecture =
       this.#values.get('general.architecture') ?? malformed('the metadata has no general.architecture')
-    if (architecture !== 'llama') findings.unsupported(`the architecture ${String(architecture)}, only llama is read`)
+    if (architecture !== 'llama') findings.unsupported(`the architecture ${shown(architecture)}, only llama is read`)
     const parts = this.#values.get('split.count')
     if (typeof parts === 'number' && parts > 1) findings.unsupported(`a model in ${parts} files: merge them first`)
     for (const [key, value] of this.#values) {
@@ -98,7 +103,7 @@ class Metadata {
       if (name === undefined) continue
       if (Array.isArray(value)) findings.unsupported(`${key} differs between layers`)
       else if (name === 'attention.sliding_window') this.#checkWindow(Number(value), maxSeqLen, findings)
-      else if (!HARMLESS.has(name) && !NEUTRAL[name]?.(value)) findings.unsupported(`${key} = ${String(value)}`)
+      else if (!HARMLESS.has(name) && !NEUTRAL.get(name)?.(value)) findings.unsupported(`${key} = ${shown(value)}`)
     }
   }
 
@@ -142,7 +147,7 @@ class Metadata {
 /** A special token; SentencePiece's usual one if the metadata has none. */
 function tokenOf(values: ReadonlyMap<string, GgufValue>, name: string, usual: number): number {
   const value = values.get(`tokenizer.ggml.${name}_token_id`) ?? usual
-  return typeof value === 'number' ? value : malformed(`the ${name} token is ${String(value)}`)
+  return typeof value === 'number' ? value : malformed(`the ${name} token is ${shown(value)}`)
 }
 
 /** Keys of `llama.` that are read elsewhere or change no number. */
@@ -158,21 +163,21 @@ const is =
   (value: GgufValue) =>
     neutral.includes(value)
 /** Keys of `llama.` whose value must say that nothing is changed. */
-const NEUTRAL: Readonly<Record<string, (value: GgufValue) => boolean>> = {
-  'rope.scaling.type': is('none'),
-  'rope.scaling.factor': is(0, 1),
-  'rope.scaling.attn_factor': is(1),
-  'rope.scale_linear': is(1),
-  expert_count: is(0),
-  expert_used_count: is(0),
-  'attention.clamp_kqv': is(0),
-  'attention.max_alibi_bias': is(0),
-  'attention.causal': is(true),
-  use_parallel_residual: is(false),
-  embedding_scale: is(1),
-  residual_scale: is(1),
-  logit_scale: is(1),
-}
+const NEUTRAL: ReadonlyMap<string, (value: GgufValue) => boolean> = new Map([
+  ['rope.scaling.type', is('none')],
+  ['rope.scaling.factor', is(0, 1)],
+  ['rope.scaling.attn_factor', is(1)],
+  ['rope.scale_linear', is(1)],
+  ['expert_count', is(0)],
+  ['expert_used_count', is(0)],
+  ['attention.clamp_kqv', is(0)],
+  ['attention.max_alibi_bias', is(0)],
+  ['attention.causal', is(true)],
+  ['use_parallel_residual', is(false)],
+  ['embedding_scale', is(1)],
+  ['residual_scale', is(1)],
+  ['logit_scale', is(1)],
+])
 
 /** The tensors by part; all that Nacre has no place for, and all formats that are not read, are findings. */
 function partsOf(gguf: Gguf, findings: Findings): Map<string, GgufTensor> {
@@ -182,10 +187,9 @@ function partsOf(gguf: Gguf, findings: Findings): Map<string, GgufTensor> {
   for (const tensor of gguf.tensors) {
     const { name, type } = tensor
     const [, layer, inLayer] = /^blk\.(0|[1-9]\d{0,5})\.(\w+)\.weight$/.exec(name) ?? []
+    const partInLayer = LAYER_NAMES.get(inLayer ?? '')
     const part =
-      inLayer !== undefined && Object.hasOwn(LAYER_NAMES, inLayer)
-        ? `layers.${layer}.${LAYER_NAMES[inLayer]}`
-        : NAMES[/^(\w+)\.weight$/.exec(name)?.[1] ?? '']
+      partInLayer === undefined ? NAMES.get(/^(\w+)\.weight$/.exec(name)?.[1] ?? '') : `layers.${layer}.${partInLayer}`
     if (part === undefined) {
       const family = name.replace(/^blk\.\d+\./, 'blk.*.')
       others.set(family, (others.get(family) ?? 0) + 1)

@@ -1,5 +1,6 @@
 import { type BpeDefinition, PIECE_BYTE, PIECE_SPECIAL } from '@nacre/protocol'
 import { malformed } from '../files/safetensors.ts'
+import { shown } from '../files/shown.ts'
 import type { Findings } from './findings.ts'
 import type { GgufValue } from './gguf.ts'
 import { definitionOf, type ScoredPiece, SENTENCEPIECE_KINDS, SPACE_MARK } from './pieces.ts'
@@ -21,7 +22,7 @@ export function ggufTokenizer(
     return { definition: undefined }
   }
   if (kind !== 'llama') {
-    findings.unsupported(`the tokenizer ${String(kind)}, only llama (SentencePiece BPE) is read`)
+    findings.unsupported(`the tokenizer ${shown(kind)}, only llama (SentencePiece BPE) is read`)
     return { definition: undefined }
   }
   if (read('remove_extra_whitespaces') === true) findings.unsupported('a tokenizer that removes white space')

@@ -3,6 +3,7 @@
  * Source: docs/gguf.md of ggml-org/ggml.
  */
 import { malformed } from '../files/safetensors.ts'
+import { shown } from '../files/shown.ts'
 import type { DiskFile } from './disk-file.ts'
 import type { Findings } from './findings.ts'
 
@@ -185,7 +186,7 @@ function parseHead(cursor: Cursor, version: number): Gguf {
   }
   const alignment = metadata.get('general.alignment') ?? DEFAULT_ALIGNMENT
   const isPower = typeof alignment === 'number' && Number.isInteger(Math.log2(alignment))
-  if (!isPower || alignment < 8 || alignment > 1 << 16) malformed(`the alignment is ${String(alignment)}`)
+  if (!isPower || alignment < 8 || alignment > 1 << 16) malformed(`the alignment is ${shown(alignment)}`)
   return { version, metadata, tensors, alignment, dataStart: alignUp(cursor.position, alignment) }
 }
 

@@ -12,6 +12,7 @@ import {
   parseSafetensorsHeader,
   type TensorEntry,
 } from '../files/safetensors.ts'
+import { shown } from '../files/shown.ts'
 import { asRecord, DiskFile, parseJson, readSmallFile } from './disk-file.ts'
 import { BF16, type ElementType, F16, F32 } from './element-types.ts'
 import { Findings } from './findings.ts'
@@ -35,16 +36,20 @@ const SINGLE = 'model.safetensors'
 const INDEX = 'model.safetensors.index.json'
 const TYPES: Readonly<Record<string, ElementType>> = { F32, F16, BF16 }
 
-const NAMES: Readonly<Record<string, string>> = {
-  'model.embed_tokens.weight': 'embed',
-  'model.norm.weight': 'finalNorm',
-  'lm_head.weight': 'head',
-}
-const LAYER_NAMES: Readonly<Record<string, string>> = {
-  ...{ 'self_attn.q_proj': 'q', 'self_attn.k_proj': 'k', 'self_attn.v_proj': 'v', 'self_attn.o_proj': 'o' },
-  ...{ input_layernorm: 'attnNorm', post_attention_layernorm: 'ffnNorm' },
-  ...{ 'mlp.gate_proj': 'gate', 'mlp.up_proj': 'up', 'mlp.down_proj': 'down' },
-}
+const NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'model.embed_tokens.weight': 'embed',
+    'model.norm.weight': 'finalNorm',
+    'lm_head.weight': 'head',
+  }),
+)
+const LAYER_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{ 'self_attn.q_proj': 'q', 'self_attn.k_proj': 'k', 'self_attn.v_proj': 'v', 'self_attn.o_proj': 'o' },
+    ...{ input_layernorm: 'attnNorm', post_attention_layernorm: 'ffnNorm' },
+    ...{ 'mlp.gate_proj': 'gate', 'mlp.up_proj': 'up', 'mlp.down_proj': 'down' },
+  }),
+)
 /** Frequencies that older versions stored; they follow from the configuration. */
 const COMPUTED = /^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/
 
@@ -117,7 +122,7 @@ async function filesOf(path: string): Promise<{ folder: string; files: readonly 
   for (const name of files) {
     // A name is a file beside the index, never a way to another folder.
     if (typeof name !== 'string' || name !== basename(name) || !name.endsWith('.safetensors'))
-      malformed(`${index} names the file ${String(name)}`)
+      malformed(`${index} names the file ${shown(name)}`)
   }
   return { folder, files: files as string[] }
 }
@@ -140,12 +145,8 @@ function partsOf(located: readonly Located[], tiedHead: boolean, findings: Findi
     const { name, type } = tensor
     if (COMPUTED.test(name)) continue
     const [, layer, inLayer] = /^model\.layers\.(0|[1-9]\d{0,5})\.([\w.]+)\.weight$/.exec(name) ?? []
-    const part =
-      inLayer !== undefined && Object.hasOwn(LAYER_NAMES, inLayer)
-        ? `layers.${layer}.${LAYER_NAMES[inLayer]}`
-        : Object.hasOwn(NAMES, name)
-          ? NAMES[name]
-          : undefined
+    const partInLayer = LAYER_NAMES.get(inLayer ?? '')
+    const part = partInLayer === undefined ? NAMES.get(name) : `layers.${layer}.${partInLayer}`
     if (part === undefined) {
       add(others, name.replace(/\.layers\.\d+\./, '.layers.*.'))
       continue

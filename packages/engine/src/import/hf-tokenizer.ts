@@ -4,9 +4,11 @@
  */
 import { type BpeDefinition, PIECE_BYTE, PIECE_SPECIAL, PIECE_TEXT, type PieceKind } from '@nacre/protocol'
 import { malformed } from '../files/safetensors.ts'
+import { shown } from '../files/shown.ts'
 import { asRecord } from './disk-file.ts'
 import type { Findings } from './findings.ts'
-import { byteOfPiece, definitionOf, forEachSplit, type ScoredPiece, SPACE_MARK } from './pieces.ts'
+import { byteOfPiece, definitionOf, fits, type ScoredPiece, SPACE_MARK } from './pieces.ts'
+import { Splits } from './splits.ts'
 
 const MAX_TOKENS = 1 << 20
 
@@ -14,9 +16,10 @@ const MAX_TOKENS = 1 << 20
 export function hfTokenizer(json: Record<string, unknown>, findings: Findings): BpeDefinition | undefined {
   const model = asRecord(json.model) ?? malformed('tokenizer.json has no model')
   const reasons: string[] = []
-  if (model.type !== 'BPE') reasons.push(`the type ${String(model.type)}`)
+  if (model.type !== 'BPE') reasons.push(`the type ${shown(model.type)}`)
   if (model.byte_fallback !== true) reasons.push('no byte fallback')
   if (model.ignore_merges === true) reasons.push('words that ignore merges')
+  if (model.dropout != null && model.dropout !== 0) reasons.push('merges left out at random')
   if (model.continuing_subword_prefix || model.end_of_word_suffix) reasons.push('marks inside words')
   const spacePrefix = prefixOf(json)
   if (spacePrefix === undefined) reasons.push('a normaliser or pre-tokeniser other than that of SentencePiece')
@@ -30,6 +33,7 @@ export function hfTokenizer(json: Record<string, unknown>, findings: Findings): 
     const plain = text.replaceAll(SPACE_MARK, ' ')
     return { kind, text: plain, score: scores.get(text) ?? 0 }
   })
+  if (!fits(pieces, findings)) return undefined
   const plainMerges = checkMerges(model.merges as unknown[], pieces)
   if (plainMerges !== undefined) {
     findings.unsupported(`a tokenizer.json ${plainMerges}`)
@@ -55,8 +59,14 @@ function prefixOf(json: Record<string, unknown>): boolean | undefined {
   const metaspace = asRecord(before)
   if (metaspace?.type !== 'Metaspace' || metaspace.replacement !== SPACE_MARK || metaspace.split !== false)
     return undefined
-  return { always: true, first: true, never: false }[String(metaspace.prepend_scheme)]
+  return PREPEND_SCHEMES.get(metaspace.prepend_scheme)
 }
+
+const PREPEND_SCHEMES: ReadonlyMap<unknown, boolean> = new Map([
+  ['always', true],
+  ['first', true],
+  ['never', false],
+])
 
 interface AddedToken {
   readonly content: string
@@ -85,7 +95,7 @@ function vocabulary(
   const vocab = asRecord(model.vocab) ?? malformed('tokenizer.json has no vocabulary')
   const texts = new Map<number, string>()
   for (const [text, id] of Object.entries(vocab)) {
-    if (!isId(id) || texts.has(id)) malformed(`tokenizer.json: "${text}" has the token ${String(id)}`)
+    if (!isId(id) || texts.has(id)) malformed(`tokenizer.json: "${shown(text)}" has the token ${shown(id)}`)
     texts.set(id, text)
   }
   for (const [id, { content }] of added) texts.set(id, content)
@@ -97,7 +107,7 @@ function vocabulary(
 }
 
 function pairOf(merge: unknown): readonly [string, string] {
-  const pair = typeof merge === 'string' ? merge.split(' ') : merge
+  const pair = typeof merge === 'string' ? merge.split(' ', 3) : merge
   if (!Array.isArray(pair) || pair.length !== 2 || pair.some((part) => typeof part !== 'string'))
     malformed('tokenizer.json: a merge is no pair')
   return pair as unknown as readonly [string, string]
@@ -140,12 +150,15 @@ function checkMerges(merges: readonly unknown[], pieces: readonly ScoredPiece[])
     ),
   )
   const texts = new Set(pieces.filter(({ kind }) => kind === PIECE_TEXT).map(({ text }) => text))
+  const splits = new Splits(texts)
   for (const text of texts) {
-    let missing: string | undefined
-    forEachSplit(text, (left, right) => {
-      if (texts.has(left) && texts.has(right) && !pairs.has(`${left}\0${right}`)) missing = `${left}" + "${right}`
-    })
-    if (missing !== undefined) return `without the merge "${missing}"`
+    let missing = ''
+    const isMissing = (left: string, right: string): boolean => {
+      if (pairs.has(`${left}\0${right}`)) return false
+      missing = `${left}" + "${right}`
+      return true
+    }
+    if (splits.some(text, isMissing)) return `without the merge "${missing}"`
   }
   return undefined
 }

@@ -18,7 +18,7 @@ import { TOKENIZER_TENSOR } from '../files/model-file.ts'
 import { type ModelFileLayout, modelFileLayout } from '../files/model-file-layout.ts'
 import { UnsupportedModelError } from './findings.ts'
 import { PartialFile } from './partial-file.ts'
-import { rotaryTables } from './rope.ts'
+import { rotaryBlocks } from './rope.ts'
 import { readTensor, rowBlocks, type SourceModel } from './source.ts'
 
 export interface ImportOptions {
@@ -50,7 +50,9 @@ const JOINED: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Writes the model file of a source. Memory holds about a megabyte of weights and one hash a row, whatever the model's size.
+ * Writes the model file of a source. Memory holds about a megabyte of weights or rotary tables (a few, with their copies), the
+ * vocabulary, and of the matrix or tables at hand one scale and one hash a row, whatever the model's size. The signal is looked
+ * at before each of these megabytes.
  * Throws MODEL_MALFORMED, MODEL_UNSUPPORTED, the signal's reason or the disk's error; then there is no file, and one that was
  * there before is as it was.
  */
@@ -106,7 +108,7 @@ class ModelWriter {
   }
 
   async write(tokenizer: Uint8Array): Promise<{ modelId: Uint8Array; zeroRows: number }> {
-    const { nLayers, tiedHead, headDim, maxSeqLen } = this.#config
+    const { nLayers, tiedHead } = this.#config
     await this.#file.write(0, this.#layout.start)
     await this.#matrix('embed', ['embed'])
     for (let l = 0; l < nLayers; l++) {
@@ -120,9 +122,7 @@ class ModelWriter {
     }
     await this.#vector('finalNorm')
     if (!tiedHead) await this.#matrix('head', ['head'])
-    const { cos, sin } = rotaryTables(headDim, maxSeqLen, this.#source.config.ropeTheta)
-    await this.#f32('rope.cos', cos, headDim / 2)
-    await this.#f32('rope.sin', sin, headDim / 2)
+    await this.#rotary()
     await this.#file.write(this.#position(TOKENIZER_TENSOR), tokenizer)
     const tensorRoots = tensorShapes(this.#config).map(({ name }) => this.#roots.get(name)!)
     return { modelId: modelIdOf({ config: this.#config, tensorRoots }), zeroRows: this.#zeroRows }
@@ -149,12 +149,37 @@ class ModelWriter {
 
   /** @param leafLength values of one leaf of the tensor's tree. */
   async #f32(name: string, values: Float32Array, leafLength: number): Promise<void> {
-    const bytes = f32ToBytes(values)
     const leaves: Uint8Array[] = []
+    await this.#f32Block(name, 0, values, leafLength, leaves)
+    this.#keepRoot(name, leaves)
+  }
+
+  /** Writes the values from index `first` on, and appends their leaves. */
+  async #f32Block(
+    name: string,
+    first: number,
+    values: Float32Array,
+    leafLength: number,
+    leaves: Uint8Array[],
+  ): Promise<void> {
+    const bytes = f32ToBytes(values)
     for (let at = 0; at < bytes.length; at += 4 * leafLength)
       leaves.push(merkleLeafHash(bytes.subarray(at, at + 4 * leafLength), this.#hash))
-    await this.#file.write(this.#position(name), bytes)
-    this.#keepRoot(name, leaves)
+    await this.#file.write(this.#position(name) + 4 * first, bytes)
+  }
+
+  async #rotary(): Promise<void> {
+    const { headDim, maxSeqLen } = this.#config
+    const pairs = headDim / 2
+    const cosLeaves: Uint8Array[] = []
+    const sinLeaves: Uint8Array[] = []
+    for (const { first, cos, sin } of rotaryBlocks(headDim, maxSeqLen, this.#source.config.ropeTheta)) {
+      this.#options.signal?.throwIfAborted()
+      await this.#f32Block('rope.cos', first * pairs, cos, pairs, cosLeaves)
+      await this.#f32Block('rope.sin', first * pairs, sin, pairs, sinLeaves)
+    }
+    this.#keepRoot('rope.cos', cosLeaves)
+    this.#keepRoot('rope.sin', sinLeaves)
   }
 
   /** Quantises the rows of `parts`, one part below the other, into one matrix. */

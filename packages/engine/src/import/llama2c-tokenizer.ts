@@ -2,7 +2,7 @@
  * Tokenizers of llama2.c: the longest piece, then score, length and bytes of each piece. Ids are those of a SentencePiece
  * model that begins with unknown, BOS, EOS and the 256 bytes. Source: `tokenizer.py` and `run.c` of karpathy/llama2.c.
  */
-import { type BpeDefinition, PIECE_BYTE, PIECE_SPECIAL, PIECE_TEXT } from '@nacre/protocol'
+import { type BpeDefinition, MAX_MODEL_DIMENSION, PIECE_BYTE, PIECE_SPECIAL, PIECE_TEXT } from '@nacre/protocol'
 import { malformed } from '../files/safetensors.ts'
 import { readSmallFile } from './disk-file.ts'
 import type { Findings } from './findings.ts'
@@ -16,14 +16,17 @@ export async function readLlama2cTokenizer(path: string, findings: Findings): Pr
   return definitionOf(parseLlama2cTokenizer(await readSmallFile(path, MAX_FILE_BYTES), path), true, findings)
 }
 
-/** @param what the file's name for messages. Throws MODEL_MALFORMED. */
+/**
+ * The pieces, or the first of them if there are more than any tokenizer may have.
+ * @param what the file's name for messages. Throws MODEL_MALFORMED.
+ */
 export function parseLlama2cTokenizer(bytes: Uint8Array, what: string): ScoredPiece[] {
   if (bytes.length < 4) malformed(`${what} is no tokenizer of llama2.c`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const longest = view.getUint32(0, true)
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const pieces: ScoredPiece[] = []
-  for (let at = 4; at < bytes.length; ) {
+  for (let at = 4; at < bytes.length && pieces.length <= MAX_MODEL_DIMENSION; ) {
     const token = pieces.length
     if (at + 8 > bytes.length) malformed(`${what} ends inside token ${token}`)
     const score = view.getFloat32(at, true)

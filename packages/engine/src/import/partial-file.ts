@@ -1,7 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import { access, type FileHandle, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
-/** A file that appears under its name whole or not at all: written beside it, then renamed. */
+/**
+ * A file that appears under its name whole or not at all: written beside it, then renamed. A process that is killed leaves
+ * `NAME.<random>.partial` behind, which anyone may delete and nothing trips over: a process id would come again in a container.
+ */
 export class PartialFile {
   readonly #path: string
   readonly #partial: string
@@ -19,7 +23,7 @@ export class PartialFile {
   /** Begins a file, with its folder if need be. Throws the error of the disk. */
   static async begin(path: string): Promise<PartialFile> {
     const made = await makeFolders(dirname(path))
-    const partial = `${path}.${process.pid}.partial`
+    const partial = `${path}.${randomBytes(8).toString('hex')}.partial`
     try {
       return new PartialFile(path, partial, await open(partial, 'wx'), made)
     } catch (error) {

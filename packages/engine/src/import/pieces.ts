@@ -4,6 +4,7 @@ import {
   checkBpeDefinition,
   MAX_MODEL_DIMENSION,
   MAX_PIECE_BYTES,
+  MAX_TOKENIZER_BYTES,
   PIECE_BYTE,
   PIECE_SPECIAL,
   PIECE_TEXT,
@@ -12,6 +13,7 @@ import {
 } from '@nacre/protocol'
 import { malformed } from '../files/safetensors.ts'
 import type { Findings } from './findings.ts'
+import { Splits } from './splits.ts'
 
 /** How SentencePiece writes a space. */
 export const SPACE_MARK = '\u2581'
@@ -42,10 +44,7 @@ export function definitionOf(
   spacePrefix: boolean,
   findings: Findings,
 ): BpeDefinition | undefined {
-  if (scored.length > MAX_MODEL_DIMENSION) {
-    findings.unsupported(`a tokenizer of ${scored.length} pieces, the limit is ${MAX_MODEL_DIMENSION}`)
-    return undefined
-  }
+  if (!fits(scored, findings)) return undefined
   const encoder = new TextEncoder()
   const rankOf = ranks(scored)
   const pieces = scored.map(({ kind, text }, token): Piece => {
@@ -54,34 +53,50 @@ export function definitionOf(
     const bytes = byte === undefined ? encoder.encode(text) : Uint8Array.of(byte)
     return { kind, rank: rankOf(token), bytes }
   })
-  const long = pieces.findIndex(({ bytes }) => bytes.length > MAX_PIECE_BYTES)
-  if (long >= 0)
-    findings.unsupported(`token ${long} has ${pieces[long]!.bytes.length} bytes, more than ${MAX_PIECE_BYTES}`)
-  const bytePieces = pieces.reduce((count, { kind }) => count + (kind === PIECE_BYTE ? 1 : 0), 0)
-  if (bytePieces === 0) findings.unsupported('a tokenizer without byte tokens')
-  if (long >= 0 || bytePieces === 0) return undefined
+  if (!pieces.some(({ kind }) => kind === PIECE_BYTE)) {
+    findings.unsupported('a tokenizer without byte tokens')
+    return undefined
+  }
   checkBpeDefinition({ pieces })
   return { spacePrefix, pieces }
 }
 
-/** Calls `each` with both parts of every way to cut a piece in two between characters. */
-export function forEachSplit(text: string, each: (left: string, right: string) => void): void {
-  const characters = [...text]
-  for (let i = 1; i < characters.length; i++) each(characters.slice(0, i).join(''), characters.slice(i).join(''))
+/** First bytes, prefix and count of an encoded definition; kind, rank and length of a piece (MOD-7). */
+const DEFINITION_BYTES = 9
+const PIECE_OVERHEAD = 9
+
+/**
+ * Whether a vocabulary is within the bounds of MOD-7; a finding if not. Readers ask before all work that grows faster than the
+ * file, and before texts are compared with one another.
+ */
+export function fits(scored: readonly ScoredPiece[], findings: Findings): boolean {
+  const refuse = (reason: string): boolean => {
+    findings.unsupported(reason)
+    return false
+  }
+  if (scored.length > MAX_MODEL_DIMENSION) return refuse(`a tokenizer of more than ${MAX_MODEL_DIMENSION} pieces`)
+  const room = new Uint8Array(MAX_PIECE_BYTES)
+  const encoder = new TextEncoder()
+  let total = DEFINITION_BYTES
+  for (const [token, { kind, text }] of scored.entries()) {
+    // What does not fit is not read to its end.
+    const { read, written } = encoder.encodeInto(text, room)
+    if (read < text.length) return refuse(`token ${token} has more than ${MAX_PIECE_BYTES} bytes`)
+    total += PIECE_OVERHEAD + (kind === PIECE_BYTE ? 1 : written)
+  }
+  if (total > MAX_TOKENIZER_BYTES) return refuse(`a tokenizer of ${total} bytes, the limit is ${MAX_TOKENIZER_BYTES}`)
+  return true
 }
 
 /** Ranks by token: equal scores have equal ranks, the highest has 0; 0 also where nothing merges into the piece. */
 function ranks(scored: readonly ScoredPiece[]): (token: number) => number {
   const texts = new Set(scored.filter(({ kind }) => kind === PIECE_TEXT).map(({ text }) => text))
+  const splits = new Splits(texts)
   const mergeable = new Map<number, number>()
   scored.forEach(({ kind, text, score }, token) => {
     if (Number.isNaN(score)) malformed(`token ${token} has no score`)
     if (kind !== PIECE_TEXT) return
-    let splits = false
-    forEachSplit(text, (left, right) => {
-      splits ||= texts.has(left) && texts.has(right)
-    })
-    if (splits) mergeable.set(token, score)
+    if (splits.some(text, () => true)) mergeable.set(token, score)
   })
   const scores = [...new Set(mergeable.values())].sort((a, b) => b - a)
   const rankOfScore = new Map(scores.map((score, rank) => [score, rank]))

@@ -7,6 +7,11 @@ import type { Findings } from './findings.ts'
 
 /** About so many bytes of a tensor are read at once. */
 const CHUNK_BYTES = 1 << 20
+/**
+ * Largest headDim x positions, the values of both rotary tables: heads of 256 values with all positions that there may be.
+ * The tables are the one part of a model file that nothing in the source has to pay for.
+ */
+export const MAX_ROTARY_VALUES: number = 1 << 24
 
 /** A matrix, or a vector as one row, in a file. */
 export interface SourceTensor {
@@ -56,13 +61,17 @@ export interface SourceModel {
 
 /**
  * The configuration with its positions capped, within the bounds of MOD-1 (so that counts made from it are bounded too).
- * Throws MODEL_MALFORMED; too many positions are a finding, because a cap helps.
+ * Throws MODEL_MALFORMED; too many positions, by themselves or for the width of a head, are a finding, because a cap helps.
  */
 export function checkSourceConfig(config: SourceConfig, cap: number | undefined, findings: Findings): SourceConfig {
   const maxSeqLen = Math.min(config.maxSeqLen, cap ?? config.maxSeqLen)
   if (maxSeqLen > MAX_SEQUENCE_LENGTH)
     findings.unsupported(
       `${maxSeqLen} positions, the limit is ${MAX_SEQUENCE_LENGTH}: a smaller maximum can be asked for`,
+    )
+  else if (maxSeqLen * config.headDim > MAX_ROTARY_VALUES)
+    findings.unsupported(
+      `rotary tables of ${maxSeqLen} x ${config.headDim} values, the limit is ${MAX_ROTARY_VALUES}: a smaller maximum can be asked for`,
     )
   const { ropeTheta, ...rest } = config
   if (!Number.isFinite(ropeTheta) || ropeTheta <= 0) malformed(`the rotary base is ${ropeTheta}`)
@@ -109,24 +118,58 @@ export interface RowBlock {
 }
 
 /**
- * The rows of a tensor in Nacre's order, about a megabyte at a time.
+ * The rows of a tensor in Nacre's order, about a megabyte at a time, or one row (two of split heads) that is longer.
  * Throws MODEL_MALFORMED for a value that is not finite or a file that ends early, the signal's reason, or the disk's error.
  */
 export async function* rowBlocks(tensor: SourceTensor, signal?: AbortSignal): AsyncGenerator<RowBlock> {
-  const { name, file, position, type, rows, columns, splitHeads = 1 } = tensor
+  const { name, type, rows, columns, splitHeads } = tensor
   const bytes = rowBytes(type, columns) ?? malformed(`${name}: ${columns} columns do not fill blocks of ${type.name}`)
-  const step = Math.max(1, Math.floor(CHUNK_BYTES / (bytes * splitHeads))) * splitHeads
+  const inChunk = Math.max(1, Math.floor(CHUNK_BYTES / bytes))
+  if (splitHeads !== undefined && splitHeads > inChunk) {
+    yield* pairBlocks(tensor, splitHeads, Math.max(1, inChunk >> 1), signal)
+    return
+  }
+  const step = splitHeads === undefined ? inChunk : inChunk - (inChunk % splitHeads)
   for (let first = 0; first < rows; first += step) {
     signal?.throwIfAborted()
     const count = Math.min(step, rows - first)
-    const values = new Float32Array(count * columns)
-    type.decode(await file.read(position + first * bytes, count * bytes), values)
-    for (let i = 0; i < values.length; i++) {
-      if (!Number.isFinite(values[i]!))
-        malformed(`${name} has ${values[i]} in row ${first + Math.floor(i / columns)}, column ${i % columns}`)
-    }
-    yield { first, rows: count, values: splitHeads === 1 ? values : interleave(values, columns, splitHeads) }
+    const values = await readRows(tensor, first, count)
+    yield { first, rows: count, values: splitHeads === undefined ? values : interleave(values, columns, splitHeads) }
   }
+}
+
+/** Rows of split heads that are too large to be read whole: `step` pairs of rows at a time, from both halves of a head. */
+async function* pairBlocks(
+  tensor: SourceTensor,
+  headDim: number,
+  step: number,
+  signal?: AbortSignal,
+): AsyncGenerator<RowBlock> {
+  const { rows, columns } = tensor
+  const half = headDim / 2
+  for (let head = 0; head < rows; head += headDim) {
+    for (let pair = 0; pair < half; pair += step) {
+      signal?.throwIfAborted()
+      const count = Math.min(step, half - pair)
+      const values = new Float32Array(2 * count * columns)
+      values.set(await readRows(tensor, head + pair, count))
+      values.set(await readRows(tensor, head + half + pair, count), count * columns)
+      yield { first: head + 2 * pair, rows: 2 * count, values: interleave(values, columns, 2 * count) }
+    }
+  }
+}
+
+/** Rows as they lie in the file. */
+async function readRows(tensor: SourceTensor, first: number, count: number): Promise<Float32Array> {
+  const { name, file, position, type, columns } = tensor
+  const bytes = rowBytes(type, columns)!
+  const values = new Float32Array(count * columns)
+  type.decode(await file.read(position + first * bytes, count * bytes), values)
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i]!))
+      malformed(`${name} has ${values[i]} in row ${first + Math.floor(i / columns)}, column ${i % columns}`)
+  }
+  return values
 }
 
 /** Row j of the first half of each head becomes row 2j, row j of the second half row 2j + 1. */

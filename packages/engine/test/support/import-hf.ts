@@ -13,6 +13,7 @@ export function hfConfigJson(config: SourceConfig = CONFIG): Record<string, unkn
     num_hidden_layers: config.nLayers,
     num_attention_heads: config.nHeads,
     num_key_value_heads: config.nKvHeads,
+    ...(config.headDim === config.dModel / config.nHeads ? {} : { head_dim: config.headDim }),
     intermediate_size: config.ffnDim,
     vocab_size: config.vocabSize,
     max_position_embeddings: config.maxSeqLen,

@@ -41,7 +41,7 @@ export function llama2cParts(weights: Weights, config: SourceConfig = CONFIG, ve
 
 export function llama2cTokenizer(pieces: readonly ScoredPiece[] = PIECES): Buffer {
   const texts = pieces.map(({ text }) => Buffer.from(text === '<s>' || text === '</s>' ? `\n${text}\n` : text))
-  const longest = Math.max(...texts.map((text) => text.length))
+  const longest = texts.reduce((most, text) => Math.max(most, text.length), 0)
   return Buffer.concat([
     int32(longest),
     ...texts.flatMap((text, i) => [f32(Float32Array.of(pieces[i]!.score)), int32(text.length), text]),
