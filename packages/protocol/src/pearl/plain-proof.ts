@@ -46,16 +46,15 @@ export function checkPlainProofForm(proof: PlainProof): void {
     for (const name of ['rowIndices', 'leafIndices', 'leafData', 'siblings'] as const) {
       check(Array.isArray(side[name]), 'PEARL_PROOF', `${name} is no list`)
     }
-    check(
-      side.leafData.every((leaf) => isBytes(leaf, CHUNK_BYTES)),
-      'PEARL_PROOF',
-      'a chunk has 1024 bytes',
-    )
-    check(
-      side.siblings.every((sibling) => isBytes(sibling, 32)),
-      'PEARL_PROOF',
-      'a sibling has 32 bytes',
-    )
+    checkItems('a chunk', side.leafData, CHUNK_BYTES)
+    checkItems('a sibling', side.siblings, 32)
+  }
+}
+
+/** Throws PEARL_PROOF unless every item, holes included, is a Uint8Array of that length. */
+function checkItems(what: string, items: readonly Uint8Array[], length: number): void {
+  for (let i = 0; i < items.length; i++) {
+    check(isBytes(items[i], length), 'PEARL_PROOF', `${what} has ${length} bytes`)
   }
 }
 
