@@ -8,7 +8,9 @@ import { accepted, rejected } from './rules/verbs.ts'
 
 /** Canonical patterns of at most 256 indices, as (factor, length) pairs. */
 const patterns = fc
-  .array(fc.record({ factor: fc.integer({ min: 1, max: 256 }), length: fc.integer({ min: 2, max: 12 }) }), { maxLength: 3 })
+  .array(fc.record({ factor: fc.integer({ min: 1, max: 256 }), length: fc.integer({ min: 2, max: 12 }) }), {
+    maxLength: 3,
+  })
   .map((pairs) => {
     const bytes = new Uint8Array(6)
     pairs.forEach(({ factor, length }, i) => {
@@ -123,7 +125,13 @@ test('values that are no pattern do not encode', () => {
   rejected('PEARL_PATTERN', () => encode([{ stride: 1, length: 8 }, { stride: 7, length: 1 }, pad]))
   rejected('PEARL_PATTERN', () => encode([{ stride: 1, length: 257 }, pad, pad]))
   rejected('PEARL_PATTERN', () => encode([{ stride: 0, length: 8 }, pad, pad]))
-  rejected('PEARL_PATTERN', () => encode([{ stride: 1, length: 8 }, { stride: 8, length: 2 }, { stride: 16, length: 1 }]))
+  rejected('PEARL_PATTERN', () =>
+    encode([
+      { stride: 1, length: 8 },
+      { stride: 8, length: 2 },
+      { stride: 16, length: 1 },
+    ]),
+  )
   rejected('PEARL_PATTERN', () => encode([undefined, pad, pad]))
   rejected('PEARL_PATTERN', () => encode('pattern'))
 })

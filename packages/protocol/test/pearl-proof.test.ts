@@ -274,7 +274,10 @@ describe('dimensions', () => {
 
   test('the same bounds hold for a proof', () => {
     const shape = (rows: number[], columns: number[]): unknown => {
-      const opening = (rowIndices: number[], base: pearl.MatrixOpening): pearl.MatrixOpening => ({ ...base, rowIndices })
+      const opening = (rowIndices: number[], base: pearl.MatrixOpening): pearl.MatrixOpening => ({
+        ...base,
+        rowIndices,
+      })
       return verify({ a: opening(rows, proof.a), bt: opening(columns, proof.bt) })
     }
     rejected('PEARL_TILE', () => shape([0], spaced(32, 1)), 'odd')
@@ -359,7 +362,8 @@ describe('openings', () => {
     const at = last.a.leafData.length - 1
     const inside = (RAGGED.m * RAGGED.k) % 1024
     const leaf = last.a.leafData[at]!
-    const tampered = (position: number): Uint8Array[] => last.a.leafData.with(at, leaf.with(position, 1)) as Uint8Array[]
+    const tampered = (position: number): Uint8Array[] =>
+      last.a.leafData.with(at, leaf.with(position, 1)) as Uint8Array[]
     rejected('PEARL_PADDING', () => withA({ leafData: tampered(1023) }, last))
     rejected('PEARL_PADDING', () => withA({ leafData: tampered(inside) }, last))
     rejected('PEARL_OPENING', () => withA({ leafData: tampered(inside - 1) }, last))
@@ -418,7 +422,8 @@ describe('the form', () => {
   })
 
   test('numbers that u64 does not hold do not encode', () => {
-    for (const m of [-1, 0.5, 2 ** 53, Number.NaN]) rejected('PEARL_PROOF', () => pearl.encodePlainProof({ ...proof, m }))
+    for (const m of [-1, 0.5, 2 ** 53, Number.NaN])
+      rejected('PEARL_PROOF', () => pearl.encodePlainProof({ ...proof, m }))
   })
 
   test('any byte changed: a rejection, or the same proof', () => {
@@ -464,6 +469,8 @@ describe('the rule', () => {
     expect([128, 256, 512, 1024].map((rank) => at(rank, false) / at(rank, true))).toEqual([1n, 2n, 4n, 8n])
     const work = committed({ rows: ROWS_8, columns: COLUMNS_16, m: 64, n: 64, k: 2048, rank: 128 })
     const opened = pearl.openTile(work, 3, 4)
-    expect(pearl.verifyPlainProof(HEADER, opened, { rankPenalty: true })).toEqual(pearl.verifyPlainProof(HEADER, opened))
+    expect(pearl.verifyPlainProof(HEADER, opened, { rankPenalty: true })).toEqual(
+      pearl.verifyPlainProof(HEADER, opened),
+    )
   })
 })

@@ -105,7 +105,13 @@ describe('published problems, from header and operands to tickets', () => {
     const decoded = pearl.decodeHeader(hexToBytes(header))
     expect(hex(pearl.encodeHeader(decoded))).toBe(header)
 
-    const work = pearl.commitWork({ header: decoded, configuration, m, n, ...problemOperands(problem.problem, m, n, k) })
+    const work = pearl.commitWork({
+      header: decoded,
+      configuration,
+      m,
+      n,
+      ...problemOperands(problem.problem, m, n, k),
+    })
     expect(hex(work.jobKey)).toBe(problem.jobKey)
     expect([hex(work.treeA.root), hex(work.treeB.root)]).toEqual([rootA, rootB])
     expect(hex(pearl.bindRoot(pearl.SALT_A, work.treeA.root, m))).toBe(boundA)

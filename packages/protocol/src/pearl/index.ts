@@ -60,7 +60,7 @@ export {
   ticketHash,
   ticketWins,
 } from './tile.ts'
-export { type ChunkTree, chunksOfRows, chunkTree, openChunks, operandRoot, verifyChunks } from './tree.ts'
+export { type ChunkTree, chunksOfRows, chunkTree, openChunks, operandRoot, rootOfChunks, verifyChunks } from './tree.ts'
 export { configurationOf, type VerifiedProof, type VerifyOptions, verifyPlainProof } from './verify-plain-proof.ts'
 export {
   type CommittedWork,

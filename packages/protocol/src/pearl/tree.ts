@@ -111,18 +111,17 @@ export function openChunks(tree: ChunkTree, indices: readonly number[]): Uint8Ar
 }
 
 /**
- * Verifies that `chunks[j]` is chunk `indices[j]` of the operand with this root and number of chunks.
+ * The root to which opened chunks lead, 32 bytes. Nothing is said of chunks that are not opened: a sibling may be any 32 bytes.
  * @param indices strictly increasing and below `chunkCount`; at least one. @param chunks 1,024 bytes each, one for each index.
- * @param siblings 32 bytes each. They must be used up exactly. Throws PEARL_OPENING.
+ * @param siblings 32 bytes each. They must be used up exactly, else PEARL_OPENING.
  */
-export function verifyChunks(
-  root: Uint8Array,
+export function rootOfChunks(
   key: Uint8Array,
   chunkCount: number,
   indices: readonly number[],
   chunks: readonly Uint8Array[],
   siblings: readonly Uint8Array[],
-): void {
+): Uint8Array {
   const keyWords = cvFromBytes(key)
   const known = Int32Array.from(indices)
   const cvs = new Int32Array(known.length * CV_WORDS)
@@ -154,7 +153,20 @@ export function verifyChunks(
     count = parents
   }
   check(used === siblings.length, 'PEARL_OPENING', `${siblings.length - used} siblings are left over`)
-  check(equalBytes(cvToBytes(cvs), root), 'PEARL_OPENING', 'the chunks do not lead to the root')
+  return cvToBytes(cvs)
+}
+
+/** Verifies that `chunks[j]` is chunk `indices[j]` of the operand with this root; see {@link rootOfChunks}. Throws PEARL_OPENING. */
+export function verifyChunks(
+  root: Uint8Array,
+  key: Uint8Array,
+  chunkCount: number,
+  indices: readonly number[],
+  chunks: readonly Uint8Array[],
+  siblings: readonly Uint8Array[],
+): void {
+  const isSame = equalBytes(rootOfChunks(key, chunkCount, indices, chunks, siblings), root)
+  check(isSame, 'PEARL_OPENING', 'the chunks do not lead to the root')
 }
 
 /**
