@@ -256,7 +256,15 @@ describe('wrong arguments', () => {
   })
 
   test('junk of any kind: typed errors and no others', () => {
-    const junk = fc.anything({ maxDepth: 2 })
+    const hostile = fc.constantFrom(
+      1n,
+      Symbol('x'),
+      { toString: {}, valueOf: 1 },
+      Object.create(null),
+      [1n],
+      new Array(3),
+    )
+    const junk = fc.oneof(fc.anything({ maxDepth: 2 }), hostile)
     fc.assert(
       fc.property(junk, junk, (x, y) => {
         const calls: (() => unknown)[] = [
@@ -270,7 +278,20 @@ describe('wrong arguments', () => {
           () => pearl.sparseFactor(label, wrong(x), wrong(y), 32),
           () => pearl.operandRoot(wrong(x), wrong(y)),
           () => pearl.foldTile(wrong(x), wrong(y), { k: 64, r: 32 }),
+          () => pearl.foldTile(wrong([new Array(64).fill(x)]), wrong([rows]), { k: 64, r: 32 }),
           () => pearl.ticketHash(wrong(x), key),
+          () => pearl.ticketHash(wrong(new Array(16).fill(x)), key),
+          () =>
+            pearl.encodePattern(
+              wrong([
+                { stride: x, length: y },
+                { stride: 1, length: 1 },
+                { stride: 1, length: 1 },
+              ]),
+            ),
+          () => pearl.encodeHeader(wrong({ ...HEADER, time: x, previousBlock: y })),
+          () => pearl.encodePlainProof(wrong({ m: x, n: y, k: 1, noiseRank: 1, a: x, bt: y })),
+          () => pearl.noiseSeeds({ ...seeds, m: wrong(x), rule: wrong(y) }),
           () => pearl.targetFromBits(wrong(x)),
           () => pearl.subsidy(wrong(x)),
         ]
@@ -282,7 +303,7 @@ describe('wrong arguments', () => {
           }
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 1000 },
     )
   })
 })

@@ -1,12 +1,17 @@
 /** Checks of plain arguments: whoever calls from outside gets PEARL_ARGUMENT, and nothing is allocated by a wrong number. */
 import { check } from '../errors.ts'
 
+/** A value for a message: other things than numbers may not even have a text. */
+export function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : typeof value
+}
+
 /** Throws PEARL_ARGUMENT unless `value` is an integer in min..max. */
 export function checkInteger(name: string, value: number, min: number, max: number): void {
   check(
     Number.isInteger(value) && value >= min && value <= max,
     'PEARL_ARGUMENT',
-    `${name} ${String(value)} is no integer in ${min}..${max}`,
+    `${name} ${shown(value)} is no integer in ${min}..${max}`,
   )
 }
 

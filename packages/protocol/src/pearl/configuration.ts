@@ -1,6 +1,7 @@
 /** What a miner commits to before it multiplies: 52 bytes, and the bounds of each field (chapter 12). */
 import { bytesToHex, concatBytes } from '../bytes.ts'
 import { check } from '../errors.ts'
+import { shown } from './argument.ts'
 import { K_STEP, MAX_K, MAX_RANK, MAX_STRIP_BYTES, MAX_TILE, MIN_K, MIN_RANK, MIN_TILE } from './limits.ts'
 import { decodePattern, encodePattern, PATTERN_BYTES, type Pattern, patternSize } from './pattern.ts'
 
@@ -28,8 +29,8 @@ export interface Configuration {
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
   check(typeof configuration === 'object' && configuration !== null, 'PEARL_CONFIGURATION', 'it is an object')
   const { k, rank, rows, columns } = configuration
-  check(Number.isInteger(k) && k >= 0 && k <= 0xffffffff, 'PEARL_CONFIGURATION', `k ${String(k)} is no u32`)
-  check(Number.isInteger(rank) && rank >= 0 && rank <= 0xffff, 'PEARL_CONFIGURATION', `rank ${String(rank)} is no u16`)
+  check(Number.isInteger(k) && k >= 0 && k <= 0xffffffff, 'PEARL_CONFIGURATION', `k ${shown(k)} is no u32`)
+  check(Number.isInteger(rank) && rank >= 0 && rank <= 0xffff, 'PEARL_CONFIGURATION', `rank ${shown(rank)} is no u16`)
   const head = new Uint8Array(PATTERNS_AT)
   const view = new DataView(head.buffer)
   view.setUint32(0, k, true)
@@ -82,12 +83,12 @@ export function checkConfiguration(configuration: Configuration): void {
 /** Throws PEARL_RANK. */
 export function checkRank(rank: number): void {
   const isPower = Number.isInteger(rank) && rank >= MIN_RANK && rank <= MAX_RANK && (rank & (rank - 1)) === 0
-  check(isPower, 'PEARL_RANK', `rank ${String(rank)} is no power of two in ${MIN_RANK}..${MAX_RANK}`)
+  check(isPower, 'PEARL_RANK', `rank ${shown(rank)} is no power of two in ${MIN_RANK}..${MAX_RANK}`)
 }
 
 /** Throws PEARL_K. @param rank checked by {@link checkRank}. */
 export function checkCommonDimension(k: number, rank: number): void {
-  check(Number.isInteger(k) && k >= MIN_K && k <= MAX_K, 'PEARL_K', `k ${String(k)} is outside ${MIN_K}..${MAX_K}`)
+  check(Number.isInteger(k) && k >= MIN_K && k <= MAX_K, 'PEARL_K', `k ${shown(k)} is outside ${MIN_K}..${MAX_K}`)
   check(k % K_STEP === 0, 'PEARL_K', `k ${k} is no multiple of ${K_STEP}`)
   check(k >= 16 * rank, 'PEARL_K', `k ${k} is below 16 r = ${16 * rank}`)
   check(k <= 4 * rank * rank, 'PEARL_K', `k ${k} is above 4 r^2 = ${4 * rank * rank}`)

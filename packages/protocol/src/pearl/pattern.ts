@@ -3,6 +3,7 @@
  * offset + a s0 + b s1 + c s2 for a < l0, b < l1, c < l2, where each stride is a multiple of stride * length of the pair before.
  */
 import { check, ProtocolError } from '../errors.ts'
+import { shown } from './argument.ts'
 import { MAX_DIMENSION, MAX_PERIOD, MAX_TILE } from './limits.ts'
 
 /** (stride, length) pairs in a pattern. */
@@ -41,8 +42,9 @@ export function encodePattern(pattern: Pattern): Uint8Array {
   const bytes = new Uint8Array(PATTERN_BYTES)
   let previous = 1
   pattern.forEach((pair, i) => {
-    const stride = Number(pair?.stride)
-    const length = Number(pair?.length)
+    const stride = pair?.stride
+    const length = pair?.length
+    check(Number.isInteger(stride) && Number.isInteger(length), 'PEARL_PATTERN', `pair ${i} is none of integers`)
     const factor = stride / previous
     check(isByteCount(factor) && isByteCount(length), 'PEARL_PATTERN', `pair ${i} does not fit two bytes`)
     bytes[2 * i] = factor - 1
@@ -125,7 +127,7 @@ export interface PlacedPattern {
  * progression of three pairs, or one that does not encode) or PEARL_OFFSET.
  */
 export function patternOfIndices(indices: readonly number[], size: number): PlacedPattern {
-  check(Array.isArray(indices), 'PEARL_INDICES', 'indices are a list')
+  check(Number.isInteger(size) && Array.isArray(indices), 'PEARL_INDICES', 'indices are a list, for a number of rows')
   check(indices.length >= 1 && indices.length <= MAX_TILE, 'PEARL_TILE', `a tile side has 1..${MAX_TILE} indices`)
   checkIndices(indices, size)
   const offset = indices[0]!
@@ -151,7 +153,7 @@ export function checkIndices(indices: readonly number[], size: number): void {
     check(
       Number.isInteger(index) && index >= 0 && index < limit,
       'PEARL_INDICES',
-      `index ${String(index)} is outside 0..${limit - 1}`,
+      `index ${shown(index)} is outside 0..${limit - 1}`,
     )
     check(index > previous, 'PEARL_INDICES', `index ${index} after ${previous}`)
     previous = index

@@ -1,6 +1,7 @@
 /** Plain proofs (chapter 12): the opened rows of one winning tile, as a miner shows them, and their bytes. */
 import { concatBytes } from '../bytes.ts'
 import { check } from '../errors.ts'
+import { shown } from './argument.ts'
 import { CHUNK_BYTES } from './blake3.ts'
 import { MAX_PLAIN_PROOF_BYTES } from './limits.ts'
 
@@ -71,7 +72,7 @@ const U64_BYTES = 8
 const DENSE = 0
 
 function u64(value: number): Uint8Array {
-  check(Number.isSafeInteger(value) && value >= 0, 'PEARL_PROOF', `${String(value)} is no unsigned integer`)
+  check(Number.isSafeInteger(value) && value >= 0, 'PEARL_PROOF', `${shown(value)} is no unsigned integer`)
   const out = new Uint8Array(U64_BYTES)
   new DataView(out.buffer).setBigUint64(0, BigInt(value), true)
   return out

@@ -58,7 +58,7 @@ export interface NoiseSeeds {
  */
 export function noiseSeeds(input: NoiseSeedInput, hash?: KeyedHash): NoiseSeeds {
   const { jobKey: key, hashA, hashB, m, n, rule = 'v3' } = input
-  check(SEED_RULES.includes(rule), 'PEARL_ARGUMENT', `there is no rule ${String(rule)}`)
+  check(SEED_RULES.includes(rule), 'PEARL_ARGUMENT', 'there is no such rule')
   checkBytes('the job key', key, 32)
   checkBytes('the root of A', hashA, 32)
   checkBytes('the root of B', hashB, 32)

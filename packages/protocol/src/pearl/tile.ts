@@ -3,7 +3,7 @@ import { bigintFromLe, u32ListToBytes } from '../bytes.ts'
 import { TARGET_LIMIT } from '../difficulty/bits.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { type KeyedHash, keyedHash } from '../hash.ts'
-import { checkBytes, checkInteger } from './argument.ts'
+import { checkBytes, checkInteger, shown } from './argument.ts'
 import { foldedLength } from './configuration.ts'
 import { MAX_K, MAX_TILE, STATE_WORDS } from './limits.ts'
 
@@ -56,8 +56,9 @@ function flatRows(rows: TileRows, k: number): Int8Array {
   rows.forEach((row, i) => {
     for (let c = 0; c < k; c++) {
       const value = row[c]!
+      if (!(Number.isInteger(value) && value >= -128 && value <= 127))
+        throw new ProtocolError('PEARL_ARGUMENT', `${shown(value)} does not fit int8`)
       flat[i * k + c] = value
-      if (flat[i * k + c] !== value) throw new ProtocolError('PEARL_ARGUMENT', `${String(value)} does not fit int8`)
     }
   })
   return flat
@@ -105,7 +106,8 @@ function accumulate(a: Int8Array, b: Int8Array, k: number, from: number, to: num
  */
 export function ticketHash(state: ArrayLike<number>, seedA: Uint8Array, hash: KeyedHash = keyedHash): Uint8Array {
   checkBytes('the seed', seedA, 32)
-  check(state?.length === STATE_WORDS, 'PEARL_ARGUMENT', `a fold state has ${STATE_WORDS} words`)
+  const hasWords = state?.length === STATE_WORDS && Array.from(state).every(Number.isInteger)
+  check(hasWords, 'PEARL_ARGUMENT', `a fold state has ${STATE_WORDS} words`)
   return hash(seedA, u32ListToBytes(state))
 }
 

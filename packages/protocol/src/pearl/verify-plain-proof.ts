@@ -1,6 +1,7 @@
 /** Verification of plain proofs (chapter 12). Cheap checks come first; everything that is allocated is bounded by then. */
 import { check } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
+import { shown } from './argument.ts'
 import {
   type Configuration,
   checkCommonDimension,
@@ -117,7 +118,7 @@ function checkDimensions(proof: PlainProof): void {
   for (const [name, limit] of Object.entries(limits)) {
     const value = proof[name as keyof typeof limits]
     const isInside = Number.isInteger(value) && value >= 1 && value <= limit
-    check(isInside, 'PEARL_DIMENSIONS', `${name} ${String(value)} is no integer in 1..${limit}`)
+    check(isInside, 'PEARL_DIMENSIONS', `${name} ${shown(value)} is no integer in 1..${limit}`)
   }
 }
 

@@ -1,7 +1,7 @@
 /** Creation of plain proofs (chapter 12): commit to two operands, multiply tiles, open the one that wins. */
 import { check, ProtocolError } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
-import { checkInteger } from './argument.ts'
+import { checkInteger, shown } from './argument.ts'
 import { type Configuration, checkConfiguration, encodeConfiguration } from './configuration.ts'
 import { targetFromBits } from './difficulty.ts'
 import { encodeHeader, type PearlHeader } from './header.ts'
@@ -46,7 +46,7 @@ export function commitWork(work: Work): CommittedWork {
     [m, a],
     [n, b],
   ] as const) {
-    check(Number.isInteger(rows) && rows >= 1 && rows <= MAX_DIMENSION, 'PEARL_DIMENSIONS', `${String(rows)} rows`)
+    check(Number.isInteger(rows) && rows >= 1 && rows <= MAX_DIMENSION, 'PEARL_DIMENSIONS', `${shown(rows)} rows`)
     check(
       values instanceof Int8Array && values.length === rows * configuration.k,
       'PEARL_DIMENSIONS',
