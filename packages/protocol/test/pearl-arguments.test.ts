@@ -182,11 +182,17 @@ describe('wrong arguments', () => {
     ['n below 0', () => pearl.noiseSeeds({ ...seeds, n: -1 })],
     ['a short root', () => pearl.noiseSeeds({ ...seeds, hashA: new Uint8Array(31) })],
     ['another short root', () => pearl.noiseSeeds({ ...seeds, hashB: new Uint8Array(33) })],
+    [
+      'a short root under the old rule',
+      () => pearl.noiseSeeds({ ...seeds, hashA: new Uint8Array(31), rule: 'legacy' }),
+    ],
+    ['another one', () => pearl.noiseSeeds({ ...seeds, hashB: new Uint8Array(31), rule: 'legacy' })],
     ['a short job key', () => pearl.noiseSeeds({ ...seeds, jobKey: new Uint8Array(0) })],
     ['a rule that is none', () => pearl.noiseSeeds({ ...seeds, rule: wrong('v2') })],
     ['a short header', () => pearl.jobKey(new Uint8Array(75), new Uint8Array(52))],
     ['a long configuration', () => pearl.jobKey(new Uint8Array(76), new Uint8Array(53))],
     ['fold over k = 0', () => pearl.foldTile(rows, rows, { k: 0, r: 32 })],
+    ['fold over k = 2^17', () => pearl.foldTile(new Int8Array(2 ** 17), new Int8Array(2 ** 17), { k: 2 ** 17, r: 32 })],
     ['a fold step above k', () => pearl.foldTile(rows, rows, { k: 64, r: 65 })],
     ['half a row', () => pearl.foldTile(rows, rows, { k: 48, r: 16 })],
     ['no rows', () => pearl.foldTile(new Int8Array(0), rows, { k: 64, r: 32 })],
@@ -247,6 +253,7 @@ describe('wrong arguments', () => {
     const work = committed(SMALL)
     rejected('PEARL_DIMENSIONS', () => committed(SMALL, { m: SMALL.m + 1 }))
     rejected('PEARL_DIMENSIONS', () => committed(SMALL, { n: 2 ** 24 + 1 }))
+    rejected('PEARL_DIMENSIONS', () => committed(SMALL, { m: 0, a: new Int8Array(0) }))
     rejected('PEARL_DIMENSIONS', () => committed(SMALL, { b: wrong([...work.b]) }))
     rejected('PEARL_RANK', () => committed(SMALL, { configuration: { ...work.configuration, rank: 48 } }))
     rejected('PEARL_HEADER', () => committed(SMALL, { header: { ...HEADER, time: -1 } }))

@@ -110,11 +110,17 @@ test('indices of which no six bytes say the pattern', () => {
   accepted(() => of(spaced(256, 1)))
   rejected('PEARL_INDICES', () => of([0, 2, 1, 3]))
   rejected('PEARL_INDICES', () => of([0, 0, 1, 1]))
-  rejected('PEARL_INDICES', () => of([-1, 0]))
+  rejected('PEARL_INDICES', () => of([-1, 0]), 'outside')
   rejected('PEARL_INDICES', () => of([0, 0.5]))
   rejected('PEARL_INDICES', () => of([0, 1], 1))
   rejected('PEARL_INDICES', () => of([2 ** 24], 2 ** 30))
   rejected('PEARL_INDICES', () => of('01' as unknown as number[]))
+})
+
+test('a pattern of more indices than a tile has is not written out', () => {
+  const pattern = pearl.decodePattern(hexToBytes('00ff01010000'))
+  expect(pearl.patternSize(pattern)).toBe(512)
+  rejected('PEARL_TILE', () => pearl.patternIndices(pattern, 0))
 })
 
 test('values that are no pattern do not encode', () => {

@@ -229,6 +229,8 @@ describe('dimensions', () => {
     [131_072, 1024, 'outside'],
   ])('k = %i at rank %i: %s', (k, noiseRank, because) => {
     rejected('PEARL_K', () => verify({ noiseRank, k }), because)
+    const { configuration } = small
+    rejected('PEARL_K', () => pearl.checkConfiguration({ ...configuration, k, rank: noiseRank }), because)
   })
 
   test.each<[number, number]>([
@@ -419,6 +421,14 @@ describe('the form', () => {
     ['with n of 2^53 - 1', 'PEARL_DIMENSIONS', withU64(8, 2n ** 53n - 1n)],
   ])('bytes %s', (_, code, value) => {
     rejected(code, () => pearl.verifyPlainProof(HEADER, value))
+  })
+
+  test('sizes are refused before anything is read', () => {
+    rejected('PEARL_PROOF', () => pearl.decodePlainProof(new Uint8Array(pearl.MAX_PLAIN_PROOF_BYTES + 1)), 'at most')
+    rejected('PEARL_PROOF', () => pearl.decodePlainProof(withU64(32, 2n ** 52n)), 'do not fit')
+    rejected('PEARL_PROOF', () => pearl.decodePlainProof(withU64(32, 21n)), 'do not fit')
+    const leafData = new Array<Uint8Array>(8200).fill(proof.a.leafData[0]!)
+    rejected('PEARL_PROOF', () => pearl.encodePlainProof({ ...proof, a: { ...proof.a, leafData } }))
   })
 
   test('numbers that u64 does not hold do not encode', () => {

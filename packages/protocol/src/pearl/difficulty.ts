@@ -17,7 +17,7 @@ export function targetFromBits(bits: number): bigint {
   checkInteger('bits', bits, 0, 0xffffffff)
   const exponent = bits >>> 24
   const mantissa = BigInt(bits & 0x7fffff)
-  if (exponent === 0 || (bits & 0x800000) !== 0) return 0n
+  if ((bits & 0x800000) !== 0) return 0n
   const target = exponent <= 3 ? mantissa >> BigInt(8 * (3 - exponent)) : mantissa << BigInt(8 * (exponent - 3))
   return target < TARGET_LIMIT ? target : 0n
 }

@@ -25,6 +25,7 @@ export {
   uniformFactor,
   uniformFactorRows,
 } from './noise.ts'
+export { type TileInput, tileState } from './opened-tile.ts'
 export {
   decodePattern,
   encodePattern,
@@ -70,8 +71,6 @@ export {
   drawTile,
   findTile,
   openTile,
-  type TileInput,
   tileOffsets,
-  tileState,
   type Work,
 } from './work.ts'

@@ -45,7 +45,6 @@ export function foldTile(aPrimeRows: TileRows, bPrimeColumns: TileRows, shape: T
 function flatRows(rows: TileRows, k: number): Int8Array {
   if (rows instanceof Int8Array) {
     const count = rows.length / k
-    check(Number.isInteger(count), 'PEARL_ARGUMENT', `${rows.length} values are no rows of ${k}`)
     checkInteger('the number of rows', count, 1, MAX_TILE)
     return rows
   }

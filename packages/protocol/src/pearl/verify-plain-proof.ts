@@ -13,12 +13,12 @@ import {
 import { targetFromBits } from './difficulty.ts'
 import { decodeHeader, encodeHeader, type PearlHeader } from './header.ts'
 import { MAX_DIMENSION } from './limits.ts'
+import { checkEntries, tileState } from './opened-tile.ts'
 import { type PlacedPattern, patternOfIndices } from './pattern.ts'
 import { checkPlainProofForm, decodePlainProof, type MatrixOpening, type PlainProof } from './plain-proof.ts'
 import { jobKey, type NoiseSeeds, noiseSeeds, type SeedRule } from './seeds.ts'
 import { ticketBound, ticketHash, ticketWins } from './tile.ts'
 import { chunksOf, chunksOfRows, rowsOfChunks, verifyChunks } from './tree.ts'
-import { checkEntries, tileState } from './work.ts'
 
 export interface VerifyOptions {
   /** How the seeds follow from the roots; default `v3`. */

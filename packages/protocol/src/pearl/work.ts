@@ -1,16 +1,16 @@
 /** Creation of plain proofs (chapter 12): commit to two operands, multiply tiles, open the one that wins. */
-import { check, ProtocolError } from '../errors.ts'
+import { check } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
 import { checkInteger, shown } from './argument.ts'
 import { type Configuration, checkConfiguration, encodeConfiguration } from './configuration.ts'
 import { targetFromBits } from './difficulty.ts'
 import { encodeHeader, type PearlHeader } from './header.ts'
-import { MAX_DIMENSION, MAX_ENTRY } from './limits.ts'
-import { LABEL_A, LABEL_B, noisedRows } from './noise.ts'
+import { MAX_DIMENSION } from './limits.ts'
+import { checkEntries, tileState } from './opened-tile.ts'
 import { offsetIsValid, type Pattern, patternIndices, patternMax, patternSize } from './pattern.ts'
 import type { MatrixOpening, PlainProof } from './plain-proof.ts'
 import { jobKey, type NoiseSeeds, noiseSeeds, type SeedRule } from './seeds.ts'
-import { foldTile, ticketBound, ticketHash, ticketWins } from './tile.ts'
+import { ticketBound, ticketHash, ticketWins } from './tile.ts'
 import { type ChunkTree, chunkAt, chunksOfRows, chunkTree, openChunks } from './tree.ts'
 
 /** Two operands of the miner's choice, under a header. */
@@ -60,35 +60,6 @@ export function commitWork(work: Work): CommittedWork {
   const input = { jobKey: key, hashA: treeA.root, hashB: treeB.root, m, n }
   const seeds = noiseSeeds(rule === undefined ? input : { ...input, rule })
   return { ...work, ...seeds, jobKey: key, treeA, treeB }
-}
-
-/** Throws PEARL_ENTRY unless all values lie in [-64, 64]. */
-export function checkEntries(values: Int8Array): void {
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
-    if (value > MAX_ENTRY || value < -MAX_ENTRY)
-      throw new ProtocolError('PEARL_ENTRY', `${value} is outside [-${MAX_ENTRY}, ${MAX_ENTRY}]`)
-  }
-}
-
-/** What the state of one tile follows from. */
-export interface TileInput extends NoiseSeeds {
-  readonly k: number
-  readonly rank: number
-  /** Indices of the tile's rows of A and columns of B. */
-  readonly rows: readonly number[]
-  readonly columns: readonly number[]
-  /** Those rows of A, h x k, and columns of B, w x k, values in [-64, 64]. */
-  readonly aRows: Int8Array
-  readonly bColumns: Int8Array
-}
-
-/** The fold state of one tile out of its plain rows. @param hash another keyed hash for the noise. */
-export function tileState(tile: TileInput, hash?: KeyedHash): Uint32Array {
-  const { k, rank: r, rows, columns, seedA, seedB, aRows, bColumns } = tile
-  const aPrime = noisedRows({ label: LABEL_A, seed: seedA, k, r, rows, values: aRows }, hash)
-  const bPrime = noisedRows({ label: LABEL_B, seed: seedB, k, r, rows: columns, values: bColumns }, hash)
-  return foldTile(aPrime, bPrime, { k, r })
 }
 
 /** A multiplied tile: where it begins, its sixteen words and its ticket. */
