@@ -28,11 +28,12 @@ export function foldTile(aPrimeRows: TileRows, bPrimeColumns: TileRows, shape: T
   checkInteger('the rank', r, 1, k)
   const a = flatRows(aPrimeRows, k)
   const b = flatRows(bPrimeColumns, k)
-  const accumulators = new Int32Array((a.length / k) * (b.length / k))
+  const product = tileProduct(a, b, k, Math.min(r, PASS_LENGTH))
+  const { accumulators } = product
   const state = new Uint32Array(STATE_WORDS)
   const end = foldedLength(k, r)
   for (let from = 0, step = 1; from < end; from += r, step++) {
-    accumulate(a, b, k, from, from + r, accumulators)
+    for (let at = from; at < from + r; at += PASS_LENGTH) accumulate(product, at, Math.min(PASS_LENGTH, from + r - at))
     let x = 0
     for (let i = 0; i < accumulators.length; i++) x ^= accumulators[i]!
     const at = (step - 1) % STATE_WORDS
@@ -63,40 +64,92 @@ function flatRows(rows: TileRows, k: number): Int8Array {
   return flat
 }
 
-/**
- * Adds the products of columns from .. to - 1 to all h x w accumulators, two rows by two columns at a time. At an odd edge the last
- * row is taken twice and counted once. Sums fit int32: 127^2 k < 2^31.
- */
-function accumulate(a: Int8Array, b: Int8Array, k: number, from: number, to: number, accumulators: Int32Array): void {
+/** Steps along k that one pass takes: their sums stay below {@link PAIR} / 2 in magnitude. */
+const PASS_LENGTH = 1024
+/** Two columns of B' share a double, first + second * PAIR. A sum of 1,024 products of int8 is at most 2^24. */
+const PAIR: number = 2 ** 26
+
+/** A tile while it is multiplied. */
+interface TileProduct {
+  readonly a: Int8Array
+  readonly b: Int8Array
+  readonly k: number
+  readonly h: number
+  readonly w: number
+  /** h x w int32: they suffice, since 128^2 k < 2^31. */
+  readonly accumulators: Int32Array
+  /** The rows of a pass, `stride` doubles each, and its pairs of columns; both counts rounded up to even with rows of zeros. */
+  readonly stride: number
+  readonly left: Float64Array
+  readonly right: Float64Array
+}
+
+function tileProduct(a: Int8Array, b: Int8Array, k: number, stride: number): TileProduct {
   const h = a.length / k
   const w = b.length / k
+  const left = new Float64Array(2 * Math.ceil(h / 2) * stride)
+  const right = new Float64Array(2 * Math.ceil(w / 4) * stride)
+  return { a, b, k, h, w, accumulators: new Int32Array(h * w), stride, left, right }
+}
+
+/**
+ * Adds the products of columns from .. from + length - 1 to all accumulators, two rows by two pairs of columns at a time. A double
+ * does two products in one: x (y0 + y1 PAIR) holds both, every sum is an integer below 2^51, and so all of it is exact. This takes
+ * little more than half the time of int32 products.
+ */
+function accumulate(product: TileProduct, from: number, length: number): void {
+  const { h, w, accumulators, stride, left, right } = product
+  loadPass(product, from, length)
   for (let i = 0; i < h; i += 2) {
-    const a0 = i * k
-    const a1 = i + 1 < h ? a0 + k : a0
-    for (let j = 0; j < w; j += 2) {
-      const b0 = j * k
-      const b1 = j + 1 < w ? b0 + k : b0
+    const x0 = i * stride
+    const x1 = x0 + stride
+    for (let j = 0; j < w; j += 4) {
+      const y0 = (j >>> 1) * stride
+      const y1 = y0 + stride
       let s00 = 0
       let s01 = 0
       let s10 = 0
       let s11 = 0
-      for (let c = from; c < to; c++) {
-        const x0 = a[a0 + c]!
-        const x1 = a[a1 + c]!
-        const y0 = b[b0 + c]!
-        const y1 = b[b1 + c]!
-        s00 = (s00 + Math.imul(x0, y0)) | 0
-        s01 = (s01 + Math.imul(x0, y1)) | 0
-        s10 = (s10 + Math.imul(x1, y0)) | 0
-        s11 = (s11 + Math.imul(x1, y1)) | 0
+      for (let c = 0; c < length; c++) {
+        const u0 = left[x0 + c]!
+        const u1 = left[x1 + c]!
+        const v0 = right[y0 + c]!
+        const v1 = right[y1 + c]!
+        s00 += u0 * v0
+        s01 += u0 * v1
+        s10 += u1 * v0
+        s11 += u1 * v1
       }
-      const at = i * w + j
-      accumulators[at]! += s00
-      if (b1 !== b0) accumulators[at + 1]! += s01
-      if (a1 !== a0) accumulators[at + w]! += s10
-      if (a1 !== a0 && b1 !== b0) accumulators[at + w + 1]! += s11
+      addPair(accumulators, i * w, j, w, s00)
+      addPair(accumulators, i * w, j + 2, w, s01)
+      if (i + 1 === h) continue
+      addPair(accumulators, i * w + w, j, w, s10)
+      addPair(accumulators, i * w + w, j + 2, w, s11)
     }
   }
+}
+
+/** Fills the doubles of a pass: rows of A' as they are, columns of B' in pairs. */
+function loadPass(product: TileProduct, from: number, length: number): void {
+  const { a, b, k, h, w, stride, left, right } = product
+  for (let i = 0; i < h; i++) {
+    const row = i * k + from
+    for (let c = 0; c < length; c++) left[i * stride + c] = a[row + c]!
+  }
+  for (let j = 0; j < w; j += 2) {
+    const first = j * k + from
+    const second = j + 1 < w ? first + k : undefined
+    const at = (j >>> 1) * stride
+    if (second === undefined) for (let c = 0; c < length; c++) right[at + c] = b[first + c]!
+    else for (let c = 0; c < length; c++) right[at + c] = b[first + c]! + b[second + c]! * PAIR
+  }
+}
+
+/** Adds both sums of a pair to the accumulators of columns j and j + 1 of the row that begins at `row`, as far as it has them. */
+function addPair(accumulators: Int32Array, row: number, j: number, w: number, sum: number): void {
+  const second = Math.round(sum / PAIR)
+  if (j < w) accumulators[row + j]! += sum - second * PAIR
+  if (j + 1 < w) accumulators[row + j + 1]! += second
 }
 
 /**
