@@ -1,7 +1,8 @@
 // The Pearl baseline gives the published values: those of vectors/pearl.json, and those beside the project where they are (../shared).
 import { existsSync, readFileSync } from 'node:fs'
+import { blake3 } from '@noble/hashes/blake3.js'
 import { describe, expect, test } from 'vitest'
-import { bytesToHex, hexToBytes, u32ListToBytes } from '../src/bytes.ts'
+import { bytesToHex, concatBytes, hexToBytes, u32ListToBytes } from '../src/bytes.ts'
 import { pearl } from '../src/index.ts'
 import { HEADER, ramp, SMALL, workOf } from './pearl-fixture.ts'
 import { noiseVectors } from './vectors/noise.ts'
@@ -95,6 +96,19 @@ describe('vectors/pearl.json', () => {
   })
 })
 
+/** Of every tile of a work: offsets, state and ticket. */
+function hashOfTiles(work: pearl.CommittedWork): Uint8Array {
+  const { rows, columns } = work.configuration
+  const records: Uint8Array[] = []
+  for (const row of pearl.tileOffsets(rows, work.m)) {
+    for (const column of pearl.tileOffsets(columns, work.n)) {
+      const { state, ticket } = pearl.drawTile(work, row, column)
+      records.push(u32ListToBytes([row, column, ...state]), ticket)
+    }
+  }
+  return blake3(concatBytes(...records))
+}
+
 describe('published problems, from header and operands to tickets', () => {
   const { header, cases } = vectors.problem
   test.each(cases as Json[])('problem $problem: $m x $n, k = $k', (problem) => {
@@ -117,6 +131,7 @@ describe('published problems, from header and operands to tickets', () => {
     expect(hex(pearl.bindRoot(pearl.SALT_A, work.treeA.root, m))).toBe(boundA)
     expect(hex(pearl.bindRoot(pearl.SALT_B, work.treeB.root, n))).toBe(boundB)
     expect([hex(work.seedA), hex(work.seedB)]).toEqual([seedA, seedB])
+    if (problem.allTiles !== undefined) expect(hex(hashOfTiles(work))).toBe(problem.allTiles)
     for (const { rowOffset, columnOffset, state, ticket } of tiles) {
       const tile = pearl.drawTile(work, rowOffset, columnOffset)
       expect([...tile.state]).toEqual(state)

@@ -57,7 +57,10 @@ const SEEDS = [
 /** A and B of a whole problem: SplitMix64 streams of these seeds, xor the problem's number (see `randomOperand`). */
 const OPERAND_SEEDS = { a: 0x73706d2d612d3031n, b: 0x73706d2d622d3031n } as const
 
-/** Published: from header and operands to tickets, for tiles of 8 x 16 at rank 128. */
+/**
+ * Published: from header and operands to tickets, for tiles of 8 x 16 at rank 128. `allTiles` is BLAKE3 of all tiles by rows, then
+ * columns: rowOffset u32 | columnOffset u32 | state (64) | ticket (32) each.
+ */
 const PROBLEMS = [
   {
     problem: 1,
@@ -73,6 +76,7 @@ const PROBLEMS = [
     boundB: '0410fe2733246fc3e71898461b36a38bdbd5d05a0c9892bde1e4ac14b7618c8c',
     seedB: 'd5306d2d7c3c5bf6e59948f5e6fda75558ce1a63a06ffa3bf2bd1aa195f3850c',
     seedA: '005ee146347c79272415322173417c2b8428cbcaf84cef49ac887a43a415a6a5',
+    allTiles: '20fa5b8036794d4bd0746b244884647397848919f133ee0877a239dac4c3eaa9',
     tiles: [
       {
         rowOffset: 0,
