@@ -3,7 +3,7 @@ import { blake3 } from '@noble/hashes/blake3.js'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { pearl } from '../src/index.ts'
-import { cvFromBytes, cvToBytes, hashBlock } from '../src/pearl/blake3.ts'
+import { cvFromBytes, cvToBytes, hashBlock, plainHash } from '../src/pearl/blake3.ts'
 import { chunkAt, rowsOfChunks } from '../src/pearl/tree.ts'
 import { bytes32, randomOperand } from './pearl-fixture.ts'
 import { accepted, flipped, rejected } from './rules/verbs.ts'
@@ -40,6 +40,12 @@ test('one block of 64 bytes is the keyed hash of it', () => {
   const out = new Int32Array(8)
   hashBlock(cvFromBytes(key), words, out, 0)
   expect(cvToBytes(out)).toEqual(blake3(message, { key }))
+})
+
+test('messages of up to a chunk without a key', () => {
+  for (const length of [0, 1, 26, 63, 64, 65, 127, 128, 129, 500, 1023, 1024])
+    expect(plainHash(operand(length)), `${length} bytes`).toEqual(blake3(operand(length)))
+  expect(() => plainHash(operand(1025))).toThrow(RangeError)
 })
 
 test('any chunks open under the root, and only they do', () => {

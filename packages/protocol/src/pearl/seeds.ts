@@ -3,7 +3,7 @@ import { concatBytes, u32le, utf8ToBytes } from '../bytes.ts'
 import { check } from '../errors.ts'
 import { type KeyedHash, keyedHash } from '../hash.ts'
 import { checkBytes, checkInteger } from './argument.ts'
-import { plainHash } from './plain-hash.ts'
+import { plainHash } from './blake3.ts'
 
 /** `v3` binds the dimensions to the seeds; `legacy` is the rule before, which does not. */
 export const SEED_RULES = ['v3', 'legacy'] as const
