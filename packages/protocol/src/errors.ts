@@ -79,6 +79,25 @@ export const ERROR_VERDICTS = {
   TX_REGISTRATION: 'reject',
   TX_EQUIVOCATION: 'reject',
   LEDGER_OVERFLOW: 'reject',
+  // the Pearl baseline (chapter 12)
+  PEARL_ARGUMENT: 'reject',
+  PEARL_HEADER: 'reject',
+  PEARL_BITS: 'reject',
+  PEARL_CONFIGURATION: 'reject',
+  PEARL_PATTERN: 'reject',
+  PEARL_PROOF: 'reject',
+  PEARL_DIMENSIONS: 'reject',
+  PEARL_RANK: 'reject',
+  PEARL_K: 'reject',
+  PEARL_TILE: 'reject',
+  PEARL_INDICES: 'reject',
+  PEARL_OFFSET: 'reject',
+  PEARL_LEAF_COUNT: 'reject',
+  PEARL_LEAVES: 'reject',
+  PEARL_PADDING: 'reject',
+  PEARL_OPENING: 'reject',
+  PEARL_ENTRY: 'reject',
+  PEARL_LOSES: 'reject',
 } as const
 
 export type ErrorCode = keyof typeof ERROR_VERDICTS

@@ -111,7 +111,7 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'bindings.singleUse': binding('B5', 'one trace and one set of draws per unit'),
   'bindings.checked': binding('B6', 'winners are re-executed, other work is audited'),
   'bindings.provenance': choice(['open', 'client-signed', 'assigned'], 'where inputs may come from', {
-    open: 'needs the rules of the Pearl baseline, which the protocol does not have',
+    open: 'no chain runs on the rules of the Pearl baseline: the protocol only verifies its proofs (chapter 12)',
     'client-signed': 'needs paid jobs, which the protocol does not have',
   }),
   'models.*.name': text(/^[a-z0-9.-]{1,64}$/, 'name of the model'),

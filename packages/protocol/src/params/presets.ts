@@ -169,7 +169,7 @@ export const presets: Readonly<Record<PresetName, Params>> = { nacre, devnet, un
 
 /** Presets of the design whose rules this implementation does not have. */
 const REFUSED_PRESETS: Readonly<Record<string, string>> = {
-  pearl: 'it needs provenance "open" and the rules of the Pearl baseline',
+  pearl: 'it needs provenance "open", and no chain runs on the rules of the Pearl baseline (chapter 12)',
   'bitcoin-like': 'it needs the paid lane to be compared in',
 }
 
