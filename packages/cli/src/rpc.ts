@@ -10,6 +10,9 @@ export function rpcUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
     throw new CliError(`--rpc is an address such as http://127.0.0.1:8080, not "${text}"`, 2)
+  // It appears in messages, and paths are put after it.
+  if (url.username !== '' || url.password !== '' || /[?#]/.test(text))
+    throw new CliError('--rpc is an address without user, password, "?" and "#"', 2)
   return text.replace(/\/+$/, '')
 }
 
@@ -44,7 +47,9 @@ async function request(
   init: RequestInit = {},
 ): Promise<{ ok: boolean; status: number; text: string }> {
   try {
-    const response = await fetch(base + path, { ...init, signal: AbortSignal.timeout(REQUEST_MS) })
+    // A redirect would carry the question to whatever the other side names, behind this machine's firewall too.
+    const signal = AbortSignal.timeout(REQUEST_MS)
+    const response = await fetch(base + path, { ...init, redirect: 'manual', signal })
     const { ok, status } = response
     return { ok, status, text: await bodyText(base, path, response) }
   } catch (error) {
@@ -77,10 +82,10 @@ function jsonOf(base: string, what: string, text: string): unknown {
   }
 }
 
-/** One line, bounded, without control characters: the text may come from the other side. */
+/** One line, bounded, without characters that a terminal obeys or does not show: the text may come from the other side. */
 export function messageOf(error: unknown): string {
   const line = (error instanceof Error ? error.message : String(error)).split('\n')[0]!.slice(0, 300)
-  return line.replace(/\p{Cc}/gu, '·')
+  return line.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '·')
 }
 
 export const notNode = (base: string, why: string): CliError =>

@@ -76,6 +76,8 @@ describe('refused', () => {
     [['send', OWN, '5', '--passphrase', 'x', ...W], 2, /Unknown option '--passphrase'/],
     [['balance', '--fee', '1', ...W], 2, /Unknown option '--fee'/],
     [['balance', ...W, '--rpc', 'nowhere'], 2, /^nacre: --rpc is an address such as/],
+    [['balance', ...W, '--rpc', 'http://me:secret@127.0.0.1'], 2, /^nacre: --rpc is an address without user, [^@]*$/],
+    [['balance', ...W, '--rpc', 'http://127.0.0.1?'], 2, /^nacre: --rpc is an address without user,/],
     [['balance'], 1, /^nacre: there is no wallet [^\n]*\/\.nacre\/wallet\.json: "wallet create" makes one\n$/],
     [['balance', '--wallet', '{dir}/precious'], 1, /^nacre: [^\n]*precious is no wallet: it is not JSON\n$/],
     [['create', '--wallet', '{dir}/precious'], 1, /precious is there already, and a wallet is never overwritten/],
@@ -139,6 +141,24 @@ test('made, exported and imported through a pipe: the same address, another file
   expect(JSON.parse(stdout).network.name).toBe('nacre')
   expect(JSON.parse(stdout).address).toMatch(/^ncr1/)
   expect(JSON.parse(stdout).publicKey).toBe(JSON.parse(readFileSync(at('a.json'), 'utf8')).publicKey)
+})
+
+describe('a reader of the output', () => {
+  const piped = (to: string): Ended => {
+    const command = `"$@" ${to}`
+    const args = ['-c', command, 'sh', process.execPath, ...nodeArgs, 'wallet', 'address', '--wallet', at('w.json')]
+    return spawnSync('sh', args, { cwd: root, encoding: 'utf8', timeout: 30_000 })
+  }
+
+  test.skipIf(process.platform === 'win32')('that leaves early is no failure', () => {
+    expect(piped('| true')).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  test.skipIf(!existsSync('/dev/full'))('that has no room is one, in one line', () => {
+    const { status, stderr } = piped('>/dev/full')
+    expect(stderr).toMatch(/^nacre: cannot write the result: ENOSPC[^\n]*\n$/)
+    expect(status).toBe(1)
+  })
 })
 
 /** util-linux `script` gives a pseudo-terminal; macOS has another program of that name. */

@@ -1,4 +1,5 @@
 /** The encrypted key file: what opens it, what does not, and what it may demand of whoever reads it. */
+import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   mkdtempSync,
@@ -153,6 +154,7 @@ describe('refused before anything is computed', () => {
     ['kdf.n', 1.5],
     ['kdf.n', '131072'],
     ['kdf.n', 2 ** 24], // 2 GiB with r = 1
+    ['kdf.n', 2 ** 16], // scrypt itself refuses it with r = 1
     ['kdf.n', 2 ** 52],
     ['kdf.r', 2 ** 30],
     ['kdf.r', 0],
@@ -178,6 +180,11 @@ describe('refused before anything is computed', () => {
     ] as const)
       await expect(readKeyFile(name, warn)).rejects.toMatchObject({ code })
   })
+})
+
+test.skipIf(process.platform === 'win32')('a pipe that nobody writes to is refused at once', async () => {
+  expect(spawnSync('mkfifo', [at('pipe')]).status).toBe(0)
+  await expect(readKeyFile(at('pipe'), warn)).rejects.toMatchObject({ code: 'WALLET_MALFORMED' })
 })
 
 test('a file that others can read is used, with a warning', async () => {

@@ -58,6 +58,7 @@ const paymentTo = (to: KeyPair, grains: bigint, change: Partial<Payment> = {}): 
   grains,
   fee: least,
   nonce: undefined,
+  isShared: false,
   unlock: async () => {
     unlocked++
     return x
@@ -84,8 +85,8 @@ describe('sent', () => {
     expect((await send(1n)).nonce).toBe(3n)
   })
 
-  test('at the same time: each finds a nonce of its own', async () => {
-    const sent = await Promise.all([1n, 2n, 3n].map((grains) => send(grains)))
+  test('at the same time from an account that people share: each finds a nonce of its own', async () => {
+    const sent = await Promise.all([1n, 2n, 3n].map((grains) => send(grains, { isShared: true })))
     expect(sent.map(({ nonce }) => nonce).sort()).toEqual([0n, 1n, 2n])
     await mine()
     expect(balanceOf(y)).toBe(6n)
@@ -292,10 +293,18 @@ describe('a node that lies', () => {
   let server: Server
   let answers: Record<string, unknown>
   let base: string
+  /** What was posted. */
+  let posted: string[]
   beforeEach(async () => {
     answers = {}
-    server = createServer((request, response) => {
+    posted = []
+    server = createServer(async (request, response) => {
       const path = request.url!.split('?')[0]!
+      if (request.method === 'POST') {
+        posted.push(Buffer.concat(await request.toArray()).toString('utf8'))
+        response.statusCode = 400
+      }
+      if (path.startsWith('/elsewhere/')) response.writeHead(307, { location: path.slice('/elsewhere'.length) })
       response.end(path in answers ? JSON.stringify(answers[path]) : '<html>')
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -326,12 +335,33 @@ describe('a node that lies', () => {
     ['more grains than there can be', { ...good, balanceGrains: '99999999999999999999' }],
     ['a negative height', { ...good, height: -1 }],
     ['a broken list', { ...good, waiting: [7] }],
+    ['a list without end', { ...good, immature: Array(20_001).fill({ height: 1, grains: '1' }) }],
     ['control characters for an id', { ...good, waiting: [{ id: '\x1b[2J', nonce: '0', costGrains: '1' }] }],
   ])('about an account: %s', async (_name, answer) => {
     if (answer !== undefined) answers[`/accounts/${address}`] = answer
     await expect(readAccount(base, address, undefined)).rejects.toMatchObject({ code: 'NOT_A_NODE' })
     answers[`/accounts/${address}`] = good
     expect(await readAccount(base, address, undefined)).toMatchObject({ balance: 1n })
+  })
+
+  test('about a nonce gets one signed payment, not one for each nonce', async () => {
+    answers[`/accounts/${address}`] = { ...good, balanceGrains: '1000000' }
+    answers['/transactions'] = { error: { code: 'TX_NONCE_LOW', message: '\x1b[2J\u202enow\u2028' } }
+    await expect(send(1n, { rpc: base })).rejects.toMatchObject({
+      code: 'TX_NONCE_LOW',
+      message: expect.stringMatching(/^the node refused the payment: ·\[2J·now·\. .* --nonce 0 only: /),
+    })
+    expect(posted).toHaveLength(1)
+    await expect(send(1n, { rpc: base, isShared: true })).rejects.toMatchObject({ code: 'TX_NONCE_LOW' })
+    expect(posted).toHaveLength(6)
+  })
+
+  test('about where the answer is: it is not followed there', async () => {
+    answers[`/accounts/${address}`] = good
+    await expect(readAccount(`${base}/elsewhere`, address, undefined)).rejects.toMatchObject({
+      code: 'NOT_A_NODE',
+      message: expect.stringMatching(/ answered 307$/),
+    })
   })
 
   test('about a history that goes in circles, or a transaction', async () => {

@@ -97,6 +97,7 @@ export async function sendCommand(call: WalletCall): Promise<void> {
     to: { address: to, account },
     grains,
     nonce: nonce === undefined ? undefined : BigInt(nonce),
+    isShared: false,
     unlock,
   })
 }
@@ -126,6 +127,7 @@ export async function faucetCommand(call: WalletCall): Promise<void> {
     to: { address: file.address, account: accountOf(file.publicKey) },
     grains,
     nonce: undefined,
+    isShared: true,
     unlock: async () => keys,
   })
 }

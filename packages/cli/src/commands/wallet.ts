@@ -111,6 +111,7 @@ const DEFAULT_RPC = 'http://127.0.0.1:8645'
 
 /** `nacre wallet`. */
 export async function walletCommand(args: readonly string[]): Promise<void> {
+  process.stdout.off('error', outputFailed).on('error', outputFailed)
   const [name, ...rest] = args
   if (name === undefined || args.includes('--help')) {
     process.stdout.write(USAGE)
@@ -124,6 +125,13 @@ export async function walletCommand(args: readonly string[]): Promise<void> {
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify({ error: failure(error) })}\n`)
     throw error
   }
+}
+
+/** A reader that has enough, such as `head`, is none of our business; a full disk is. */
+function outputFailed(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
+  process.stderr.write(`nacre: cannot write the result: ${error.message}\n`)
+  process.exitCode = 1
 }
 
 function failure(error: unknown): { code: string; message: string } {

@@ -144,7 +144,8 @@ export async function readKeyFile(path: string, warn: (text: string) => void): P
   let text: string
   let mode: number
   try {
-    const handle = await open(path, constants.O_RDONLY)
+    // Without waiting for somebody to write, where it is a pipe.
+    const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     try {
       const stat = await handle.stat()
       if (!stat.isFile()) throw malformed(path, 'it is no file')
@@ -228,6 +229,8 @@ function costOf(kdf: Record<string, unknown>, refuse: (why: string) => never): S
   }
   const [n, r, p] = [whole('n'), whole('r'), whole('p')]
   if (n < 2 || !Number.isInteger(Math.log2(n))) refuse('kdf.n is no power of two')
+  // RFC 7914, section 2.
+  if (Math.log2(n) >= 16 * r) refuse('kdf.n is too large for its kdf.r')
   const bytes = 128 * n * r
   if (bytes > MAX_SCRYPT_BYTES || bytes * p > MAX_SCRYPT_WORK || 128 * r * p > MAX_SCRYPT_BYTES)
     refuse(`its scrypt would need ${bytes} bytes of memory, ${p} times, which is more than any wallet`)

@@ -31,6 +31,10 @@ export interface Account {
   }[]
 }
 
+/** An answer has at most some thousand entries: heights that mature, or the transactions of a full block. */
+const MAX_ENTRIES = 20_000
+const isShortList = (value: unknown): value is unknown[] => isList(value) && value.length <= MAX_ENTRIES
+
 /** Reads fields of one object, each with its check. */
 function reader(rpc: string, what: string, value: unknown) {
   const from: Fields = fieldsOf(rpc, what, value)
@@ -39,7 +43,7 @@ function reader(rpc: string, what: string, value: unknown) {
     from,
     read,
     amount: (name: string): bigint => BigInt(read(name, isGrains)),
-    list: (name: string, entry: string) => read(name, isList).map((each) => reader(rpc, entry, each)),
+    list: (name: string, entry: string) => read(name, isShortList).map((each) => reader(rpc, entry, each)),
   }
 }
 

@@ -27,6 +27,8 @@ export interface Payment {
   readonly fee: bigint
   /** Undefined: after all that waits. */
   readonly nonce: bigint | undefined
+  /** True where others pay from the same account: a nonce that one of them took meanwhile is replaced by the next. */
+  readonly isShared: boolean
   /** Called once everything else is all right. */
   readonly unlock: () => Promise<KeyPair>
 }
@@ -38,7 +40,10 @@ export interface Sent {
   readonly sinceHeight: number
 }
 
-/** How often a nonce that another payment took meanwhile is replaced by the next. */
+/**
+ * How often a nonce that another payment took meanwhile is replaced by the next. Only for shared accounts: each try signs one more
+ * payment, and a node that lies could keep all of them and have them paid.
+ */
 const MAX_NONCE_TRIES = 5
 
 /** Sends a payment. Throws CliError INSUFFICIENT_FUNDS, and the protocol's code if the node refuses it. */
@@ -68,8 +73,12 @@ export async function sendPayment(payment: Payment): Promise<Sent> {
     })
     if (!('error' in answer)) return { id, nonce, sinceHeight: account.height }
     const { code, message } = answer.error
-    if (code === 'TX_NONCE_LOW' && payment.nonce === undefined && tries < MAX_NONCE_TRIES) continue
-    throw new CliError(`the node refused the payment: ${message}`, 1, code)
+    if (code === 'TX_NONCE_LOW' && payment.isShared && payment.nonce === undefined && tries < MAX_NONCE_TRIES) continue
+    const again =
+      payment.isShared || payment.nonce !== undefined
+        ? ''
+        : `. If you do not trust this node, try again with --nonce ${nonce} only: of two with one nonce, one is paid at most`
+    throw new CliError(`the node refused the payment: ${message}${again}`, 1, code)
   }
 }
 
