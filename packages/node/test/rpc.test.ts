@@ -132,6 +132,8 @@ describe('wrong input', () => {
     ['an id that is no hex', '/blocks/x', 404, 'NOT_FOUND'],
     ['a limit that is no number', '/blocks?limit=-1', 400, 'BAD_REQUEST'],
     ['a start that is no number', '/blocks?from=1e3', 400, 'BAD_REQUEST'],
+    ['a path that is not UTF-8', '/accounts/%ff', 400, 'BAD_REQUEST'],
+    ['a long path', `/accounts/${'x'.repeat(10_000)}`, 414, 'BAD_REQUEST'],
     ['an address of another network', `/accounts/${encodeAddress(new Uint8Array(20), 'ncr')}`, 400, 'ADDRESS_INVALID'],
     [
       'an address with a wrong letter',

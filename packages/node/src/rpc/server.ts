@@ -7,7 +7,7 @@ import {
   ProtocolError,
   paramLines,
 } from '@nacre/protocol'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { TreeNode } from '../chain/block-tree.ts'
 import { NodeError } from '../errors.ts'
 import { MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES } from '../limits-chain.ts'
@@ -39,7 +39,17 @@ const HEX32 = /^[0-9a-f]{64}$/
 /** The HTTP RPC: JSON over GET and POST, events by server-sent events on `/events`. */
 export async function startRpc(options: RpcOptions): Promise<RpcServer> {
   const { node, host, port } = options
-  const app = fastify({ logger: false, bodyLimit: MAX_RPC_BODY_BYTES, forceCloseConnections: true })
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_RPC_BODY_BYTES,
+    forceCloseConnections: true,
+    // What fails before there is a route: such a path may be long, and is not repeated.
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      void reply
+        .code(error.statusCode ?? 400)
+        .send({ error: { code: 'BAD_REQUEST', message: 'this path cannot be read' } })
+    },
+  })
   const events = new EventStream()
   addRoutes(app, options, events)
   const unsubscribe = forwardEvents(node, events)
