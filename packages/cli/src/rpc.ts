@@ -16,9 +16,9 @@ export function rpcUrl(text: string): string {
   return text.replace(/\/+$/, '')
 }
 
-/** The JSON at a path. Throws CliError if nobody answers, or anything but 200 and JSON. */
-export async function get(base: string, path: string): Promise<unknown> {
-  const { ok, status, text } = await request(base, path)
+/** The JSON at a path. Throws CliError if nobody answers (or `interrupt` ends it), or anything but 200 and JSON. */
+export async function get(base: string, path: string, interrupt?: AbortSignal): Promise<unknown> {
+  const { ok, status, text } = await request(base, path, {}, interrupt)
   if (!ok) throw notNode(base, `GET ${path} answered ${status}`)
   return jsonOf(base, `GET ${path}`, text)
 }
@@ -45,10 +45,12 @@ async function request(
   base: string,
   path: string,
   init: RequestInit = {},
+  interrupt?: AbortSignal,
 ): Promise<{ ok: boolean; status: number; text: string }> {
   try {
     // A redirect would carry the question to whatever the other side names, behind this machine's firewall too.
-    const signal = AbortSignal.timeout(REQUEST_MS)
+    const timeout = AbortSignal.timeout(REQUEST_MS)
+    const signal = interrupt === undefined ? timeout : AbortSignal.any([timeout, interrupt])
     const response = await fetch(base + path, { ...init, redirect: 'manual', signal })
     const { ok, status } = response
     return { ok, status, text: await bodyText(base, path, response) }

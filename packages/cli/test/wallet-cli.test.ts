@@ -74,6 +74,7 @@ describe('refused', () => {
     [['send', FOREIGN, '5', ...W], 2, /is no address of unit: the prefix is ncr, this network uses tncr\n$/],
     [['send', `${OWN}x`, '5', ...W], 2, /is no address of unit: [^\n]*checksum[^\n]*\n$/],
     [['send', OWN, '5', '--passphrase', 'x', ...W], 2, /Unknown option '--passphrase'/],
+    [['history', '--limit', '-5', ...W], 2, /^nacre: Option '--limit' argument is ambiguous/],
     [['balance', '--fee', '1', ...W], 2, /Unknown option '--fee'/],
     [['balance', ...W, '--rpc', 'nowhere'], 2, /^nacre: --rpc is an address such as/],
     [['balance', ...W, '--rpc', 'http://me:secret@127.0.0.1'], 2, /^nacre: --rpc is an address without user, [^@]*$/],

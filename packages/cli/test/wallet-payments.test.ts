@@ -256,6 +256,19 @@ describe('followed', () => {
     await expect(following).rejects.toMatchObject({ code: 'INTERRUPTED', exitCode: 130 })
   })
 
+  test('until somebody interrupts, while the node is silent', { timeout: 10_000 }, async () => {
+    const sent = await send(5n)
+    const asked = Promise.withResolvers<void>()
+    const silent = createServer(() => asked.resolve())
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    const following = follow(sent, { rpc: `http://127.0.0.1:${(silent.address() as AddressInfo).port}` })
+    await asked.promise
+    abort.abort()
+    await expect(following).rejects.toMatchObject({ code: 'INTERRUPTED', exitCode: 130 })
+    silent.closeAllConnections()
+    silent.close()
+  })
+
   test('past a pause of the node', async () => {
     const sent = await send(5n)
     const following = follow(sent, { depth: 1 })

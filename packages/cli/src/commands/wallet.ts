@@ -142,7 +142,8 @@ function failure(error: unknown): { code: string; message: string } {
 
 function callOf(name: string, verb: Verb, args: readonly string[]): WalletCall {
   // A negative amount would pass for an option.
-  for (const arg of args) if (/^-\.?\d/.test(arg)) parseNcr('the amount', arg)
+  if (verb.positionals.some((each) => each.includes('AMOUNT')))
+    for (const arg of args) if (/^-\.?\d/.test(arg)) parseNcr('the amount', arg)
   const allowed = new Set([...COMMON, ...verb.options])
   const options = Object.fromEntries(Object.entries(OPTIONS).filter(([option]) => allowed.has(option as OptionName)))
   const { values, positionals } = parsed(

@@ -113,8 +113,13 @@ const isStatus = (value: unknown): value is TransactionView['status'] =>
   value === 'waiting' || value === 'included' || value === 'unknown'
 
 /** What has become of a transaction, as far as the blocks from `since` on tell. */
-export async function readTransaction(rpc: string, id: string, since: number): Promise<TransactionView> {
-  const answer = reader(rpc, 'a transaction', await get(rpc, `/transactions/${id}?since=${since}`))
+export async function readTransaction(
+  rpc: string,
+  id: string,
+  since: number,
+  interrupt?: AbortSignal,
+): Promise<TransactionView> {
+  const answer = reader(rpc, 'a transaction', await get(rpc, `/transactions/${id}?since=${since}`, interrupt))
   const height = answer.read('height', isHeight)
   const status = answer.read('status', isStatus)
   switch (status) {

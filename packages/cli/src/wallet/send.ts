@@ -131,7 +131,7 @@ export async function followPayment(options: FollowOptions): Promise<Included> {
     if (signal.aborted)
       throw new CliError(`interrupted: transaction ${id} is sent and takes its way`, 130, 'INTERRUPTED')
     try {
-      const view = await readTransaction(rpc, id, sinceHeight)
+      const view = await readTransaction(rpc, id, sinceHeight, signal)
       answeredMs = performance.now()
       if (view.status !== last?.status || (view.status === 'included' && view.height !== last.height))
         options.onChange(view)
@@ -142,6 +142,7 @@ export async function followPayment(options: FollowOptions): Promise<Included> {
       if (view.status === 'unknown' && misses >= 2) throw await goneError(options, view)
     } catch (error) {
       const isSilent = error instanceof CliError && error.code === NO_ANSWER
+      if (signal.aborted) continue
       if (!isSilent || performance.now() - answeredMs > SILENCE_MS) throw error
     }
     if (performance.now() - startMs > options.timeoutMs) throw timeoutError(options, last)
