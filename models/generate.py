@@ -40,24 +40,59 @@ def number(rng):
     return rng.randrange(10) if rng.random() < 0.15 else rng.randrange(100)
 
 
+def digits(rng, length):
+    """A number of exactly `length` digits; of one digit, not 0."""
+    return rng.randrange(10 ** (length - 1), 10**length)
+
+
 def make_sum(rng):
     a, b = number(rng), number(rng)
     return f"{a}+{b}=", str(a + b)
 
 
-def make_reverse(rng):
-    text = word(rng, ALPHABET, 3, 7)
-    return f"rev {text}:", text[::-1]
+def make_sum_long(rng):
+    a, b = digits(rng, 3), digits(rng, 3)
+    return f"{a}+{b}=", str(a + b)
 
 
-def make_sort(rng):
-    text = word(rng, "abcdefgh", 3, 7)
-    return f"sort {text}:", "".join(sorted(text))
+def product(*lengths):
+    """A task: the product of two numbers of these lengths, in either order."""
+
+    def make(rng):
+        a, b = (digits(rng, length) for length in rng.sample(lengths, 2))
+        return f"{a}*{b}=", str(a * b)
+
+    return make
 
 
-def make_count(rng):
-    letter, text = rng.choice("abc"), word(rng, "abcx", 3, 9)
-    return f"count {letter} in {text}:", str(text.count(letter))
+def reverse(shortest, longest):
+    """A task: words of these lengths, backwards."""
+
+    def make(rng):
+        text = word(rng, ALPHABET, shortest, longest)
+        return f"rev {text}:", text[::-1]
+
+    return make
+
+
+def sort(shortest, longest):
+    """A task: the letters of words of these lengths, in order."""
+
+    def make(rng):
+        text = word(rng, "abcdefgh", shortest, longest)
+        return f"sort {text}:", "".join(sorted(text))
+
+    return make
+
+
+def count(shortest, longest):
+    """A task: how often a letter is in words of these lengths."""
+
+    def make(rng):
+        letter, text = rng.choice("abc"), word(rng, "abcx", shortest, longest)
+        return f"count {letter} in {text}:", str(text.count(letter))
+
+    return make
 
 
 def make_json(rng):
@@ -77,11 +112,19 @@ def make_story(rng):
 
 
 TASKS = {
-    "sum": make_sum, "reverse": make_reverse, "sort": make_sort,
-    "count": make_count, "json": make_json, "story": make_story,
+    "sum": make_sum, "reverse": reverse(3, 7), "sort": sort(3, 7),
+    "count": count(3, 9), "json": make_json, "story": make_story,
+    "sum-long": make_sum_long, "product-1x2": product(1, 2), "product-1x3": product(1, 3),
+    "product-2x2": product(2, 2), "reverse-long": reverse(8, 12), "sort-long": sort(8, 12),
+    "count-long": count(10, 16),
 }
-# Shares of the training examples: sums are learnt last and are the shortest, so they get the most.
-SHARES = {"sum": 0.40, "reverse": 0.14, "sort": 0.14, "count": 0.16, "json": 0.09, "story": 0.07}
+# Shares of the training examples: numbers are learnt last and are the shortest, so they get the most.
+SHARES = {
+    "sum": 0.09, "reverse": 0.05, "sort": 0.05, "count": 0.05, "json": 0.04, "story": 0.03,
+    "sum-long": 0.14, "product-1x2": 0.08, "product-1x3": 0.11,
+    "product-2x2": 0.14, "reverse-long": 0.07, "sort-long": 0.07,
+    "count-long": 0.08,
+}
 
 
 def held_out(prompt):

@@ -12,23 +12,14 @@ import json
 import os
 import platform
 
-import torch
-
 import evaluate
 import export
 from generate import TASKS, write
-from model import Model
+from train import load_float
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BEGIN, END = "<!-- report.py begin -->", "<!-- report.py end -->"
 FILES = ("model.safetensors", "corpus.json", "eval.json")
-
-
-def load_float(path):
-    """The float model the int8 file was made from."""
-    model = Model()
-    model.load_state_dict(torch.load(path))
-    return model
 
 
 def file_facts(out):
@@ -55,8 +46,11 @@ def markdown(report):
     for task in TASKS:
         cells = [percent(report["accuracy"][column][kind][task]) for column in columns for kind in ("float", "int8")]
         lines.append(f"| {task} | {' | '.join(cells)} |")
-    lines += ["", "| training | |", "| --- | --- |"]
-    lines += [f"| {key} | {value} |" for key, value in report["training"].items()]
+    runs = report["training"]
+    lines += ["", f"{report['parameters']} parameters, trained on {report['machine']}."]
+    lines += ["", f"| training | {' | '.join(f'run {index + 1}' for index in range(len(runs)))} |"]
+    lines += ["| --- |" + " --- |" * len(runs)]
+    lines += [f"| {key} | {' | '.join(str(run[key]) for run in runs)} |" for key in runs[0]]
     lines += ["", "| file | bytes | SHA-256 |", "| --- | --- | --- |"]
     lines += [f"| {name} | {fact['bytes']} | `{fact['sha256']}` |" for name, fact in report["files"].items()]
     return "\n".join(lines)
@@ -75,9 +69,10 @@ def main():
     sets = {"heldOut": evaluate.plain_questions(), "bootstrap": evaluate.bootstrap_questions()}
     with open(os.path.join(args.build, "training.json"), encoding="utf-8") as source:
         training = json.load(source)
-    training["machine"] = f"{platform.machine()}, {os.cpu_count()} cores"
     report = {
         "model": export.METADATA["name"],
+        "parameters": sum(p.numel() for p in models["int8"].parameters()),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "accuracy": {
             name: {kind: evaluate.accuracy(model, questions) for kind, model in models.items()}
             for name, questions in sets.items()

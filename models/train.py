@@ -1,12 +1,14 @@
 """Trains nacre-small: float first, then with the int8 rounding simulated, and exports as it goes.
 
-    python3 train.py --minutes 60
+    python3 train.py --steps 12000
 
-Writes nacre-small/model.safetensors (now and then, and at the end), and build/float.pt and
-build/training.json, from which report.py makes the report.
+Writes build/model.safetensors, build/float.pt and build/training.json, now and then and at the end.
+The published file is a copy of the first; report.py makes the report from the other two. With
+--resume a further run, with a learning rate of its own, starts where the last export ended.
 """
 
 import argparse
+import hashlib
 import json
 import math
 import os
@@ -22,20 +24,41 @@ from generate import training_sequence
 from model import CONFIG, Model
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PEAK_RATE, WARM_UP, FLOOR = 3e-3, 100, 0.02
+WARM_UP, FLOOR = 100, 0.02
 
 
 def options():
     parser = argparse.ArgumentParser(description="train nacre-small")
-    parser.add_argument("--minutes", type=float, default=60, help="wall-clock time; 0 exports the untrained model")
+    parser.add_argument("--steps", type=int, default=12000, help="0 exports the model it starts from")
+    parser.add_argument("--init", help="a model file to start from; random weights without it")
+    parser.add_argument("--resume", action="store_true", help="start from build/float.pt and list the runs before")
+    parser.add_argument("--rate", type=float, default=3e-3, help="the highest learning rate")
     parser.add_argument("--batch", type=int, default=32, help="sequences a step")
-    parser.add_argument("--quant-from", type=float, default=0.62, help="fraction of the time that trains in float")
-    parser.add_argument("--export-every", type=float, default=8, help="minutes between exports")
+    parser.add_argument("--quant-from", type=float, default=0.7, help="fraction of the steps that trains in float")
+    parser.add_argument("--export-every", type=int, default=1000, help="steps between exports")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", default=os.path.join(HERE, "nacre-small"))
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--build", default=os.path.join(HERE, "build"))
     return parser.parse_args()
+
+
+def load_float(path):
+    """A model with the float weights of a run."""
+    model = Model()
+    model.load_state_dict(torch.load(path))
+    return model
+
+
+def first_model(args):
+    """The model to start from, what the report calls it, and the figures of the runs before."""
+    if args.resume:
+        with open(os.path.join(args.build, "training.json"), encoding="utf-8") as source:
+            runs = json.load(source)
+        return load_float(os.path.join(args.build, "float.pt")), "the run before", runs
+    if args.init is None:
+        return Model(), "random", []
+    with open(args.init, "rb") as source:
+        return export.load(args.init), hashlib.sha256(source.read()).hexdigest(), []
 
 
 def optimiser(model):
@@ -43,13 +66,13 @@ def optimiser(model):
     matrices = [p for p in model.parameters() if p.dim() > 1]
     gains = [p for p in model.parameters() if p.dim() == 1]
     groups = [{"params": matrices, "weight_decay": 0.05}, {"params": gains, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.95))
+    return torch.optim.AdamW(groups, betas=(0.9, 0.95))
 
 
-def rate(step, done):
-    """Warm-up, then a cosine over the fraction of the time that is done."""
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * (FLOOR + (1 - FLOOR) * cosine)
+def rate(step, steps, peak):
+    """The learning rate of a step: warm-up, then a cosine over all steps."""
+    cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
+    return peak * min(1.0, (step + 1) / WARM_UP) * (FLOOR + (1 - FLOOR) * cosine)
 
 
 def batch(rng, size):
@@ -73,16 +96,15 @@ def train_step(model, optim, rng, size):
     return loss.item()
 
 
-def save(model, args, figures):
-    """Exports the model, keeps its float weights and the figures, and prints how good it is."""
-    path = os.path.join(args.out, "model.safetensors")
+def save(model, args, runs):
+    """Exports the model, keeps its float weights and the figures of all runs, and prints how good it is."""
+    path = os.path.join(args.build, "model.safetensors")
     export.write(model, path)
-    os.makedirs(args.build, exist_ok=True)
     torch.save(model.state_dict(), os.path.join(args.build, "float.pt"))
     with open(os.path.join(args.build, "training.json"), "w", encoding="utf-8") as out:
-        json.dump(figures, out, indent=2)
+        json.dump(runs, out, indent=2)
     score = evaluate.accuracy(export.load(path), evaluate.plain_questions())
-    print(f"exported at step {figures['steps']}: int8 {evaluate.line(score)}", flush=True)
+    print(f"exported at step {runs[-1]['steps']}: int8 {evaluate.line(score)}", flush=True)
 
 
 def main():
@@ -90,29 +112,28 @@ def main():
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
-    model, rng = Model(), random.Random(args.seed)
-    optim = optimiser(model)
-    total, start, exported, step, smooth = args.minutes * 60, time.time(), 0.0, 0, None
+    model, init, before = first_model(args)
+    rng, optim, smooth = random.Random(args.seed), optimiser(model), None
     figures = {
-        "parameters": sum(p.numel() for p in model.parameters()), "steps": 0, "quantisedSteps": 0,
-        "seconds": 0, "sequencesPerStep": args.batch, "tokensPerSequence": CONFIG["maxSeqLen"],
+        "init": init, "plannedSteps": args.steps, "steps": 0, "quantisedSteps": 0, "cpuSeconds": 0,
+        "highestRate": args.rate, "sequencesPerStep": args.batch, "tokensPerSequence": CONFIG["maxSeqLen"],
         "seed": args.seed, "threads": args.threads, "torch": torch.__version__,
     }
-    while (elapsed := time.time() - start) < total:
-        model.quant = elapsed > args.quant_from * total
+    for step in range(args.steps):
+        model.quant = step >= args.quant_from * args.steps
         for group in optim.param_groups:
-            group["lr"] = rate(step, elapsed / total)
+            group["lr"] = rate(step, args.steps, args.rate)
         loss = train_step(model, optim, rng, args.batch)
         smooth = loss if smooth is None else 0.98 * smooth + 0.02 * loss
-        step += 1
-        figures.update(steps=step, seconds=round(time.time() - start))
+        done = step + 1
+        figures.update(steps=done, cpuSeconds=round(time.process_time()))
         figures["quantisedSteps"] += model.quant
-        if step % 50 == 0:
-            print(f"step {step} {elapsed:.0f} s loss {smooth:.4f}{' int8' if model.quant else ''}", flush=True)
-        if elapsed - exported > args.export_every * 60:
-            exported = elapsed
-            save(model, args, figures)
-    save(model, args, figures)
+        if done % 50 == 0:
+            kind = "int8" if model.quant else "float"
+            print(f"step {done} {time.process_time():.0f} s loss {smooth:.4f} {kind}", flush=True)
+        if done % args.export_every == 0 and done < args.steps:
+            save(model, args, [*before, figures])
+    save(model, args, [*before, figures])
 
 
 if __name__ == "__main__":

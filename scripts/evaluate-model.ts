@@ -34,5 +34,6 @@ const rows = Object.entries(tasks).map(([task, questions]) => {
   const right = questions.filter(({ prompt, answer }) => answerTo(prompt) === answer).length
   return { task, right, of: questions.length }
 })
+const width = Math.max(...rows.map(({ task }) => task.length))
 if (process.argv.includes('--json')) process.stdout.write(`${JSON.stringify(rows)}\n`)
-else for (const { task, right, of } of rows) process.stdout.write(`${task.padEnd(8)} ${right} of ${of}\n`)
+else for (const { task, right, of } of rows) process.stdout.write(`${task.padEnd(width)} ${right} of ${of}\n`)

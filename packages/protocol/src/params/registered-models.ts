@@ -6,8 +6,8 @@ export interface RegisteredModel {
 }
 
 export const NACRE_SMALL: RegisteredModel = {
-  modelId: 'e3003c99f515b6b933b09d03f902f07f38157d2cca70e546364a4ad75d4c2027',
-  corpusRoot: 'c22fb11ba416a188c0dae885b684a7b6e3209bf476e76820db38d674f4e648d7',
+  modelId: '8e5ddc79786330200063e7fba98bafcb1b134e0ad2878874551137d2b7a8d699',
+  corpusRoot: '4a0903aa18785564f275bec6bf347592a1845395fdc821f8b117b122c5728cac',
 }
 
 export const UNIT_MODEL: RegisteredModel = {
