@@ -162,6 +162,28 @@ describe('wrong input', () => {
     expect(await post('/transactions', body)).toMatchObject({ status, body: { error: { code } } })
   })
 
+  test.each(['evil.example', 'evil.example:80', '127.0.0.1.evil.example', 'localhost.evil.example', ''])(
+    'on loopback, a request for the host "%s" is refused: a web page can name this machine',
+    async (host) => {
+      const { port } = new URL(rpc.url)
+      const socket = connect(Number(port), '127.0.0.1')
+      socket.end(`GET /status HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+      let answer = ''
+      for await (const chunk of socket) answer += String(chunk)
+      expect(answer).toMatch(/^HTTP\/1.1 403 /)
+      expect(answer).toContain('FORBIDDEN_HOST')
+    },
+  )
+
+  test.each(['localhost', 'localhost:1234', '127.0.0.1', '[::1]:80'])('the host "%s" is this one', async (host) => {
+    const { port } = new URL(rpc.url)
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.end(`GET /health HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    let answer = ''
+    for await (const chunk of socket) answer += String(chunk)
+    expect(answer).toMatch(/^HTTP\/1.1 200 /)
+  })
+
   test('POST /transactions: a body that is not JSON by its type', async () => {
     expect(await post('/transactions', 'x', 'text/html')).toMatchObject({
       status: 415,

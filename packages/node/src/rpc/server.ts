@@ -35,6 +35,11 @@ export interface RpcOptions {
 }
 
 const HEX32 = /^[0-9a-f]{64}$/
+/** For a request to arrive whole. */
+const REQUEST_TIMEOUT_MS = 30_000
+/** Names of this host as a Host header gives them, with or without a port. */
+const LOCAL_HOST = /^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:]+\])(:\d{1,5})?$/i
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1'])
 
 /** The HTTP RPC: JSON over GET and POST, events by server-sent events on `/events`. */
 export async function startRpc(options: RpcOptions): Promise<RpcServer> {
@@ -43,6 +48,7 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
     logger: false,
     bodyLimit: MAX_RPC_BODY_BYTES,
     forceCloseConnections: true,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     // What fails before there is a route: such a path may be long, and is not repeated.
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       void reply
@@ -50,6 +56,15 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
         .send({ error: { code: 'BAD_REQUEST', message: 'this path cannot be read' } })
     },
   })
+  // A page in a browser on this machine can give its own name this address: its requests carry that name.
+  if (LOOPBACK.has(host)) {
+    app.addHook('onRequest', async (request, reply) => {
+      if (LOCAL_HOST.test(request.headers.host ?? '')) return
+      await reply
+        .code(403)
+        .send({ error: { code: 'FORBIDDEN_HOST', message: 'this node answers to its address and to localhost only' } })
+    })
+  }
   const events = new EventStream()
   addRoutes(app, options, events)
   const unsubscribe = forwardEvents(node, events)
