@@ -9,9 +9,9 @@ import {
   type TreeNode,
 } from '@nacre/node'
 import {
-  assignedTask,
   type Block,
   checkStep,
+  claimedTask,
   FRAUD_CODES,
   ProtocolError,
   type StepRef,
@@ -187,7 +187,7 @@ export class Verifier {
     const { context } = this.#node
     if (openings.length !== steps.length)
       throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
-    const task = assignedTask(context, block.header)
+    const task = claimedTask(context, block)
     for (const [i, ref] of steps.entries()) {
       const opening = stepOpeningCodec.decode(openings[i]!)
       if (!isSameStep(opening.ref, ref))

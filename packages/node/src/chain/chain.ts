@@ -1,6 +1,5 @@
 import {
   type Ancestry,
-  assignedTask,
   type Block,
   type BlockHeader,
   blockCodec,
@@ -14,6 +13,7 @@ import {
   checkHeaderInContext,
   checkReplayedRoot,
   checkTransition,
+  claimedTask,
   equalBytes,
   hasValidSignature,
   headerCodec,
@@ -232,10 +232,7 @@ export class Chain {
   }
 
   async #replay(node: TreeNode, block: Block): Promise<void> {
-    checkReplayedRoot(
-      block,
-      await this.#workers.replayRoot(assignedTask(this.context, block.header), block.body.tokens),
-    )
+    checkReplayedRoot(block, await this.#workers.replayRoot(claimedTask(this.context, block), block.body.tokens))
     node.status = BLOCK_STATUS.valid
     this.#unproven.delete(node.hex)
     this.#store.setStatus(node.id, BLOCK_STATUS.valid)
