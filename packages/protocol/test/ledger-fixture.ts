@@ -8,7 +8,7 @@ import type { EquivocationChecker } from '../src/ledger/apply-transaction.ts'
 import type { BlockInput } from '../src/ledger/begin-block.ts'
 import { readAccount } from '../src/ledger/entries.ts'
 import { genesisState } from '../src/ledger/genesis.ts'
-import { revertChanges, type StateChange, type StateReader } from '../src/ledger/state.ts'
+import { applyChanges, revertChanges, type StateChange, type StateReader } from '../src/ledger/state.ts'
 import { encodeTransaction, signTransaction, type TransactionBody } from '../src/ledger/transactions.ts'
 import { emptyLtHash, type LtHash, ltHashAdd } from '../src/lthash.ts'
 import type { JobModels } from '../src/market/models.ts'
@@ -145,10 +145,12 @@ export class TestLedger implements StateReader {
     for (let i = 0; i < count; i++) this.block([], miner)
   }
 
-  /** Takes the last block back. Returns the LtHash that was stored before it. */
+  /** Takes the last block back by its journal, state and LtHash alike. Returns the LtHash that was stored before it. */
   revert(): LtHash {
     const { changes, before } = this.journal.pop()!
-    this.#write(revertChanges(changes))
+    const undo = revertChanges(changes)
+    this.#write(undo)
+    this.ltHash = applyChanges(this.ltHash, undo)
     return before
   }
 

@@ -1,4 +1,5 @@
 /** A ledger with clients, registered miners that ask, and a verifier. */
+import { equalBytes } from '../src/bytes.ts'
 import { accountOf, type KeyPair } from '../src/keys.ts'
 import type { AppliedBlock } from '../src/ledger/apply-block.ts'
 import type { BlockInput } from '../src/ledger/begin-block.ts'
@@ -54,6 +55,11 @@ export class MarketLedger extends TestLedger {
     return transactionOf(keys, this.nonce(keys) + sent, body, fee)
   }
 
+  /** Forgets the last transaction of a sender, which was refused. */
+  unsend(keys: KeyPair): void {
+    this.#sent.set(keys, this.#sent.get(keys)! - 1n)
+  }
+
   /** Forgets transactions that were made and not included. */
   forget(): void {
     this.#sent.clear()
@@ -80,10 +86,12 @@ export class MarketLedger extends TestLedger {
     return readJob(this, jobId)!
   }
 
-  /** Whose keys they are: index of the fixture's miner at a rank. */
+  /** The keys of the miner at a rank. */
   rank(jobId: Uint8Array, rank: number): KeyPair {
     const key = this.job(jobId).ranks[rank]!
-    for (let i = 0; i < 16; i++) if (minerKeys(i).publicKey.every((byte, at) => byte === key[at])) return minerKeys(i)
+    const known = [CLIENT, OTHER_CLIENT, VERIFIER, ...Array.from({ length: 16 }, (_, i) => minerKeys(i))]
+    const found = known.find(({ publicKey }) => equalBytes(publicKey, key))
+    if (found !== undefined) return found
     throw new Error('the rank is no miner of the fixture')
   }
 

@@ -54,6 +54,12 @@ export function checkBody(context: ConsensusContext, block: Pick<Block, 'header'
   )
   const task = claimedTask(context, block)
   const prompt = task.promptTokens
+  const { maxNewTokens, maxUnitMacs } = params.units
+  check(
+    task.maxNewTokens <= maxNewTokens && unitMacs(model.config, prompt.length, task.maxNewTokens) <= maxUnitMacs,
+    'UNIT_SHAPE',
+    'no unit is that large (JOB-3)',
+  )
   check(
     prompt.length === header.promptTokens && endsByRule(task, model.config.eosToken, body.tokens.slice(prompt.length)),
     'UNIT_SHAPE',
@@ -63,12 +69,6 @@ export function checkBody(context: ConsensusContext, block: Pick<Block, 'header'
     prompt.every((token, i) => body.tokens[i] === token),
     'UNIT_PROMPT',
     'the prompt is not the one the unit id assigns (B1)',
-  )
-  const { maxNewTokens, maxUnitMacs } = params.units
-  check(
-    task.maxNewTokens <= maxNewTokens && unitMacs(model.config, prompt.length, task.maxNewTokens) <= maxUnitMacs,
-    'UNIT_SHAPE',
-    'no unit is that large (JOB-3)',
   )
   const { vocabSize } = model.config
   check(

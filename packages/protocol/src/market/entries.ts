@@ -1,4 +1,4 @@
-/** State entries of jobs and markets: codecs, typed reading and writing (docs/spec/11-market.md). */
+/** State entries of jobs and markets: codecs, typed reading and writing (docs/spec/10-market.md). */
 import * as P from 'micro-packed'
 import {
   boundedReadonlyList,

@@ -52,7 +52,11 @@ export function prepareReceipt(context: PostingContext, sender: Uint8Array, rece
   const { jobId, tokens, traceRoot } = receipt
   const job = readJob(draft, jobId)
   if (job === undefined) throw new ProtocolError('RECEIPT_JOB', `no job ${bytesToHex(jobId)} waits for a receipt`)
-  check(job.openedHeight > 0, 'RECEIPT_UNASSIGNED', 'the job is not assigned yet')
+  check(
+    job.openedHeight > 0 && job.openedHeight < height,
+    'RECEIPT_UNASSIGNED',
+    'no block before this one assigned the job',
+  )
   check(job.delivery === undefined, 'RECEIPT_DOUBLE', `rank ${job.delivery?.rank} delivered the job`)
   const rank = job.ranks.findIndex((key) => equalBytes(key, sender))
   check(rank >= 0 && !isBarred(draft, sender), 'RECEIPT_MINER', 'the job is not assigned to the sender')
