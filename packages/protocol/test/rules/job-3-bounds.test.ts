@@ -7,7 +7,7 @@
  *   |#|       re-execution, one batched pass          <= T / 100
  *   |###|     execution, token by token               <= T / 20, which follows: it is less than five times slower
  *
- * The bound holds for bootstrap units and for jobs. The ranges of all parameters: params.test.ts; all codes of jobs: rules/job-1-posting.test.ts.
+ * The bound holds for bootstrap units and for jobs. The ranges of all parameters: params.test.ts; all codes of jobs: packages/protocol/test/rules/job-1-posting.test.ts.
  */
 import { test } from 'vitest'
 import {
