@@ -27,6 +27,7 @@ import {
   presets,
   readAccount,
   readJob,
+  registeredModel,
   type StateReader,
   signTransaction,
   type Trace,
@@ -138,7 +139,7 @@ function mineUnit(
   transactionsOf: (trace: Trace, traceRoot: Uint8Array) => readonly Uint8Array[],
 ): Mined {
   const { context, ancestry, keys, state } = input
-  const { model, params: modelParams } = context.bootstrap
+  const { model, params: modelParams } = registeredModel(context, unit.modelId)
   const id = unitId(unit, keys.publicKey)
   const trace = executeUnit(model, task)
   const { traceRoot, subroots, top } = commitTrace(trace)
