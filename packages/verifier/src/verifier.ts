@@ -203,8 +203,8 @@ export class Verifier {
   }
 
   #shapeOf(block: Block): TraceShape {
-    const { params, bootstrap } = this.#node.context
-    const promptTokens = params.units.bootstrapPromptTokens
+    const { bootstrap } = this.#node.context
+    const { promptTokens } = block.header
     return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: bootstrap.model.config }
   }
 }
