@@ -18,6 +18,7 @@ import {
 } from '../market/entries.ts'
 import { accountCodec, amountCodec, barredCodec, immatureCodec, registrationCodec, unbondingCodec } from './entries.ts'
 import { AMOUNT_KEYS, type AmountName, CLEARED_KEY, SETTLEMENT_FROM_KEY, VERIFIERS_KEY } from './keys.ts'
+import { workCodec } from './published.ts'
 
 /** Where the grains of a state came from and where they are. `created` equals `held` in every valid state. */
 export interface SupplyAudit {
@@ -62,6 +63,7 @@ const WITHOUT_GRAINS: Readonly<Record<string, Codec<unknown>>> = {
   'weight/': weightCodec,
   'won/': wonCodec,
   'block/': blockIdCodec,
+  'work/': workCodec,
 } as Readonly<Record<string, Codec<unknown>>>
 
 /** Sums a whole state by category. Throws CODEC_MALFORMED for an entry that no rule writes, CODEC_* for a broken value. */

@@ -12,13 +12,13 @@ import { type JobRecord, readJob, writeWon } from '../market/entries.ts'
 import { modelOf } from '../market/models.ts'
 import { closeWindows } from '../market/receipts.ts'
 import type { Settlement } from '../market/settle.ts'
-import { MAX_WORK } from '../market/weights.ts'
 import { LANE_PAID } from '../unit/types.ts'
 import { checkLane } from '../unit/unit-id.ts'
 import { type ApplyContext, applyTransaction } from './apply-transaction.ts'
 import { type BlockInput, beginBlock } from './begin-block.ts'
 import { addAmount, addImmature, isBarred, readAmount } from './entries.ts'
 import type { Forfeiture } from './forfeit.ts'
+import { addWork, boundedWork } from './published.ts'
 import { applyChanges, type StateChange, type StateDraft, type StateReader } from './state.ts'
 import { decodeTransaction, transactionIdOfBytes } from './transactions.ts'
 
@@ -185,7 +185,8 @@ function payCoinbase(
     { account: accountOf(minerKey), grains: minerReward, minerKey },
     { account: hexToBytes(params.emission.teamAccount), grains: parts.teamShare, minerKey: new Uint8Array(0) },
   ])
-  writeWon(draft, matures, { minerKey, work: work < MAX_WORK ? work : MAX_WORK })
+  writeWon(draft, matures, { minerKey, work: boundedWork(work) })
+  addWork(draft, input.unit.lane, work)
   addAmount(draft, 'emitted', parts.subsidy)
   addAmount(draft, 'verifierPool', parts.verifierShare)
   addAmount(draft, 'deferred', parts.deferred - parts.release)

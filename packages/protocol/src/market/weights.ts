@@ -1,11 +1,10 @@
 /** ECO-6: the weight that draws jobs, an exponential average of the work of a key's matured winning blocks. Integers only. */
 import { PPM } from '../emission/coinbase.ts'
+import { boundedWork } from '../ledger/published.ts'
 import type { StateDraft, StateReader } from '../ledger/state.ts'
 import type { Params } from '../params/types.ts'
 import { readWeight, writeWeight } from './entries.ts'
 
-/** Work in one entry is at most this many MACs. */
-export const MAX_WORK: bigint = (1n << 128n) - 1n
 /** Fixed point of the fading factor. */
 const ONE_BITS = 64n
 const ONE = 1n << ONE_BITS
@@ -38,7 +37,7 @@ export function averageWork(params: Params, weight: bigint): bigint {
 /** A win counts from the height on at which its coinbase matures. */
 export function addWin(params: Params, draft: StateDraft, publicKey: Uint8Array, work: bigint, height: number): void {
   const sum = weightAt(params, draft, publicKey, height) + work
-  writeWeight(draft, publicKey, { work: sum < MAX_WORK ? sum : MAX_WORK, height })
+  writeWeight(draft, publicKey, { work: boundedWork(sum), height })
 }
 
 /** Non-delivery costs a part of the weight. Returns false if there was none to lose. */

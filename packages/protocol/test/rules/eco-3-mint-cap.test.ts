@@ -9,7 +9,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { targetFromBits, workOfTarget } from '../../src/difficulty/bits.ts'
-import { bootstrapCoinbase, drawMacs, LANE_PAID, mintCap, paidCoinbase } from '../../src/index.ts'
+import {
+  bootstrapCoinbase,
+  burnedOverMintedPpm,
+  drawMacs,
+  LANE_PAID,
+  mintCap,
+  paidCoinbase,
+  usefulSharePpm,
+} from '../../src/index.ts'
 import { readAmount, readImmature } from '../../src/ledger/entries.ts'
 import type { Params } from '../../src/params/types.ts'
 import { MODEL, TEST_PARAMS } from '../ledger-fixture.ts'
@@ -86,4 +94,7 @@ test.each([0, 500_000, 1_000_000])('in the ledger, with kappa of %d ppm: the pai
   expect(readImmature(ledger, ledger.height + ledger.params.block.maturityBlocks)[0]!.grains).toBe(summary.minerReward)
   const audit = ledger.audit()
   expect(audit.held).toBe(audit.created)
+  const share = usefulSharePpm(ledger)
+  expect(share).toBe(1_000_000n / BigInt(ledger.height))
+  expect(burnedOverMintedPpm(ledger)).toBe((promptBurn * 1_000_000n) / readAmount(ledger, 'emitted'))
 })

@@ -141,6 +141,14 @@ test('only registered miners ask, for a registered model, at a price; who leaves
   rejected('ASK_MINER', () => ask({}))
 })
 
+test('an ask that waits is skipped if its miner left meanwhile', () => {
+  const ledger = market({ params: params('jobs.askDelayBlocks=3') })
+  ledger.block([ledger.tx(minerKeys(0), askBody({ price: 7n }))])
+  ledger.block([ledger.tx(minerKeys(0), { kind: 'unbond', role: 0 })])
+  ledger.blocks(2)
+  expect(readAsks(ledger, MODEL_HEX).map(({ minerKey }) => minerKey)).toEqual([minerKeys(1).publicKey])
+})
+
 test('a full book of asks takes a cheaper one for the highest, of equal ones the latest', () => {
   const ledger = market({
     params: params('jobs.maxAsksPerModel=2'),
