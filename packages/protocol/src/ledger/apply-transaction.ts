@@ -4,8 +4,8 @@ import { check, ProtocolError } from '../errors.ts'
 import { accountOf } from '../keys.ts'
 import { preparePostAsk, withdrawAsks } from '../market/asks.ts'
 import { readVerifiers, writeVerifiers, writeWeight } from '../market/entries.ts'
-import type { MarketRules } from '../market/models.ts'
-import { checkJobForm, type PostingContext, preparePostJob } from '../market/post-job.ts'
+import type { MarketContext, MarketRules } from '../market/models.ts'
+import { checkJobForm, preparePostJob } from '../market/post-job.ts'
 import { prepareReceipt } from '../market/receipts.ts'
 import type { Params } from '../params/types.ts'
 import {
@@ -27,7 +27,7 @@ import { hasValidTransactionSignature, type Transaction, type TransactionBody, t
 export type EquivocationChecker = (evidenceA: Uint8Array, evidenceB: Uint8Array) => { readonly minerKey: Uint8Array }
 
 /** What a transaction is applied to; `height` is that of the block that contains it. */
-export interface ApplyContext extends PostingContext {
+export interface ApplyContext extends MarketContext {
   readonly chainId: Uint8Array
   readonly checkEquivocation: EquivocationChecker
   /** Where a block's forfeitures look up immature amounts; one per block. */

@@ -7,7 +7,7 @@ import type { StateDraft, StateReader } from '../ledger/state.ts'
 import type { Ask } from '../ledger/transactions.ts'
 import type { Params } from '../params/types.ts'
 import { type PendingAsk, readAsks, readPendingAsks, type StandingAsk, writeAsks, writePendingAsks } from './entries.ts'
-import type { PostingContext } from './post-job.ts'
+import type { MarketContext } from './models.ts'
 import { averageWork, weightAt } from './weights.ts'
 
 /** Whether a key is registered as a miner and not on its way out. */
@@ -19,7 +19,7 @@ export function isActiveMiner(reader: StateReader, publicKey: Uint8Array): boole
  * Checks an ask; the function it returns writes and cannot fail. Throws ASK_MODEL (not registered), ASK_PRICE (0, unless the
  * ask is withdrawn), ASK_MINER (not an active miner, ECO-1).
  */
-export function preparePostAsk(context: PostingContext, sender: Uint8Array, ask: Ask): () => void {
+export function preparePostAsk(context: MarketContext, sender: Uint8Array, ask: Ask): () => void {
   const { params, models, height, draft } = context
   const { modelId, price, capacityMacs } = ask
   check(models.has(bytesToHex(modelId)), 'ASK_MODEL', `no model ${bytesToHex(modelId)} is registered`)

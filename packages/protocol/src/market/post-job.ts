@@ -9,8 +9,8 @@ import { unitMacs } from '../model/macs.ts'
 import type { ModelConfig } from '../model/types.ts'
 import type { Params } from '../params/types.ts'
 import { deleteJob, type OpenJob, readJob, writeJob, writePrompt } from './entries.ts'
-import { type JobBooks, leastBid } from './job-books.ts'
-import type { MarketRules } from './models.ts'
+import { leastBid } from './job-books.ts'
+import type { MarketContext, MarketRules } from './models.ts'
 import { jobFee } from './prices.ts'
 
 /** What a job takes from its client's balance, and the MACs of its unit. */
@@ -60,20 +60,13 @@ export function lastClearingHeight(params: Params, expiryHeight: number): number
   return expiryHeight - 1 - windowBlocks(params)
 }
 
-/** What {@link preparePostJob} needs of the block. */
-export interface PostingContext extends MarketRules {
-  readonly height: number
-  readonly draft: StateDraft
-  readonly books: JobBooks
-}
-
 /**
  * Checks a job against the state; the function it returns writes and cannot fail. A full book takes a job that bids more than
  * the least bid in it, which goes back to its client in full.
  * Throws what {@link checkJobForm} throws, JOB_EXPIRED (too early for all ranks), JOB_EXPIRY_TOO_FAR, JOB_BOOK_FULL.
  * @param jobId the transaction's id. @param sender the client's public key.
  */
-export function preparePostJob(context: PostingContext, jobId: Uint8Array, sender: Uint8Array, job: Job): () => void {
+export function preparePostJob(context: MarketContext, jobId: Uint8Array, sender: Uint8Array, job: Job): () => void {
   const { params, height, draft, books } = context
   const { macs, escrow } = checkJobForm(context, job)
   const { expiryHeight, maxPrice } = job

@@ -19,8 +19,8 @@ import {
   writeJob,
   writeSettlement,
 } from './entries.ts'
-import { modelOf } from './models.ts'
-import { type PostingContext, returnJob } from './post-job.ts'
+import { type MarketContext, modelOf } from './models.ts'
+import { returnJob, windowBlocks } from './post-job.ts'
 import { loseWeight } from './weights.ts'
 
 /** The rank whose receipts the block at `height` may contain; below 0 before the first window. */
@@ -35,6 +35,40 @@ export function paidUnit(reader: StateReader, jobId: Uint8Array, job: JobRecord)
   return { lane: LANE_PAID, modelId: job.modelId, parentId, jobId, counter: 0 }
 }
 
+/** A job that a miner may deliver, now or once the ranks before it have failed. */
+export interface Assignment {
+  readonly jobId: Uint8Array
+  readonly rank: number
+  /** First and last height of the blocks that may contain the receipt. */
+  readonly firstHeight: number
+  readonly lastHeight: number
+  /** Whether the unit draws in the block after the tip (UNT-2). */
+  readonly draws: boolean
+}
+
+/** The assignments of a key that are undelivered and not over at the tip, oldest first. Reads one list for each block of the windows. */
+export function assignmentsOf(
+  params: Params,
+  reader: StateReader,
+  tipHeight: number,
+  publicKey: Uint8Array,
+): readonly Assignment[] {
+  const { assignmentWindowBlocks } = params.jobs
+  const found: Assignment[] = []
+  for (let opened = Math.max(1, tipHeight + 1 - windowBlocks(params)); opened <= tipHeight; opened++) {
+    for (const jobId of readAssigned(reader, opened)) {
+      const job = readJob(reader, jobId)
+      if (job === undefined || job.delivery !== undefined) continue
+      const rank = job.ranks.findIndex((key) => equalBytes(key, publicKey))
+      const firstHeight = opened + rank * assignmentWindowBlocks + 1
+      const lastHeight = firstHeight + assignmentWindowBlocks - 1
+      if (rank < 0 || lastHeight <= tipHeight) continue
+      found.push({ jobId, rank, firstHeight, lastHeight, draws: rank === 0 && opened === tipHeight })
+    }
+  }
+  return found
+}
+
 /** What the unit of a job executes. */
 export function paidTask(reader: StateReader, jobId: Uint8Array, job: JobRecord): UnitTask {
   return { promptTokens: readPrompt(reader, jobId), maxNewTokens: job.maxNewTokens, decoding: job.decoding }
@@ -47,7 +81,7 @@ export function paidTask(reader: StateReader, jobId: Uint8Array, job: JobRecord)
  * RECEIPT_MINER (the sender has no rank, or is barred), RECEIPT_WINDOW (its window is not open), RECEIPT_BRANCH (executed for
  * another branch), RECEIPT_TOKENS (outside the vocabulary, or not ended by the rule of MOD-5).
  */
-export function prepareReceipt(context: PostingContext, sender: Uint8Array, receipt: Receipt): () => void {
+export function prepareReceipt(context: MarketContext, sender: Uint8Array, receipt: Receipt): () => void {
   const { params, draft, height } = context
   const { jobId, tokens, traceRoot } = receipt
   const job = readJob(draft, jobId)
@@ -99,7 +133,7 @@ export interface ClosedWindows {
  * Windows that end with this block: whose rank did not deliver loses weight, or, if it has none, its ask for the model; after
  * the last rank the client gets back what did not burn. Reads one list of assigned jobs for each rank.
  */
-export function closeWindows(context: PostingContext): ClosedWindows {
+export function closeWindows(context: MarketContext): ClosedWindows {
   const { params, draft, height } = context
   const missed: { jobId: Uint8Array; minerKey: Uint8Array }[] = []
   const returned: Uint8Array[] = []

@@ -8,7 +8,16 @@
 import { expect, test } from 'vitest'
 import { targetFromBits, workOfTarget } from '../../src/difficulty/bits.ts'
 import { taggedHash } from '../../src/hash.ts'
-import { drawRanks, fadedWork, readAsks, readWeight, samplingWeights, weighAsks, weightAt } from '../../src/index.ts'
+import {
+  assignmentsOf,
+  drawRanks,
+  fadedWork,
+  readAsks,
+  readWeight,
+  samplingWeights,
+  weighAsks,
+  weightAt,
+} from '../../src/index.ts'
 import { accuse, MODEL_HEX, TEST_PARAMS } from '../ledger-fixture.ts'
 import { askBody, CLIENT, jobBody, type MarketLedger, market, minerKeys, params } from '../market-fixture.ts'
 import { filled } from './verbs.ts'
@@ -170,4 +179,23 @@ test('nothing that its maker puts into a block changes the assignment that its b
   const changed = ledger.preview(busy).changes.filter(({ key }) => key.startsWith('job/'))
   expect(cleared.length).toBeGreaterThan(0)
   for (const change of plain) expect(changed).toContainEqual(change)
+})
+
+test('a miner finds its assignments in the state: rank, window, and whether the unit draws now', () => {
+  const ledger = market()
+  const jobId = ledger.post()
+  ledger.block()
+  const opened = ledger.height
+  const [first, second] = [0, 1].map((rank) => ledger.rank(jobId, rank).publicKey) as [Uint8Array, Uint8Array]
+  const of = (key: Uint8Array) => assignmentsOf(ledger.params, ledger, ledger.height, key)
+  expect(of(first)).toEqual([{ jobId, rank: 0, firstHeight: opened + 1, lastHeight: opened + 2, draws: true }])
+  expect(of(second)).toEqual([{ jobId, rank: 1, firstHeight: opened + 3, lastHeight: opened + 4, draws: false }])
+  expect(of(filled(9))).toEqual([])
+  ledger.block()
+  expect(of(first)).toMatchObject([{ draws: false }])
+  ledger.block()
+  expect(of(first)).toEqual([])
+  expect(of(second)).toHaveLength(1)
+  ledger.block([ledger.tx(ledger.rank(jobId, 1), ledger.receiptBody(jobId))])
+  expect(of(second)).toEqual([])
 })
