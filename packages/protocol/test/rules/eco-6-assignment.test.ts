@@ -10,16 +10,18 @@ import { targetFromBits, workOfTarget } from '../../src/difficulty/bits.ts'
 import { taggedHash } from '../../src/hash.ts'
 import {
   assignmentsOf,
+  bytesToHex,
   drawRanks,
   fadedWork,
   readAsks,
   readWeight,
   samplingWeights,
+  unitMacs,
   weighAsks,
   weightAt,
 } from '../../src/index.ts'
-import { accuse, MODEL_HEX, TEST_PARAMS } from '../ledger-fixture.ts'
-import { askBody, CLIENT, jobBody, type MarketLedger, market, minerKeys, params } from '../market-fixture.ts'
+import { accuse, MODEL, MODEL_HEX, TEST_PARAMS } from '../ledger-fixture.ts'
+import { askBody, CLIENT, jobBody, type MarketLedger, market, minerKeys, PRICE, params } from '../market-fixture.ts'
 import { filled } from './verbs.ts'
 
 const room = 10n
@@ -163,6 +165,31 @@ test('declared capacity counts up to a multiple of the average work, and up to o
   ledger.block([ledger.tx(miner, askBody({ capacityMacs: 7n }))])
   ledger.block()
   expect(room()[0]).toBe(7n)
+})
+
+test('only asks at or below the clearing price are drawn', () => {
+  const ledger = market({ asks: [{ price: PRICE / 2n }, { price: (3n * PRICE) / 4n }, { price: PRICE }] })
+  const jobId = ledger.post()
+  expect(ledger.job(jobId).price).toBe((3n * PRICE) / 4n)
+  ledger.block()
+  const keys = ledger.job(jobId).ranks
+  expect(keys).toHaveLength(2)
+  for (const i of [0, 1]) expect(keys).toContainEqual(minerKeys(i).publicKey)
+})
+
+test('what a miner was drawn for is taken from its room: two jobs of one block go to the two miners that have room for one each', () => {
+  const { promptTokens, maxNewTokens } = jobBody()
+  const capacityMacs = BigInt(unitMacs(MODEL.config, promptTokens.length, maxNewTokens))
+  const ledger = market({ asks: [{ capacityMacs }, { capacityMacs }] })
+  const posted = [1, 2, 3].map(() => ledger.tx(CLIENT, jobBody()))
+  const [first, second] = ledger.block(posted).summary.clearings[0]!.jobIds as [Uint8Array, Uint8Array]
+  expect(ledger.preview().summary.assigned).toHaveLength(2)
+  for (let beacon = 0; beacon < 12; beacon++) {
+    ledger.block([], undefined, { beacon: filled(beacon) })
+    const [a, b] = [first, second].map((jobId) => bytesToHex(ledger.job(jobId).ranks[0]!))
+    expect(a).not.toBe(b)
+    ledger.revert()
+  }
 })
 
 test('nothing that its maker puts into a block changes the assignment that its beacon makes', () => {
