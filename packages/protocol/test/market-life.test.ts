@@ -4,6 +4,7 @@ import { partOf } from '../src/emission/coinbase.ts'
 import { accountOf } from '../src/keys.ts'
 import { readAmount, readImmature } from '../src/ledger/entries.ts'
 import { readAsks, readBlockId, readJob, readMarket, readOpenJobs } from '../src/market/entries.ts'
+import { windowBlocks } from '../src/market/post-job.ts'
 import { decodeFee, jobFee, promptFee } from '../src/market/prices.ts'
 import { MODEL, MODEL_HEX, TEST_PARAMS } from './ledger-fixture.ts'
 import { CLIENT, market, PRICE } from './market-fixture.ts'
@@ -74,4 +75,19 @@ test('posting, clearing, assignment, receipt, settlement, maturity', () => {
   const audit = ledger.audit()
   expect(audit.held).toBe(audit.created)
   expect(audit.jobs).toBe(0n)
+})
+
+test('nothing of a job stays in the state once it is over, delivered or not, and only the recent block ids that a window needs', () => {
+  const ledger = market()
+  const delivered = ledger.post()
+  ledger.post()
+  ledger.post({ maxPrice: 1n, expiryHeight: 12 })
+  ledger.block([ledger.tx(ledger.rank(delivered, 0), ledger.receiptBody(delivered))])
+  ledger.blocks(12)
+  const kinds = new Set([...ledger.entries.keys()].map((key) => key.slice(0, key.indexOf('/') + 1) || key))
+  for (const kind of ['job/', 'prompt/', 'open/', 'cleared', 'assigned/', 'settlement/', 'settlement-from'])
+    expect(kinds).not.toContain(kind)
+  const ids = [...ledger.entries.keys()].filter((key) => key.startsWith('block/'))
+  expect(ids).toHaveLength(windowBlocks(TEST_PARAMS))
+  expect([...ledger.entries.keys()].filter((key) => key.startsWith('won/'))).toHaveLength(block.maturityBlocks)
 })
