@@ -232,7 +232,10 @@ export class Chain {
   }
 
   async #replay(node: TreeNode, block: Block): Promise<void> {
-    checkReplayedRoot(block, await this.#workers.replayRoot(claimedTask(this.context, block), block.body.tokens))
+    checkReplayedRoot(
+      block,
+      await this.#workers.replayRoot(block.header.unit.modelId, claimedTask(this.context, block), block.body.tokens),
+    )
     node.status = BLOCK_STATUS.valid
     this.#unproven.delete(node.hex)
     this.#store.setStatus(node.id, BLOCK_STATUS.valid)
