@@ -20,18 +20,21 @@ import {
   checkTransition,
   checkWinner,
   claimedTask,
+  decodeTransaction,
   drawMacs,
+  encodeTransaction,
   headerTicketHash,
   LANE_BOOTSTRAP,
   LANE_PAID,
   nextBeacon,
   readJob,
   signHeader,
+  signTransaction,
 } from '../../src/index.ts'
 import { easyContext as context, minePaidBlock, TestChain, testKeys } from '../chain-fixture.ts'
 import { FAUCET, MODEL, transfer } from '../ledger-fixture.ts'
-import { askBody, jobBody, PRICE } from '../market-fixture.ts'
-import { accepted, flipped, rejected } from './verbs.ts'
+import { askBody, jobBody, market, PRICE } from '../market-fixture.ts'
+import { accepted, filled, flipped, rejected } from './verbs.ts'
 
 const miner = testKeys(1)
 const other = testKeys(2)
@@ -111,6 +114,26 @@ test('it contains its own receipt, with its tokens and its trace', () => {
   rejected('BLOCK_RECEIPT', () =>
     checkTransition(context, { ...paid, body: { ...paid.body, transactions: [] } }, chain.state, chain.state.ltHash),
   )
+})
+
+test("the receipt in it is the miner's own, not somebody else's of the same unit", () => {
+  const [receipt] = paid.body.transactions.map((bytes) => decodeTransaction(bytes).body)
+  const { chainId } = context.genesis
+  const foreign = encodeTransaction(signTransaction({ chainId, nonce: 0n, fee: 1000n, body: receipt! }, other))
+  rejected('BLOCK_RECEIPT', () => checkBody(context, changed({}, { transactions: [foreign] })))
+})
+
+test('the ledger alone refuses a paid block with another model or prompt length, or without its receipt', () => {
+  const ledger = market()
+  const job = ledger.post()
+  ledger.block()
+  const keys = ledger.rank(job, 0)
+  const win = ledger.paid(job)
+  const receipt = ledger.tx(keys, ledger.receiptBody(job))
+  rejected('UNIT_SHAPE', () => ledger.preview([receipt], keys, { ...win, promptTokens: 15 }))
+  rejected('UNIT_MODEL', () => ledger.preview([receipt], keys, { ...win, unit: { ...win.unit!, modelId: filled(4) } }))
+  rejected('BLOCK_RECEIPT', () => ledger.preview([], keys, win))
+  accepted(() => ledger.preview([receipt], keys, win))
 })
 
 test('it executes the job: another prompt, length or decoding is not the assigned one (B1)', () => {
