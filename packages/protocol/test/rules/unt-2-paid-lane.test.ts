@@ -31,7 +31,7 @@ import {
   signHeader,
   signTransaction,
 } from '../../src/index.ts'
-import { easyContext as context, minePaidBlock, TestChain, testKeys } from '../chain-fixture.ts'
+import { easyContext as context, mineBlock, minePaidBlock, TestChain, testKeys } from '../chain-fixture.ts'
 import { FAUCET, MODEL, transfer } from '../ledger-fixture.ts'
 import { askBody, jobBody, market, PRICE } from '../market-fixture.ts'
 import { accepted, filled, flipped, rejected } from './verbs.ts'
@@ -101,7 +101,10 @@ test('what the header claims is checked without any state', () => {
   rejected('UNIT_LANE', () => validate(chain, changed({ unit: { ...unit, jobId: new Uint8Array(32) } })))
   rejected('UNIT_PARENT', () => validate(chain, changed({ unit: { ...unit, parentId: flipped(unit.parentId) } })))
   rejected('UNIT_MODEL', () => validate(chain, changed({ unit: { ...unit, modelId: flipped(unit.modelId) } })))
-  rejected('UNIT_SHAPE', () => validate(chain, changed({ promptTokens: 33 })))
+  for (const promptTokens of [0, 33])
+    rejected('UNIT_SHAPE', () => checkHeaderForm(context, changed({ promptTokens }).header))
+  const { block } = mineBlock({ ...chain.base, keys: other })
+  rejected('UNIT_SHAPE', () => checkHeaderForm(context, { ...block.header, promptTokens: 23 }))
   rejected('UNIT_SHAPE', () => validate(chain, changed({}, { task: undefined })))
 })
 
