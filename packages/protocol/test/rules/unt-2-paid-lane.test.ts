@@ -119,6 +119,12 @@ test('it contains its own receipt, with its tokens and its trace', () => {
   )
 })
 
+test('the header commits to the task', () => {
+  const task = { ...paid.body.task!, maxNewTokens: 5 }
+  expect(bodyRoot({ ...paid.body, task })).not.toEqual(paid.header.bodyRoot)
+  rejected('BLOCK_BODY_ROOT', () => checkBody(context, { ...paid, body: { ...paid.body, task } }))
+})
+
 test("the receipt in it is the miner's own, not somebody else's of the same unit", () => {
   const [receipt] = paid.body.transactions.map((bytes) => decodeTransaction(bytes).body)
   const { chainId } = context.genesis
