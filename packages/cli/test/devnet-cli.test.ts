@@ -15,7 +15,7 @@ test.each([
   [['--miners', '0'], /--miners is a whole number from 1 to 50/],
   [['--duty', '1.5'], /--duty is a number above 0 and at most 1/],
   [['--preset', 'pearl'], /preset pearl is refused/],
-  [['--preset', 'moon'], /there is no preset moon, only nacre, devnet, unit/],
+  [['--preset', 'moon'], /there is no preset moon, only nacre, bitcoin-like, devnet, unit/],
   [['--set', 'block.tymeMs=1'], /there is no parameter block\.tymeMs/],
   [['--set', 'block.winnerCheck=none'], /block\.winnerCheck=none is refused/],
   [['--set', 'bindings.singleUse=off'], /bindings\.singleUse=off is refused/],

@@ -141,7 +141,7 @@ export class Miner {
       signal,
     )
     // While the unit runs elsewhere: after a win every millisecond is a chance for others.
-    void this.#select(parent, unit, signal)
+    void this.#select(parent, ancestry, signal)
     const outcome = await running
     this.stats.units++
     this.stats.tokens += outcome.tokens.length - task.promptTokens.length
@@ -163,7 +163,7 @@ export class Miner {
   }
 
   /** Adds what waits now to the selection for the block after `parent`; starts afresh after a change of the tip. */
-  async #select(parent: TreeNode, unit: UnitDescriptor, signal: AbortSignal): Promise<void> {
+  async #select(parent: TreeNode, ancestry: Ancestry, signal: AbortSignal): Promise<void> {
     const { node, keys } = this.#options
     // One that goes on since an earlier unit notices a new tip itself; the next unit starts the next one.
     if (this.#isSelecting) return
@@ -171,9 +171,14 @@ export class Miner {
     try {
       if (this.#selected?.parent !== parent) {
         this.#selected = undefined
-        const { reader, ltHash } = node.chain.tipState()
-        const base = { height: parent.header.height + 1, unit, minerKey: keys.publicKey }
-        const selection = new BlockSelection(node.context, base, node.mempool, reader, ltHash)
+        const { reader } = node.chain.tipState()
+        const base = {
+          height: parent.header.height + 1,
+          parentId: parent.id,
+          bits: requiredBits(node.context, ancestry),
+          minerKey: keys.publicKey,
+        }
+        const selection = new BlockSelection(node.context, base, node.mempool, reader)
         this.#selected = { parent, selection }
       }
       for (const _ of this.#selected.selection.extend()) {

@@ -7,7 +7,7 @@ import {
   REQUEST,
   type TreeNode,
 } from '@nacre/node'
-import { assignedTask, check, ProtocolError, stepOpeningCodec, type Trace } from '@nacre/protocol'
+import { check, claimedTask, ProtocolError, stepOpeningCodec, type Trace } from '@nacre/protocol'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { UnitRunner } from './unit-runner.ts'
 
@@ -56,7 +56,7 @@ export function serveOpenings(
     const block = node.chain.block(at)
     if (block === undefined) throw new ProtocolError('BLOCK_PARENT_UNKNOWN', 'the block is not here')
     try {
-      const trace = await runner.replayTrace(assignedTask(node.context, block.header), block.body.tokens)
+      const trace = await runner.replayTrace(claimedTask(node.context, block), block.body.tokens)
       shelf.putReplayed(at.id, trace)
       return trace
     } catch (error) {

@@ -1,21 +1,22 @@
 import type { Mempool } from '@nacre/node'
 import {
   type ApplyContext,
-  applyBlockBody,
   applyTransaction,
   type BlockHeader,
+  beginBlock,
   bytesToHex,
   type ConsensusContext,
   check,
   checkEquivocationEvidence,
   decodeTransaction,
+  type EquivocationChecker,
   equalBytes,
-  ImmatureIndex,
-  type LtHash,
   ProtocolError,
-  StateDraft,
   type StateReader,
 } from '@nacre/protocol'
+
+/** What is known of a block before its unit has won. */
+export type SelectionHeader = Pick<BlockHeader, 'height' | 'parentId' | 'bits' | 'minerKey'>
 
 /** Transactions applied between two pauses: each costs a signature check of a few milliseconds on the event loop. */
 const SLICE = 16
@@ -32,33 +33,20 @@ export class BlockSelection {
   readonly #chosen: Uint8Array[] = []
 
   /** @param reader the state after the tip; must stay so while {@link extend} runs. Throws like an empty block. */
-  constructor(
-    context: ConsensusContext,
-    header: Pick<BlockHeader, 'height' | 'unit' | 'minerKey'>,
-    mempool: Mempool,
-    reader: StateReader,
-    ltHash: LtHash,
-  ) {
-    const { params, genesis } = context
-    const { height, minerKey } = header
-    // An empty block has the state that the transactions see: what matures has matured (ECO-8). Its coinbase is there as
-    // well, but no transaction reads that: it is immature, at a height that no forfeiture in this block looks at.
-    const draft = new StateDraft(reader)
-    for (const { key, after } of applyBlockBody(context, header, [], reader, ltHash).changes) draft.set(key, after)
+  constructor(context: ConsensusContext, header: SelectionHeader, mempool: Mempool, reader: StateReader) {
+    const { market, genesis, params } = context
+    const { minerKey } = header
     this.#mempool = mempool
     this.#maxTransactions = params.block.maxTransactions
-    this.#context = {
-      params,
-      chainId: genesis.chainId,
-      height,
-      draft,
-      immature: new ImmatureIndex(height, params.block.maturityBlocks),
-      checkEquivocation: (a, b) => {
-        const proof = checkEquivocationEvidence(context, a, b)
-        check(!equalBytes(proof.minerKey, minerKey), 'BLOCK_KEY_BARRED', 'the block would bar its own miner')
-        return proof
-      },
+    const checkEquivocation: EquivocationChecker = (a, b) => {
+      const proof = checkEquivocationEvidence(context, a, b)
+      check(!equalBytes(proof.minerKey, minerKey), 'BLOCK_KEY_BARRED', 'the block would bar its own miner')
+      return proof
     }
+    const { chainId } = genesis
+    // No transaction depends on the beacon, which is not known before the unit wins.
+    const beacon = new Uint8Array(32)
+    this.#context = beginBlock({ ...market, ...header, chainId, reader, beacon, checkEquivocation }).context
   }
 
   /** At any time a list that makes a valid block. */
@@ -99,12 +87,11 @@ export class BlockSelection {
 /** A {@link BlockSelection} in one go. */
 export function selectTransactions(
   context: ConsensusContext,
-  header: Pick<BlockHeader, 'height' | 'unit' | 'minerKey'>,
+  header: SelectionHeader,
   mempool: Mempool,
   reader: StateReader,
-  ltHash: LtHash,
 ): readonly Uint8Array[] {
-  const selection = new BlockSelection(context, header, mempool, reader, ltHash)
+  const selection = new BlockSelection(context, header, mempool, reader)
   for (const _ of selection.extend());
   return selection.transactions
 }

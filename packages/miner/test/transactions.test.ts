@@ -48,9 +48,14 @@ describe('selection', () => {
     jobId: new Uint8Array(32),
     counter: 0,
   } as const
-  const header = { height: 1, unit, minerKey: testKeys(99).publicKey }
-  const select = (mempool: Mempool): string[] =>
-    selectTransactions(context, header, mempool, reader, context.genesis.state.ltHash).map(bytesToHex)
+  const { params, genesis } = context
+  const header = {
+    height: 1,
+    parentId: genesis.id,
+    bits: params.difficulty.genesisBits,
+    minerKey: testKeys(99).publicKey,
+  }
+  const select = (mempool: Mempool): string[] => selectTransactions(context, header, mempool, reader).map(bytesToHex)
 
   test('those of one account in the order of their nonces', () => {
     const mempool = new Mempool(context)
@@ -95,7 +100,7 @@ describe('selection', () => {
           return reader.get(name)
         },
       }
-      const chosen = selectTransactions(context, header, mempool, counting, context.genesis.state.ltHash)
+      const chosen = selectTransactions(context, header, mempool, counting)
       expect(chosen.map(bytesToHex)).toEqual([bytesToHex(good)])
       return reads
     }
@@ -107,14 +112,16 @@ describe('selection', () => {
 
   test('a selection grows with the mempool, and makes a valid block at any time', () => {
     const mempool = new Mempool(context)
-    const selection = new BlockSelection(context, header, mempool, reader, context.genesis.state.ltHash)
+    const selection = new BlockSelection(context, header, mempool, reader)
     const payments = [0n, 1n, 2n].map((nonce) => transactionOf(testKeys(1), nonce, transfer(5n)))
     for (const payment of payments) {
       mempool.add(payment, reader)
       for (const _ of selection.extend());
     }
     expect(selection.transactions.map(bytesToHex)).toEqual(payments.map(bytesToHex))
-    applyBlockBody(context, header, selection.transactions, reader, context.genesis.state.ltHash)
+    const promptTokens = params.units.bootstrapPromptTokens
+    const whole = { ...header, unit, promptTokens, beacon: genesis.header.beacon }
+    applyBlockBody(context, whole, selection.transactions, reader, genesis.state.ltHash)
   })
 
   test('evidence against the miner itself waits for another miner, and does not cost the block', () => {
@@ -130,15 +137,13 @@ describe('selection', () => {
     expect(select(mempool)).toEqual([bytesToHex(good)])
     expect(mempool.size).toBe(2)
     const other = { ...header, minerKey: testKeys(98).publicKey }
-    const chosen = selectTransactions(context, other, mempool, reader, context.genesis.state.ltHash)
+    const chosen = selectTransactions(context, other, mempool, reader)
     expect(chosen).toHaveLength(2)
   })
 
   test('an error that is about no transaction is not swallowed', () => {
     const wrongHeight = { ...header, height: 0 }
-    expect(() =>
-      selectTransactions(context, wrongHeight, new Mempool(context), reader, context.genesis.state.ltHash),
-    ).toThrow('BLOCK_HEIGHT')
+    expect(() => selectTransactions(context, wrongHeight, new Mempool(context), reader)).toThrow('BLOCK_HEIGHT')
   })
 })
 

@@ -119,7 +119,7 @@ export class Mempool {
     // What follows a replaced one stays, so it counts. What follows a filled gap was there before a reorganisation: prune
     // cuts it off where the balance ends.
     const after = rival === undefined ? [] : queue.filter((entry) => entry.nonce > nonce)
-    const cost = fee + spending(params, transaction.body)
+    const cost = fee + spending(this.#context.market, transaction.body)
     const total = [...before, ...after].reduce((sum, entry) => sum + entry.cost, cost)
     check(
       account.balance >= total,

@@ -36,9 +36,9 @@ beforeEach(async () => {
   const workers = forge.workers()
   const gated: BlockWorkers = {
     ...workers,
-    replayRoot: async (task, tokens) => {
+    replayRoot: async (modelId, task, tokens) => {
       await gate?.promise
-      return workers.replayRoot(task, tokens)
+      return workers.replayRoot(modelId, task, tokens)
     },
   }
   relay = await net.node('relay', [], gated)

@@ -4,6 +4,7 @@ import {
   accountKey,
   accountOf,
   ERROR_VERDICTS,
+  type Job,
   type KeyPair,
   MAX_BLOCK_TRANSACTIONS,
   MAX_EVIDENCE_BYTES,
@@ -48,6 +49,21 @@ describe('what gets in', () => {
     expect(mempool.add(pay(0), state).isNew).toBe(true)
     expect(mempool.add(pay(0), state).isNew).toBe(false)
     expect(mempool.size).toBe(1)
+  })
+
+  test('a job with its escrow: a bad one has a code of its own, one that nobody can pay does not wait (JOB-1)', () => {
+    const mempool = new Mempool(context)
+    const { modelId } = context.bootstrap.model
+    const decoding = { temperatureMilli: 0, seed: new Uint8Array(32), stopAtEos: true }
+    const good = { kind: 'job', modelId, promptTokens: [1, 2], maxNewTokens: 2, decoding, maxPrice: 1000n } as const
+    const add = (change: Partial<Job>, from = faucetKeys) =>
+      codeOf(() => mempool.add(transactionOf(context, from, 0n, { ...good, expiryHeight: 20, ...change }), state))
+    expect(add({ modelId: new Uint8Array(32) })).toBe('JOB_MODEL')
+    expect(add({ promptTokens: Array.from({ length: 33 }, () => 1) })).toBe('JOB_PROMPT_TOO_LONG')
+    expect(add({ maxPrice: 0n })).toBe('JOB_PRICE')
+    expect(add({}, alice)).toBe('TX_INSUFFICIENT_FUNDS')
+    expect(add({ maxPrice: 1n << 63n })).toBe('TX_INSUFFICIENT_FUNDS')
+    expect(add({})).toBe('accepted')
   })
 
   test.each<[string, () => Uint8Array, string]>([

@@ -77,6 +77,11 @@ export function boundedList<T>(max: number, inner: P.CoderType<T>): P.CoderType<
   return P.array(boundedLength(max), inner)
 }
 
+/** Like {@link boundedList}, for lists that nobody changes. */
+export function boundedReadonlyList<T>(max: number, inner: P.CoderType<T>): P.CoderType<readonly T[]> {
+  return boundedList(max, inner) as unknown as P.CoderType<readonly T[]>
+}
+
 /** Exactly `length` bytes. */
 export function fixedBytes(length: number): P.CoderType<Uint8Array> {
   return P.bytes(length) as P.CoderType<Uint8Array>
@@ -89,6 +94,23 @@ export const u16: P.CoderType<number> = P.U16LE
 export const u32: P.CoderType<number> = P.U32LE
 /** Amounts in grains (CNV-4). */
 export const u64: P.CoderType<bigint> = P.U64LE
+/** Amounts of work in MACs. */
+export const u128: P.CoderType<bigint> = P.U128LE
+/** One byte, 0 or 1. */
+export const bool: P.CoderType<boolean> = P.apply(
+  P.validate(P.U8, (value: number) => {
+    if (value > 1) throw new Error(`${value} is neither 0 nor 1`)
+    return value
+  }),
+  { encode: (value: number): boolean => value === 1, decode: (value: boolean): number => (value ? 1 : 0) },
+)
+/** A value or nothing: a list of one or none. */
+export function optional<T>(inner: P.CoderType<T>): P.CoderType<T | undefined> {
+  return P.apply(boundedList(1, inner), {
+    encode: (list: T[]): T | undefined => list[0],
+    decode: (value: T | undefined): T[] => (value === undefined ? [] : [value]),
+  })
+}
 /** A u64 that fits a double exactly: times in milliseconds. */
 export const u64Safe: P.CoderType<number> = P.apply(P.U64LE, {
   encode: (value: bigint): number => {

@@ -38,6 +38,8 @@ export const ERROR_VERDICTS = {
   UNIT_PARENT: 'reject',
   UNIT_PROMPT: 'reject',
   UNIT_MODEL: 'reject',
+  UNIT_JOB: 'reject',
+  UNIT_RANK: 'reject',
   TRACE_DIMENSIONS: 'reject',
   TRACE_LEAF: 'reject',
   STEP_OUT_OF_RANGE: 'reject',
@@ -68,6 +70,7 @@ export const ERROR_VERDICTS = {
   BLOCK_REPLAY_TRACE: 'reject',
   BLOCK_TOO_MANY_TRANSACTIONS: 'reject',
   BLOCK_KEY_BARRED: 'reject',
+  BLOCK_RECEIPT: 'reject',
   // transactions and ledger (ECO)
   TX_CHAIN: 'reject',
   TX_KIND_UNSUPPORTED: 'reject',
@@ -98,6 +101,28 @@ export const ERROR_VERDICTS = {
   PEARL_OPENING: 'reject',
   PEARL_ENTRY: 'reject',
   PEARL_LOSES: 'reject',
+  // jobs (JOB, ECO-4); what depends on the state of a branch is `ignore`: elsewhere, or later, it may hold
+  JOB_MODEL: 'reject',
+  JOB_PROMPT: 'reject',
+  JOB_PROMPT_TOO_LONG: 'reject',
+  JOB_NEW_TOKENS: 'reject',
+  JOB_MACS: 'reject',
+  JOB_PRICE: 'reject',
+  JOB_EXPIRED: 'reject',
+  JOB_EXPIRY_TOO_FAR: 'ignore',
+  JOB_BOOK_FULL: 'ignore',
+  // asks (ECO-7)
+  ASK_MODEL: 'reject',
+  ASK_PRICE: 'reject',
+  ASK_MINER: 'ignore',
+  // receipts (UNT-1, UNT-2, ECO-4)
+  RECEIPT_JOB: 'ignore',
+  RECEIPT_UNASSIGNED: 'ignore',
+  RECEIPT_DOUBLE: 'ignore',
+  RECEIPT_MINER: 'ignore',
+  RECEIPT_WINDOW: 'ignore',
+  RECEIPT_BRANCH: 'ignore',
+  RECEIPT_TOKENS: 'reject',
 } as const
 
 export type ErrorCode = keyof typeof ERROR_VERDICTS

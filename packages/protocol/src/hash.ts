@@ -26,6 +26,7 @@ export const HASH_TAGS = {
   body: 'nacre/1/body',
   beacon: 'nacre/1/beacon',
   transaction: 'nacre/1/transaction',
+  assignment: 'nacre/1/assignment',
   signature: 'nacre/1/signature',
 } as const
 

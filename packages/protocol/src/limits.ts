@@ -8,6 +8,14 @@ export const MAX_HEADER_BYTES = 1024
 export const MAX_TRANSACTION_BYTES: number = 512 * 1024
 /** Transactions in one block. */
 export const MAX_BLOCK_TRANSACTIONS = 1024
+/** Ranks of one assignment: rank 0 and its fallbacks (ECO-6). */
+export const MAX_JOB_RANKS = 8
+/** Jobs of one model that wait for clearing. */
+export const MAX_OPEN_JOBS = 4096
+/** Jobs of one model that one block clears (ECO-7). */
+export const MAX_CLEARED_JOBS = 256
+/** Standing asks of one model. */
+export const MAX_ASKS = 1024
 /** Tokens of one unit, prompt and generated together. */
 export const MAX_UNIT_TOKENS: number = 1 << 16
 /** Largest encoded ticket proof. */

@@ -1,15 +1,20 @@
 /** Real blocks of the `unit` preset, mined with the reference implementation. Kept in one place so that each costs one unit. */
 import {
   type Ancestry,
+  type AppliedBlock,
+  accountOf,
+  applyBlockBody,
   assembleBlock,
   type Block,
   bestTicket,
+  blockId,
   bootstrapTask,
   buildTicketProof,
   type ConsensusContext,
   commitTrace,
   createContext,
   drawUnit,
+  encodeTransaction,
   executeUnit,
   type KeyPair,
   keyPairFromSeed,
@@ -17,10 +22,18 @@ import {
   type LtHash,
   overrideParams,
   type Params,
+  paidTask,
+  paidUnit,
   presets,
+  readAccount,
+  readJob,
+  registeredModel,
   type StateReader,
+  signTransaction,
   type Trace,
+  type TransactionBody,
   type UnitDescriptor,
+  type UnitTask,
   unitCorpus,
   unitId,
   unitModel,
@@ -51,6 +64,14 @@ export class MemoryState implements StateReader {
   get(key: string): Uint8Array | undefined {
     return this.entries.get(key)
   }
+
+  apply({ changes, ltHash }: AppliedBlock): void {
+    for (const { key, after } of changes) {
+      if (after === undefined) this.entries.delete(key)
+      else this.entries.set(key, after)
+    }
+    this.ltHash = ltHash
+  }
 }
 
 export interface Mined {
@@ -58,19 +79,21 @@ export interface Mined {
   readonly trace: Trace
 }
 
-/** Mines one block on the last header of `ancestry`. */
-export function mineBlock(input: {
+interface MineInput {
   readonly context: ConsensusContext
   readonly ancestry: Ancestry
   readonly parentId: Uint8Array
+  /** The state after the parent. */
   readonly state: MemoryState
   readonly timeMs: number
   readonly keys: KeyPair
-  readonly counter?: number
   readonly transactions?: readonly Uint8Array[]
-}): Mined {
-  const { context, ancestry, keys } = input
-  const { model, params: modelParams, corpus } = context.bootstrap
+}
+
+/** Mines one bootstrap block on the last header of `ancestry`. */
+export function mineBlock(input: MineInput & { readonly counter?: number }): Mined {
+  const { context, keys } = input
+  const { model, corpus } = context.bootstrap
   const unit: UnitDescriptor = {
     lane: LANE_BOOTSTRAP,
     modelId: model.modelId,
@@ -78,30 +101,117 @@ export function mineBlock(input: {
     jobId: new Uint8Array(32),
     counter: input.counter ?? 0,
   }
-  const id = unitId(unit, keys.publicKey)
-  const trace = executeUnit(model, bootstrapTask(context.params, id, corpus))
-  const commitment = commitTrace(trace)
-  const parentBeacon = ancestry.recent.at(-1)!.beacon
-  const tickets = drawUnit({
-    modelParams,
-    model,
-    parentBeacon,
-    unitId: id,
-    minerKey: keys.publicKey,
-    trace,
-    traceRoot: commitment.traceRoot,
+  const task = bootstrapTask(context.params, unitId(unit, keys.publicKey), corpus)
+  return mineUnit(input, unit, task, () => input.transactions ?? [])
+}
+
+/** The paid block of an assigned job, with its receipt before the other transactions. */
+export function minePaidBlock(input: MineInput & { readonly jobId: Uint8Array; readonly isBare?: boolean }): Mined {
+  const { state, jobId, keys, context } = input
+  const job = readJob(state, jobId)!
+  // The state knows the parent's id only when the next block applies.
+  const unit = paidUnit({ get: (key) => (key.startsWith('block/') ? input.parentId : state.get(key)) }, jobId, job)!
+  return mineUnit(input, unit, paidTask(state, jobId, job), (trace, traceRoot) => {
+    const tokens = [...trace.tokens.subarray(trace.shape.promptTokens)]
+    const body: TransactionBody = { kind: 'receipt', jobId, unitParentId: input.parentId, traceRoot, tokens }
+    const receipt = transactionOn(context, state, keys, body)
+    return [...(input.isBare === true ? [] : [receipt]), ...(input.transactions ?? [])]
   })
-  const ticket = bestTicket(tickets)!
-  const proof = buildTicketProof(trace, commitment.subroots, commitment.top, ticket.position, modelParams.tileRows)
+}
+
+/** A signed transaction with the sender's next nonce. */
+export function transactionOn(
+  context: ConsensusContext,
+  state: StateReader,
+  keys: KeyPair,
+  body: TransactionBody,
+  ahead = 0n,
+): Uint8Array {
+  const nonce = readAccount(state, accountOf(keys.publicKey)).nonce + ahead
+  const { chainId } = context.genesis
+  return encodeTransaction(signTransaction({ chainId, nonce, fee: 1000n, body }, keys))
+}
+
+function mineUnit(
+  input: MineInput,
+  unit: UnitDescriptor,
+  task: UnitTask,
+  transactionsOf: (trace: Trace, traceRoot: Uint8Array) => readonly Uint8Array[],
+): Mined {
+  const { context, ancestry, keys, state } = input
+  const { model, params: modelParams } = registeredModel(context, unit.modelId)
+  const id = unitId(unit, keys.publicKey)
+  const trace = executeUnit(model, task)
+  const { traceRoot, subroots, top } = commitTrace(trace)
+  const parentBeacon = ancestry.recent.at(-1)!.beacon
+  const ticket = bestTicket(
+    drawUnit({ modelParams, model, parentBeacon, unitId: id, minerKey: keys.publicKey, trace, traceRoot }),
+  )!
+  const proof = buildTicketProof(trace, subroots, top, ticket.position, modelParams.tileRows)
+  const won = {
+    unit,
+    tokens: [...trace.tokens],
+    task: unit.lane === LANE_BOOTSTRAP ? undefined : task,
+    traceRoot,
+    ticket,
+    proof,
+  }
   const block = assembleBlock({
     context,
     ancestry,
     timeMs: input.timeMs,
-    won: { unit, tokens: [...trace.tokens], traceRoot: commitment.traceRoot, ticket, proof },
-    transactions: input.transactions ?? [],
-    reader: input.state,
-    ltHash: input.state.ltHash,
+    won,
+    transactions: transactionsOf(trace, traceRoot),
+    reader: state,
+    ltHash: state.ltHash,
     keys,
   })
   return { block, trace }
+}
+
+/** A chain of real blocks, each mined on the last. */
+export class TestChain {
+  readonly context: ConsensusContext
+  readonly state: MemoryState
+  readonly blocks: Block[] = []
+
+  constructor(context: ConsensusContext = easyContext) {
+    this.context = context
+    this.state = new MemoryState(context)
+  }
+
+  get ancestry(): Ancestry {
+    const headers = [this.context.genesis.header, ...this.blocks.map(({ header }) => header)]
+    return { recent: headers.slice(-11), first: headers[1] }
+  }
+
+  /** What the next block is mined on. */
+  get base(): Omit<MineInput, 'keys'> {
+    const parent = this.ancestry.recent.at(-1)!
+    return {
+      context: this.context,
+      ancestry: this.ancestry,
+      parentId: blockId(parent),
+      state: this.state,
+      timeMs: parent.timeMs + 1000,
+    }
+  }
+
+  /** Adds a block as it is. */
+  add(block: Block): AppliedBlock {
+    const { transactions } = block.body
+    const applied = applyBlockBody(this.context, block.header, transactions, this.state, this.state.ltHash)
+    this.state.apply(applied)
+    this.blocks.push(block)
+    return applied
+  }
+
+  /** Mines and adds a bootstrap block. */
+  mine(keys: KeyPair, ...transactions: readonly Uint8Array[]): AppliedBlock {
+    return this.add(mineBlock({ ...this.base, keys, transactions }).block)
+  }
+
+  tx(keys: KeyPair, body: TransactionBody, ahead = 0n): Uint8Array {
+    return transactionOn(this.context, this.state, keys, body, ahead)
+  }
 }

@@ -8,9 +8,10 @@ import { ImmatureIndex } from '../src/ledger/forfeit.ts'
 import { ROLE_MINER, ROLE_VERIFIER } from '../src/ledger/keys.ts'
 import { StateDraft } from '../src/ledger/state.ts'
 import { decodeTransaction, type TransactionBody } from '../src/ledger/transactions.ts'
+import { JobBooks } from '../src/market/job-books.ts'
 import { GRAINS_PER_NCR } from '../src/params/presets.ts'
 import type { EmissionParams } from '../src/params/types.ts'
-import { LANE_BOOTSTRAP, LANE_PAID } from '../src/unit/types.ts'
+import { LANE_PAID } from '../src/unit/types.ts'
 import {
   ALICE,
   accuse,
@@ -21,6 +22,7 @@ import {
   MINER,
   markChecker,
   OTHER_MINER,
+  TEST_MODELS,
   TEST_PARAMS,
   TestLedger,
   transactionOf,
@@ -80,20 +82,12 @@ describe('coinbase (ECO-2, ECO-3, ECO-8)', () => {
     expect(readImmature(ledger, 1 + maturityBlocks).map((entry) => entry.grains)).toEqual([summary.teamShare])
   })
 
-  test('the paid lane, genesis, bad keys and heights are refused', () => {
+  test('genesis, bad keys, heights and units are refused', () => {
     const ledger = new TestLedger()
-    const input = {
-      params: TEST_PARAMS,
-      chainId: CHAIN_ID,
-      reader: ledger,
-      ltHash: ledger.ltHash,
-      height: 1,
-      lane: LANE_BOOTSTRAP,
-      minerKey: MINER.publicKey,
-      transactions: [],
-      checkEquivocation: markChecker,
-    } as const
-    expect(() => applyBlock({ ...input, lane: LANE_PAID })).toThrow('UNIT_LANE')
+    const input = ledger.input()
+    const paid = { ...input.unit, lane: LANE_PAID, jobId: new Uint8Array(32).fill(1) } as const
+    expect(() => applyBlock({ ...input, unit: { ...paid, jobId: new Uint8Array(32) } })).toThrow('UNIT_LANE')
+    expect(() => applyBlock({ ...input, unit: paid })).toThrow('UNIT_JOB')
     expect(() => applyBlock({ ...input, height: 0 })).toThrow('BLOCK_HEIGHT')
     expect(() => applyBlock({ ...input, height: 2 ** 32 })).toThrow('BLOCK_HEIGHT')
     expect(() => applyBlock({ ...input, minerKey: new Uint8Array(31) })).toThrow('KEY_INVALID')
@@ -152,6 +146,8 @@ describe('envelope rules', () => {
         chainId: CHAIN_ID,
         height: 2,
         draft,
+        models: TEST_MODELS,
+        books: new JobBooks(),
         checkEquivocation: () => markChecker(new Uint8Array(0), new Uint8Array(0)),
         immature: new ImmatureIndex(2, maturityBlocks),
       }

@@ -6,16 +6,13 @@ import { ROLE_MINER } from '../src/ledger/keys.ts'
 import type { TransactionBody } from '../src/ledger/transactions.ts'
 import { presets } from '../src/params/presets.ts'
 import type { Params } from '../src/params/types.ts'
-import { LANE_BOOTSTRAP } from '../src/unit/types.ts'
 import {
   ALICE,
   accuse,
   BOB,
-  CHAIN_ID,
   evidenceAgainst,
   funded,
   MINER,
-  markChecker,
   TEST_PARAMS,
   transactionOf,
   transfer,
@@ -115,17 +112,8 @@ describe('equivocation (BLK-3, ECO-8)', () => {
       },
     }
     const accused = Array.from({ length: 20 }, (_, i) => new Uint8Array(32).fill(200 + i))
-    applyBlock({
-      params: ledger.params,
-      chainId: CHAIN_ID,
-      reader: counting,
-      ltHash: ledger.ltHash,
-      height: ledger.height + 1,
-      lane: LANE_BOOTSTRAP,
-      minerKey: MINER.publicKey,
-      transactions: accused.map((key, i) => transactionOf(BOB, BigInt(i), accuse(key))),
-      checkEquivocation: markChecker,
-    })
-    expect(reads).toBeLessThanOrEqual(49 + 3)
+    const transactions = accused.map((key, i) => transactionOf(BOB, BigInt(i), accuse(key)))
+    applyBlock(ledger.input({ reader: counting, transactions }))
+    expect(reads).toBeLessThanOrEqual(49 + 4)
   })
 })

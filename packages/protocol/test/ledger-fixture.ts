@@ -1,17 +1,21 @@
-import { equalBytes } from '../src/bytes.ts'
+import { bytesToHex, equalBytes, u32le } from '../src/bytes.ts'
 import { ProtocolError } from '../src/errors.ts'
+import { taggedHash } from '../src/hash.ts'
 import { accountOf, type KeyPair, keyPairFromSeed } from '../src/keys.ts'
 import { auditSupply, type SupplyAudit } from '../src/ledger/accounting.ts'
 import { type AppliedBlock, applyBlock } from '../src/ledger/apply-block.ts'
 import type { EquivocationChecker } from '../src/ledger/apply-transaction.ts'
+import type { BlockInput } from '../src/ledger/begin-block.ts'
 import { readAccount } from '../src/ledger/entries.ts'
 import { genesisState } from '../src/ledger/genesis.ts'
-import { revertChanges, type StateChange, type StateReader } from '../src/ledger/state.ts'
+import { applyChanges, revertChanges, type StateChange, type StateReader } from '../src/ledger/state.ts'
 import { encodeTransaction, signTransaction, type TransactionBody } from '../src/ledger/transactions.ts'
 import { emptyLtHash, type LtHash, ltHashAdd } from '../src/lthash.ts'
+import type { JobModels } from '../src/market/models.ts'
+import { unitModel } from '../src/model/synthetic.ts'
 import { GRAINS_PER_NCR, presets } from '../src/params/presets.ts'
 import type { Params } from '../src/params/types.ts'
-import { LANE_BOOTSTRAP } from '../src/unit/types.ts'
+import { LANE_BOOTSTRAP, type UnitDescriptor } from '../src/unit/types.ts'
 
 export const CHAIN_ID: Uint8Array = new Uint8Array(32).fill(0xc1)
 
@@ -38,6 +42,20 @@ export const markChecker: EquivocationChecker = (a, b) => {
 
 export const TEST_PARAMS: Params = presets.unit
 
+/** The model of the preset `unit`. */
+export const MODEL = unitModel()
+export const MODEL_HEX: string = bytesToHex(MODEL.modelId)
+export const TEST_MODELS: JobModels = new Map([[MODEL_HEX, MODEL.config]])
+
+const ZERO = new Uint8Array(32)
+export const BOOTSTRAP_UNIT: UnitDescriptor = {
+  lane: LANE_BOOTSTRAP,
+  modelId: MODEL.modelId,
+  parentId: ZERO,
+  jobId: ZERO,
+  counter: 0,
+}
+
 /** A signed, encoded transaction. */
 export function transactionOf(
   keys: KeyPair,
@@ -51,9 +69,10 @@ export function transactionOf(
 
 export const transfer = (to: Uint8Array, grains: bigint): TransactionBody => ({ kind: 'transfer', to, grains })
 
-/** A chain of states in memory. */
+/** A chain of states in memory. The ids and beacons of its blocks are hashes of the branch's name and the height. */
 export class TestLedger implements StateReader {
   readonly params: Params
+  branch = 0
   readonly entries = new Map<string, Uint8Array>()
   readonly journal: { changes: readonly StateChange[]; before: LtHash }[] = []
   ltHash: LtHash
@@ -73,24 +92,48 @@ export class TestLedger implements StateReader {
     return this.entries.get(key)
   }
 
-  /** What the next block would do. Throws what `applyBlock` throws. */
-  preview(transactions: readonly Uint8Array[] = [], miner: KeyPair = MINER): AppliedBlock {
-    return applyBlock({
+  idAt(height: number): Uint8Array {
+    return taggedHash('block', u32le(this.branch), u32le(height))
+  }
+
+  /** The next block as a value. */
+  input(change: Partial<BlockInput> = {}): BlockInput {
+    const height = this.height + 1
+    return {
       params: this.params,
+      models: TEST_MODELS,
       chainId: CHAIN_ID,
       reader: this,
       ltHash: this.ltHash,
-      height: this.height + 1,
-      lane: LANE_BOOTSTRAP,
-      minerKey: miner.publicKey,
-      transactions,
+      height,
+      parentId: this.idAt(height - 1),
+      bits: this.params.difficulty.genesisBits,
+      beacon: taggedHash('beacon', u32le(this.branch), u32le(height)),
+      unit: BOOTSTRAP_UNIT,
+      promptTokens: this.params.units.bootstrapPromptTokens,
+      minerKey: MINER.publicKey,
+      transactions: [],
       checkEquivocation: markChecker,
-    })
+      ...change,
+    }
+  }
+
+  /** What the next block would do. Throws what `applyBlock` throws. */
+  preview(
+    transactions: readonly Uint8Array[] = [],
+    miner: KeyPair = MINER,
+    change: Partial<BlockInput> = {},
+  ): AppliedBlock {
+    return applyBlock(this.input({ transactions, minerKey: miner.publicKey, ...change }))
   }
 
   /** Applies the next block. */
-  block(transactions: readonly Uint8Array[] = [], miner: KeyPair = MINER): AppliedBlock {
-    const applied = this.preview(transactions, miner)
+  block(
+    transactions: readonly Uint8Array[] = [],
+    miner: KeyPair = MINER,
+    change: Partial<BlockInput> = {},
+  ): AppliedBlock {
+    const applied = this.preview(transactions, miner, change)
     this.journal.push({ changes: applied.changes, before: this.ltHash })
     this.#write(applied.changes)
     this.ltHash = applied.ltHash
@@ -102,10 +145,12 @@ export class TestLedger implements StateReader {
     for (let i = 0; i < count; i++) this.block([], miner)
   }
 
-  /** Takes the last block back. Returns the LtHash that was stored before it. */
+  /** Takes the last block back by its journal, state and LtHash alike. Returns the LtHash that was stored before it. */
   revert(): LtHash {
     const { changes, before } = this.journal.pop()!
-    this.#write(revertChanges(changes))
+    const undo = revertChanges(changes)
+    this.#write(undo)
+    this.ltHash = applyChanges(this.ltHash, undo)
     return before
   }
 

@@ -19,6 +19,8 @@ import { ALICE, BOB, CHAIN_ID, transactionOf, transfer } from './ledger-fixture.
 import { codecVectors } from './vectors/codec.ts'
 import { asJson, storedVectors } from './vectors/vector-file.ts'
 
+const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 })
+const u32 = fc.nat(2 ** 32 - 1)
 const u64 = fc.bigInt(0n, (1n << 64n) - 1n)
 const body: fc.Arbitrary<TransactionBody> = fc.oneof(
   fc.record({
@@ -33,6 +35,23 @@ const body: fc.Arbitrary<TransactionBody> = fc.oneof(
     evidenceA: fc.uint8Array({ maxLength: MAX_EVIDENCE_BYTES }),
     evidenceB: fc.uint8Array({ maxLength: MAX_EVIDENCE_BYTES }),
   } as const),
+  fc.record({
+    kind: fc.constant('job'),
+    modelId: bytes32,
+    promptTokens: fc.array(u32, { maxLength: 40 }),
+    maxNewTokens: u32,
+    decoding: fc.record({ temperatureMilli: fc.nat(65_535), seed: bytes32, stopAtEos: fc.boolean() }),
+    maxPrice: u64,
+    expiryHeight: u32,
+  } as const),
+  fc.record({
+    kind: fc.constant('receipt'),
+    jobId: bytes32,
+    unitParentId: bytes32,
+    traceRoot: bytes32,
+    tokens: fc.array(u32, { maxLength: 40 }),
+  } as const),
+  fc.record({ kind: fc.constant('ask'), modelId: bytes32, price: u64, capacityMacs: u64 } as const),
 )
 const sample = decodeTransaction(transactionOf(ALICE, 3n, transfer(new Uint8Array(20).fill(9), 5n)))
 
@@ -55,13 +74,13 @@ describe('transaction tags', () => {
       plantReveal: 14,
       unbond: 15,
       winnerFailure: 16,
+      ask: 17,
     })
   })
 })
 
 describe('transaction codec', () => {
   test('property: decode(encode(x)) = x for every kind', () => {
-    const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 })
     const signature = fc.uint8Array({ minLength: 64, maxLength: 64 })
     fc.assert(
       fc.property(

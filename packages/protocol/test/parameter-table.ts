@@ -4,7 +4,6 @@ import { paramLines } from '../src/params/lines.ts'
 import { presets } from '../src/params/presets.ts'
 
 function allowed(field: ParamField): string {
-  if (field.unread !== undefined) return 'as in the preset (other values are refused)'
   switch (field.kind) {
     case 'integer':
       return field.unit === 'compact target' ? field.unit : `${field.min} to ${field.max} ${field.unit}`

@@ -71,14 +71,6 @@ describe('presets', () => {
   })
 })
 
-test('a parameter that no rule reads yet cannot be changed, only repeated', () => {
-  for (const path of ['fees.burnPpm', 'fees.verifierPpm', 'emission.mintCapPpm']) {
-    expect(refusal(nacre, `${path}=1`).code).toBe('PARAM_NOT_IMPLEMENTED')
-    expect(refusal(nacre, `${path}=1`).message).toContain(path)
-  }
-  expect(overrideParams(nacre, ['fees.burnPpm=200000'])).toEqual(nacre)
-})
-
 describe('lines, diff and hash', () => {
   test.each(Object.entries(presets))('%s: the field table covers exactly its paths', (_, params) => {
     const paths = paramLines(params).map(pathOf)
@@ -198,6 +190,9 @@ describe('refused overrides name the code and the path', () => {
     ['units.maxNewTokens=3', 'units.bootstrapNewTokens'],
     ['units.maxUnitMacs=10000001', 'units.maxUnitMacs'],
     ['units.referenceMacsPerSecond=499999999', 'units.maxUnitMacs'],
+    ['jobs.auditWindowBlocks=3', 'jobs.auditWindowBlocks'],
+    ['jobs.maxLifetimeBlocks=4', 'jobs.maxLifetimeBlocks'],
+    ['jobs.fallbacks=2', 'bonds.unbondingBlocks'],
     ['models.0.noiseRank=12', 'models.0.noiseRank'],
     ['models.0.tileRows=256 models.0.tileColumns=17', 'models.0'],
   ])('contradiction: %s', (lines, named) => {

@@ -9,9 +9,9 @@ import {
   type TreeNode,
 } from '@nacre/node'
 import {
-  assignedTask,
   type Block,
   checkStep,
+  claimedTask,
   FRAUD_CODES,
   ProtocolError,
   type StepRef,
@@ -187,7 +187,7 @@ export class Verifier {
     const { context } = this.#node
     if (openings.length !== steps.length)
       throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
-    const task = assignedTask(context, block.header)
+    const task = claimedTask(context, block)
     for (const [i, ref] of steps.entries()) {
       const opening = stepOpeningCodec.decode(openings[i]!)
       if (!isSameStep(opening.ref, ref))
@@ -203,8 +203,8 @@ export class Verifier {
   }
 
   #shapeOf(block: Block): TraceShape {
-    const { params, bootstrap } = this.#node.context
-    const promptTokens = params.units.bootstrapPromptTokens
+    const { bootstrap } = this.#node.context
+    const { promptTokens } = block.header
     return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: bootstrap.model.config }
   }
 }

@@ -5,7 +5,6 @@ import type { BlockWorkers } from '../ports/workers.ts'
 
 /** Block validation on an engine's workers (NET-3: heavy checks never run on the network's event loop). */
 export function engineBlockWorkers(context: ConsensusContext, workers: WorkerPort): BlockWorkers {
-  const { modelId } = context.bootstrap.model
   return {
     checkTicketProof: async (block, parentBeacon) => {
       check(
@@ -13,10 +12,10 @@ export function engineBlockWorkers(context: ConsensusContext, workers: WorkerPor
         'TICKET_PROOF_HASH',
         'the proof is not the one the header commits to',
       )
-      const { model: _model, ...input } = ticketProofInput(context, block, parentBeacon)
-      await runJob(workers, { kind: 'verifyTicketProof', modelId, ...input })
+      const { model, ...input } = ticketProofInput(context, block, parentBeacon)
+      await runJob(workers, { kind: 'verifyTicketProof', modelId: model.modelId, ...input })
     },
-    replayRoot: async (task, tokens) => {
+    replayRoot: async (modelId, task, tokens) => {
       const { traceRoot } = await runJob(workers, { kind: 'replayUnit', modelId, task, tokens })
       return traceRoot
     },

@@ -1,6 +1,5 @@
 import {
   type Ancestry,
-  assignedTask,
   type Block,
   type BlockHeader,
   blockCodec,
@@ -14,6 +13,7 @@ import {
   checkHeaderInContext,
   checkReplayedRoot,
   checkTransition,
+  claimedTask,
   equalBytes,
   hasValidSignature,
   headerCodec,
@@ -240,7 +240,7 @@ export class Chain {
   async #replay(node: TreeNode, block: Block): Promise<void> {
     checkReplayedRoot(
       block,
-      await this.#workers.replayRoot(assignedTask(this.context, block.header), block.body.tokens),
+      await this.#workers.replayRoot(block.header.unit.modelId, claimedTask(this.context, block), block.body.tokens),
     )
     node.status = BLOCK_STATUS.valid
     this.#unproven.delete(node.hex)

@@ -4,6 +4,6 @@ import type { Block, UnitTask } from '@nacre/protocol'
 export interface BlockWorkers {
   /** WRK-7. Rejects with ProtocolError TICKET_*. */
   checkTicketProof(block: Block, parentBeacon: Uint8Array): Promise<void>
-  /** BLK-4: the trace root of the re-executed unit. Rejects with ProtocolError BLOCK_REPLAY_TOKENS. */
-  replayRoot(task: UnitTask, tokens: readonly number[]): Promise<Uint8Array>
+  /** BLK-4: the trace root of the unit re-executed by its model (id of 32 bytes). Rejects with ProtocolError BLOCK_REPLAY_TOKENS. */
+  replayRoot(modelId: Uint8Array, task: UnitTask, tokens: readonly number[]): Promise<Uint8Array>
 }

@@ -166,7 +166,7 @@ function blockEntries(chain: Chain, node: TreeNode, account: Uint8Array, delta: 
     const isSender = equalBytes(from, account)
     const isReceiver = body.kind === 'transfer' && equalBytes(body.to, account)
     if (!isSender && !isReceiver) continue
-    const grains = spending(params, body)
+    const grains = spending(chain.context.market, body)
     if (isSender) rest += grains + fee
     if (isReceiver) rest -= grains
     entries.push({

@@ -49,8 +49,7 @@ export function blockView(chain: Chain, node: TreeNode): BlockView {
   const { header } = node
   const { params } = chain.context
   const body = chain.block(node)?.body
-  const isGenesis = header.height === 0
-  const promptTokens = isGenesis ? 0 : params.units.bootstrapPromptTokens
+  const { promptTokens } = header
   const prompt = body?.tokens.slice(0, promptTokens) ?? []
   const generated = body?.tokens.slice(promptTokens) ?? []
   const { bosToken, eosToken } = chain.context.bootstrap.model.config

@@ -95,11 +95,11 @@ export class ChainBench {
     const workers = this.forge.workers()
     return {
       ...workers,
-      replayRoot: async (task, tokens) => {
+      replayRoot: async (modelId, task, tokens) => {
         const label = this.#labelOfTokens(tokens)
         await this.#gate
         this.replayed.push(label)
-        return workers.replayRoot(task, tokens)
+        return workers.replayRoot(modelId, task, tokens)
       },
     }
   }

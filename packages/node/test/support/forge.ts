@@ -191,6 +191,19 @@ export class Forge {
     return { unit, tokens: [...trace.tokens], traceRoot, ticket: best, proof, trace }
   }
 
+  /** Keeps a block that was made elsewhere on `parent`. */
+  add(label: string, parent: Forged, block: Block, trace: Trace, keys: KeyPair): void {
+    const reader = { get: (key: string) => parent.entries.get(key) }
+    const { header, body } = block
+    const applied = applyBlockBody(this.context, header, body.transactions, reader, parent.ltHash)
+    const entries = new Map(parent.entries)
+    for (const { key, after } of applied.changes) {
+      if (after === undefined) entries.delete(key)
+      else entries.set(key, after)
+    }
+    this.keep({ label, id: blockId(header), header, block, trace, keys, parent, entries, ltHash: applied.ltHash })
+  }
+
   keep(forged: Forged): void {
     if (this.#blocks.has(forged.label)) throw new Error(`${forged.label} was made before`)
     this.#blocks.set(forged.label, forged)

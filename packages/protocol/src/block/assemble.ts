@@ -3,7 +3,7 @@ import type { StateReader } from '../ledger/state.ts'
 import { ticketProofHash } from '../lottery/proof.ts'
 import type { Ticket, TicketProof } from '../lottery/types.ts'
 import type { LtHash } from '../lthash.ts'
-import type { UnitDescriptor } from '../unit/types.ts'
+import type { UnitDescriptor, UnitTask } from '../unit/types.ts'
 import { nextBeacon } from './beacon.ts'
 import { type Block, type BlockBody, bodyRoot } from './body.ts'
 import type { ConsensusContext } from './context.ts'
@@ -15,6 +15,8 @@ import { applyBlockBody } from './validate-transition.ts'
 export interface WonUnit {
   readonly unit: UnitDescriptor
   readonly tokens: readonly number[]
+  /** Of a paid unit: what its job says. The block must contain the unit's receipt (UNT-2). */
+  readonly task?: UnitTask | undefined
   readonly traceRoot: Uint8Array
   readonly ticket: Ticket
   readonly proof: TicketProof
@@ -36,17 +38,23 @@ export function assembleBlock(input: {
 }): Block {
   const { context, ancestry, won, transactions, keys } = input
   const parent = ancestry.recent.at(-1)!
-  const body: BlockBody = { tokens: [...won.tokens], transactions: [...transactions] }
-  const base = { height: parent.height + 1, unit: won.unit, minerKey: keys.publicKey }
+  const task = won.task && { maxNewTokens: won.task.maxNewTokens, decoding: won.task.decoding }
+  const body: BlockBody = { tokens: [...won.tokens], task, transactions: [...transactions] }
+  const base = {
+    height: parent.height + 1,
+    parentId: blockId(parent),
+    bits: requiredBits(context, ancestry),
+    beacon: nextBeacon(parent.beacon, won.ticket.hash),
+    unit: won.unit,
+    promptTokens: won.task?.promptTokens.length ?? context.params.units.bootstrapPromptTokens,
+    minerKey: keys.publicKey,
+  }
   const applied = applyBlockBody(context, base, transactions, input.reader, input.ltHash)
   const unsigned: UnsignedHeader = {
     ...base,
     version: BLOCK_VERSION,
     chainId: context.genesis.chainId,
-    parentId: blockId(parent),
     timeMs: input.timeMs,
-    bits: requiredBits(context, ancestry),
-    beacon: nextBeacon(parent.beacon, won.ticket.hash),
     bodyRoot: bodyRoot(body),
     stateRoot: applied.stateRoot,
     traceRoot: won.traceRoot,

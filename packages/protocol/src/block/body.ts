@@ -1,16 +1,23 @@
 import * as P from 'micro-packed'
 import { u32ListToBytes } from '../bytes.ts'
-import { boundedBytes, boundedList, type Codec, defineCodec, u32 } from '../codec.ts'
+import { boundedBytes, boundedList, type Codec, defineCodec, optional, u32 } from '../codec.ts'
 import { taggedHash } from '../hash.ts'
+import { decodingCoder } from '../ledger/transactions.ts'
 import { MAX_BLOCK_TRANSACTIONS, MAX_GOSSIP_BYTES, MAX_TRANSACTION_BYTES, MAX_UNIT_TOKENS } from '../limits.ts'
 import { ticketProofCodec } from '../lottery/proof.ts'
 import type { TicketProof } from '../lottery/types.ts'
 import { merkleRoot } from '../merkle.ts'
+import type { UnitTask } from '../unit/types.ts'
 import { type BlockHeader, headerCodec } from './header.ts'
+
+/** What a paid unit executes besides its prompt; a bootstrap unit's follows from the parameters (UNT-3). */
+export type PaidTask = Omit<UnitTask, 'promptTokens'>
 
 /** BLK-1: all tokens of the winning unit, prompt and generated, and the transactions. */
 export interface BlockBody {
   readonly tokens: readonly number[]
+  /** Present in the paid lane only: with it the block can be executed again without the state that assigned it. */
+  readonly task?: PaidTask | undefined
   /** Encoded transactions in the order in which they apply. */
   readonly transactions: readonly Uint8Array[]
 }
@@ -22,8 +29,14 @@ export interface Block {
   readonly proof: TicketProof
 }
 
+/** A list of one or none: u32 maxNewTokens and the decoding, 39 bytes. */
+const taskCoder: P.CoderType<PaidTask | undefined> = optional<PaidTask>(
+  P.struct({ maxNewTokens: u32, decoding: decodingCoder }),
+)
+
 const bodyCoder = P.struct({
   tokens: boundedList(MAX_UNIT_TOKENS, u32),
+  task: taskCoder,
   transactions: boundedList(MAX_BLOCK_TRANSACTIONS, boundedBytes(MAX_TRANSACTION_BYTES)),
 }) as unknown as P.CoderType<BlockBody>
 
@@ -39,7 +52,8 @@ export const blockCodec: Codec<Block> = defineCodec(
   MAX_GOSSIP_BYTES,
 )
 
-/** The root that the header carries: the Merkle root of the transactions, then the tokens. */
+/** The root that the header carries: the Merkle root of the transactions, the task as the body encodes it, the tokens. */
 export function bodyRoot(body: BlockBody): Uint8Array {
-  return taggedHash('body', merkleRoot(body.transactions), u32ListToBytes(body.tokens))
+  const task = taskCoder.encode(body.task)
+  return taggedHash('body', merkleRoot(body.transactions), task, u32ListToBytes(body.tokens))
 }

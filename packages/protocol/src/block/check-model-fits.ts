@@ -26,7 +26,7 @@ export function checkModelFits(params: Params, modelParams: ModelParams, dims: M
     'PARAM_CONTRADICTION',
     'a bootstrap unit has no full tile, so it cannot win',
   )
-  checkTicketProofFits(dims, modelParams, promptTokens)
+  checkTicketProofFits(dims, modelParams, Math.max(promptTokens, Math.min(maxPromptTokens, dims.maxSeqLen)))
   const positions = promptTokens + newTokens - 1
   check(
     positions <= dims.maxSeqLen,

@@ -38,6 +38,7 @@ export function genesisOf(params: Params): Genesis {
     stateRoot: state.stateRoot,
     minerKey: zero,
     unit: { lane: LANE_BOOTSTRAP, modelId: zero, parentId: zero, jobId: zero, counter: 0 },
+    promptTokens: 0,
     traceRoot: zero,
     ticket: { layer: 0, op: OP_QKV, tileRow: 0, tileColumn: 0 },
     foldState: new Uint32Array(FOLD_WORDS),

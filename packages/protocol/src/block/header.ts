@@ -25,6 +25,8 @@ export interface BlockHeader {
   readonly stateRoot: Uint8Array
   readonly minerKey: Uint8Array
   readonly unit: UnitDescriptor
+  /** P of the unit: with it the header alone says what its tickets are worth (WRK-4). */
+  readonly promptTokens: number
   readonly traceRoot: Uint8Array
   readonly ticket: TicketPosition
   /** 16 words of the winning tile. */
@@ -73,6 +75,7 @@ const unsignedFields = {
   stateRoot: bytes32,
   minerKey: bytes32,
   unit: P.struct({ lane, modelId: bytes32, parentId: bytes32, jobId: bytes32, counter: u32 }),
+  promptTokens: u32,
   traceRoot: bytes32,
   ticket: P.struct({ layer: u16, op, tileRow: u16, tileColumn: u16 }),
   foldState,

@@ -1,47 +1,132 @@
-import { equalBytes } from '../bytes.ts'
+import { bytesToHex, equalBytes } from '../bytes.ts'
 import { targetFromBits } from '../difficulty/bits.ts'
-import { check } from '../errors.ts'
+import { check, ProtocolError } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
+import type { StateReader } from '../ledger/state.ts'
+import { decodeTransaction, isTransactionOfKind } from '../ledger/transactions.ts'
 import { type TicketProofInput, ticketProofHash, verifyTicketProof, type WeightNoiseCache } from '../lottery/proof.ts'
+import { readJob } from '../market/entries.ts'
+import { paidTask } from '../market/receipts.ts'
+import { unitMacs } from '../model/macs.ts'
 import { bootstrapTask } from '../unit/bootstrap.ts'
-import type { UnitTask } from '../unit/types.ts'
+import { endsByRule } from '../unit/length-rule.ts'
+import { LANE_BOOTSTRAP, LANE_PAID, type UnitTask } from '../unit/types.ts'
 import { unitId } from '../unit/unit-id.ts'
 import { type Block, bodyRoot } from './body.ts'
-import type { ConsensusContext } from './context.ts'
+import { type ConsensusContext, registeredModel } from './context.ts'
 import type { BlockHeader } from './header.ts'
 
-/** The task that the header's unit was assigned (B1): for a bootstrap unit it follows from the unit id. */
+/** The task that the header's bootstrap unit was assigned (B1): it follows from the unit id. Throws UNIT_LANE for a paid one. */
 export function assignedTask(context: ConsensusContext, header: Pick<BlockHeader, 'unit' | 'minerKey'>): UnitTask {
+  check(header.unit.lane === LANE_BOOTSTRAP, 'UNIT_LANE', 'the task of a paid unit is its job')
   return bootstrapTask(context.params, unitId(header.unit, header.minerKey), context.bootstrap.corpus)
 }
 
-/** The body matches the header, its prompt is the assigned one and its length the unit's (B1, UNT-3). */
-export function checkBody(context: ConsensusContext, block: Block): void {
+/**
+ * The task that the block's unit executed: what was assigned in the bootstrap lane; in the paid lane what the block says, which
+ * {@link checkPaidTask} compares with the job. Throws UNIT_SHAPE where the body has a task in the wrong lane.
+ */
+export function claimedTask(context: ConsensusContext, block: Pick<Block, 'header' | 'body'>): UnitTask {
   const { header, body } = block
-  const { params, bootstrap } = context
+  const isPaid = header.unit.lane === LANE_PAID
+  check(
+    isPaid === (body.task !== undefined),
+    'UNIT_SHAPE',
+    'a task belongs to the body of a paid block, and to no other',
+  )
+  if (body.task === undefined) return assignedTask(context, header)
+  return { ...body.task, promptTokens: body.tokens.slice(0, header.promptTokens) }
+}
+
+/**
+ * The body matches the header; its prompt is the assigned one and its length the unit's (B1, UNT-3). A paid block contains the
+ * receipt of its own unit (UNT-2).
+ */
+export function checkBody(context: ConsensusContext, block: Pick<Block, 'header' | 'body'>): void {
+  const { header, body } = block
+  const { params } = context
+  const { model } = registeredModel(context, header.unit.modelId)
   check(equalBytes(bodyRoot(body), header.bodyRoot), 'BLOCK_BODY_ROOT', 'the body is not the one the header commits to')
   check(
     body.transactions.length <= params.block.maxTransactions,
     'BLOCK_TOO_MANY_TRANSACTIONS',
     `${body.transactions.length} transactions, the limit is ${params.block.maxTransactions}`,
   )
-  const task = assignedTask(context, header)
+  const task = claimedTask(context, block)
   const prompt = task.promptTokens
+  const { maxNewTokens, maxUnitMacs } = params.units
   check(
-    body.tokens.length === prompt.length + task.maxNewTokens,
+    task.maxNewTokens <= maxNewTokens && unitMacs(model.config, prompt.length, task.maxNewTokens) <= maxUnitMacs,
     'UNIT_SHAPE',
-    `${body.tokens.length} tokens instead of ${prompt.length} + ${task.maxNewTokens}`,
+    'no unit is that large (JOB-3)',
+  )
+  check(
+    prompt.length === header.promptTokens && endsByRule(task, model.config.eosToken, body.tokens.slice(prompt.length)),
+    'UNIT_SHAPE',
+    `${body.tokens.length} tokens do not end by the rule after ${prompt.length}, at most ${task.maxNewTokens} of them`,
   )
   check(
     prompt.every((token, i) => body.tokens[i] === token),
     'UNIT_PROMPT',
     'the prompt is not the one the unit id assigns (B1)',
   )
-  const vocabSize = bootstrap.model.config.vocabSize
+  const { vocabSize } = model.config
   check(
     body.tokens.every((token) => token < vocabSize),
     'BLOCK_TOKENS',
     `a token is outside the vocabulary of ${vocabSize}`,
+  )
+  if (header.unit.lane === LANE_PAID) checkContainsReceipt(block)
+}
+
+/** UNT-2: among the transactions is the receipt of the winning unit, with its tokens and its trace. Throws BLOCK_RECEIPT. */
+function checkContainsReceipt(block: Pick<Block, 'header' | 'body'>): void {
+  const { header, body } = block
+  const generated = body.tokens.slice(header.promptTokens)
+  const isOwn = body.transactions.some((bytes) => {
+    if (!isTransactionOfKind(bytes, 'receipt')) return false
+    const { sender, body: receipt } = decodeTransaction(bytes)
+    return (
+      receipt.kind === 'receipt' &&
+      equalBytes(sender, header.minerKey) &&
+      equalBytes(receipt.jobId, header.unit.jobId) &&
+      equalBytes(receipt.unitParentId, header.unit.parentId) &&
+      equalBytes(receipt.traceRoot, header.traceRoot) &&
+      receipt.tokens.length === generated.length &&
+      receipt.tokens.every((token, i) => token === generated[i])
+    )
+  })
+  check(isOwn, 'BLOCK_RECEIPT', 'the block of a paid unit lacks the receipt of that unit (UNT-2)')
+}
+
+/**
+ * B1 in the paid lane: the claimed task is the job's, prompt and decoding. Throws UNIT_JOB, UNIT_PROMPT, UNIT_SHAPE.
+ * @param reader the state after the parent.
+ */
+export function checkPaidTask(
+  context: ConsensusContext,
+  block: Pick<Block, 'header' | 'body'>,
+  reader: StateReader,
+): void {
+  const { jobId } = block.header.unit
+  const job = readJob(reader, jobId)
+  if (job === undefined) throw new ProtocolError('UNIT_JOB', `no job ${bytesToHex(jobId)} is assigned after the parent`)
+  const claimed = claimedTask(context, block)
+  const assigned = paidTask(reader, jobId, job)
+  check(
+    claimed.promptTokens.length === assigned.promptTokens.length &&
+      claimed.promptTokens.every((token, i) => token === assigned.promptTokens[i]),
+    'UNIT_PROMPT',
+    "the prompt is not the job's (B1)",
+  )
+  const { temperatureMilli, seed, stopAtEos } = claimed.decoding
+  check(
+    claimed.maxNewTokens === assigned.maxNewTokens &&
+      temperatureMilli === assigned.decoding.temperatureMilli &&
+      equalBytes(seed, assigned.decoding.seed) &&
+      stopAtEos === assigned.decoding.stopAtEos,
+    'UNIT_SHAPE',
+    "length and decoding are not the job's (B1)",
   )
 }
 
@@ -52,11 +137,12 @@ export function ticketProofInput(
   parentBeacon: Uint8Array,
 ): TicketProofInput {
   const { header, proof } = block
+  const { params: modelParams, model } = registeredModel(context, header.unit.modelId)
   return {
     lane: header.unit.lane,
-    modelParams: context.bootstrap.params,
-    model: context.bootstrap.model,
-    promptTokens: context.params.units.bootstrapPromptTokens,
+    modelParams,
+    model,
+    promptTokens: header.promptTokens,
     parentBeacon,
     unitId: unitId(header.unit, header.minerKey),
     minerKey: header.minerKey,

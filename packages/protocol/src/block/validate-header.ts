@@ -3,10 +3,10 @@ import { targetFromBits } from '../difficulty/bits.ts'
 import { medianTimePast, nextBits } from '../difficulty/next-bits.ts'
 import { check } from '../errors.ts'
 import { checkHeaderTicket, headerTicket } from '../lottery/header-ticket.ts'
-import { LANE_BOOTSTRAP } from '../unit/types.ts'
-import { unitId } from '../unit/unit-id.ts'
+import { LANE_PAID } from '../unit/types.ts'
+import { checkLane, unitId } from '../unit/unit-id.ts'
 import { nextBeacon } from './beacon.ts'
-import type { ConsensusContext } from './context.ts'
+import { type ConsensusContext, registeredModel } from './context.ts'
 import { BLOCK_VERSION, type BlockHeader, hasValidSignature } from './header.ts'
 
 /**
@@ -23,16 +23,24 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
   )
   check(header.height >= 1, 'BLOCK_HEIGHT', 'only genesis has height 0')
   const { unit } = header
-  check(unit.lane === LANE_BOOTSTRAP, 'UNIT_LANE', 'the paid lane needs jobs, which this version of the rules has not')
+  checkLane(unit)
+  const { params: modelParams, model } = registeredModel(context, unit.modelId)
   check(
-    equalBytes(unit.modelId, bootstrap.model.modelId),
+    unit.lane === LANE_PAID || equalBytes(unit.modelId, bootstrap.model.modelId),
     'UNIT_MODEL',
     'bootstrap units run the first registered model (B2)',
   )
   check(
     equalBytes(unit.parentId, header.parentId),
     'UNIT_PARENT',
-    "a bootstrap unit's parent is the block's parent (UNT-1)",
+    "a unit draws only on its own parent: the block's parent in either lane (UNT-1, UNT-2)",
+  )
+  const { bootstrapPromptTokens, maxPromptTokens } = params.units
+  const [least, most] = unit.lane === LANE_PAID ? [1, maxPromptTokens] : [bootstrapPromptTokens, bootstrapPromptTokens]
+  check(
+    header.promptTokens >= least && header.promptTokens <= most,
+    'UNIT_SHAPE',
+    `${header.promptTokens} prompt tokens, ${least} to ${most} are allowed in this lane`,
   )
   const target = targetFromBits(header.bits)
   const maxTarget = targetFromBits(params.difficulty.maxTargetBits)
@@ -42,9 +50,9 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
     traceRoot: header.traceRoot,
     foldState: header.foldState,
     position: header.ticket,
-    modelParams: bootstrap.params,
-    dims: bootstrap.model.config,
-    promptTokens: params.units.bootstrapPromptTokens,
+    modelParams,
+    dims: model.config,
+    promptTokens: header.promptTokens,
     lane: unit.lane,
     target,
   })

@@ -3,8 +3,8 @@ import { check } from '../errors.ts'
 import { replayUnit } from '../inference/replay.ts'
 import { commitTrace } from '../trace/commit.ts'
 import type { Block } from './body.ts'
-import type { ConsensusContext } from './context.ts'
-import { assignedTask } from './validate-body.ts'
+import { type ConsensusContext, registeredModel } from './context.ts'
+import { claimedTask } from './validate-body.ts'
 
 /** A winner's re-executed trace root against the one it committed to (B6). */
 export function checkReplayedRoot(block: Pick<Block, 'header'>, replayedRoot: Uint8Array): void {
@@ -20,6 +20,7 @@ export function checkReplayedRoot(block: Pick<Block, 'header'>, replayedRoot: Ui
  * committed tokens reproduces the tokens and the trace root. Nodes run the engine's twin of this.
  */
 export function checkWinner(context: ConsensusContext, block: Block): void {
-  const trace = replayUnit(context.bootstrap.model, assignedTask(context, block.header), block.body.tokens)
+  const { model } = registeredModel(context, block.header.unit.modelId)
+  const trace = replayUnit(model, claimedTask(context, block), block.body.tokens)
   checkReplayedRoot(block, commitTrace(trace).traceRoot)
 }

@@ -24,17 +24,56 @@ export interface CoinbaseParts {
   readonly release: bigint
 }
 
+/** What the mint cap of a paid block depends on (ECO-3). */
+export interface PaidWin {
+  /** Grains that the unit's prompt fee burned. */
+  readonly promptBurn: bigint
+  /** Expected work of the block in MACs: floor(2^256 / (target + 1)). */
+  readonly work: bigint
+  /** MACs that the unit's tickets stand for (WRK-4). */
+  readonly drawMacs: number
+}
+
 /**
  * The coinbase of a bootstrap block: R = subsidy less verifiers' and team share, floor(w R) to the miner, the rest
  * deferred; release = floor(deferredBefore / curveBlocks). Throws BLOCK_HEIGHT.
  */
 export function bootstrapCoinbase(params: Params, height: number, deferredBefore: bigint): CoinbaseParts {
+  return divideSubsidy(params, height, deferredBefore, () => 0n)
+}
+
+/**
+ * The coinbase of a paid block: the miner has a premium on top of what a bootstrap block pays, at most what is withheld there,
+ * and at most {@link mintCap}. Throws BLOCK_HEIGHT.
+ */
+export function paidCoinbase(params: Params, height: number, deferredBefore: bigint, win: PaidWin): CoinbaseParts {
+  const cap = mintCap(params, win)
+  return divideSubsidy(params, height, deferredBefore, (withheld) => (cap < withheld ? cap : withheld))
+}
+
+/**
+ * floor(kappa * promptBurn * work / drawMacs): a unit wins with probability drawMacs / work, so the expected premium is at most
+ * kappa times what the unit burned.
+ */
+export function mintCap(params: Params, win: PaidWin): bigint {
+  const { promptBurn, work, drawMacs } = win
+  return (BigInt(params.emission.mintCapPpm) * promptBurn * work) / (PPM * BigInt(drawMacs))
+}
+
+/** @param premium of the miner, from what would be withheld; never more than that. */
+function divideSubsidy(
+  params: Params,
+  height: number,
+  deferredBefore: bigint,
+  premium: (withheld: bigint) => bigint,
+): CoinbaseParts {
   const { emission } = params
   const total = subsidy(params, height)
   const verifierShare = partOf(total, emission.verifierSharePpm)
   const teamShare = partOf(total, emission.teamSharePpm)
   const reward = total - verifierShare - teamShare
-  const minerSubsidy = partOf(reward, emission.bootstrapFactorPpm)
+  const base = partOf(reward, emission.bootstrapFactorPpm)
+  const minerSubsidy = base + premium(reward - base)
   return {
     subsidy: total,
     verifierShare,

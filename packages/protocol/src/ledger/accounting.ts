@@ -1,7 +1,24 @@
 /** P3: every grain is accounted for. */
+
+import type { Codec } from '../codec.ts'
 import { ProtocolError } from '../errors.ts'
+import {
+  asksCodec,
+  blockIdCodec,
+  clearedCodec,
+  countCodec,
+  jobCodec,
+  marketCodec,
+  openCodec,
+  pendingAsksCodec,
+  promptCodec,
+  settlementCodec,
+  weightCodec,
+  wonCodec,
+} from '../market/entries.ts'
 import { accountCodec, amountCodec, barredCodec, immatureCodec, registrationCodec, unbondingCodec } from './entries.ts'
-import { AMOUNT_KEYS, type AmountName } from './keys.ts'
+import { AMOUNT_KEYS, type AmountName, CLEARED_KEY, SETTLEMENT_FROM_KEY, VERIFIERS_KEY } from './keys.ts'
+import { workCodec } from './published.ts'
 
 /** Where the grains of a state came from and where they are. `created` equals `held` in every valid state. */
 export interface SupplyAudit {
@@ -14,18 +31,40 @@ export interface SupplyAudit {
   readonly bonds: bigint
   /** Bonds on their way back. */
   readonly unbonding: bigint
+  /** What jobs hold of their clients: escrows, and fees that have not settled. */
+  readonly jobs: bigint
   readonly deferred: bigint
   readonly verifierPool: bigint
   readonly burned: bigint
   /** premine + faucet + emitted. */
   readonly created: bigint
-  /** balances + immature + bonds + unbonding + deferred + verifierPool + burned. */
+  /** balances + immature + bonds + unbonding + jobs + deferred + verifierPool + burned. */
   readonly held: bigint
 }
 
 const AMOUNT_OF_KEY: ReadonlyMap<string, AmountName> = new Map(
   (Object.keys(AMOUNT_KEYS) as AmountName[]).map((name) => [AMOUNT_KEYS[name], name]),
 )
+
+/** Entries that hold no grains, by their key or the first part of it. */
+const WITHOUT_GRAINS: Readonly<Record<string, Codec<unknown>>> = {
+  'unbonding/': unbondingCodec,
+  'barred/': barredCodec,
+  'prompt/': promptCodec,
+  'open/': openCodec,
+  'asks/': asksCodec,
+  'asks-pending/': pendingAsksCodec,
+  'market/': marketCodec,
+  [CLEARED_KEY]: clearedCodec,
+  'assigned/': clearedCodec,
+  'settlement/': settlementCodec,
+  [SETTLEMENT_FROM_KEY]: countCodec,
+  [VERIFIERS_KEY]: countCodec,
+  'weight/': weightCodec,
+  'won/': wonCodec,
+  'block/': blockIdCodec,
+  'work/': workCodec,
+} as Readonly<Record<string, Codec<unknown>>>
 
 /** Sums a whole state by category. Throws CODEC_MALFORMED for an entry that no rule writes, CODEC_* for a broken value. */
 export function auditSupply(entries: Iterable<readonly [key: string, value: Uint8Array]>): SupplyAudit {
@@ -37,6 +76,7 @@ export function auditSupply(entries: Iterable<readonly [key: string, value: Uint
     immature: 0n,
     bonds: 0n,
     unbonding: 0n,
+    jobs: 0n,
     deferred: 0n,
     verifierPool: 0n,
     burned: 0n,
@@ -61,17 +101,17 @@ export function auditSupply(entries: Iterable<readonly [key: string, value: Uint
       case 'immature/':
         for (const { grains } of immatureCodec.decode(value)) sums.immature += grains
         break
-      case 'unbonding/':
-        unbondingCodec.decode(value)
+      case 'job/':
+        sums.jobs += jobCodec.decode(value).held
         break
-      case 'barred/':
-        barredCodec.decode(value)
-        break
-      default:
-        throw new ProtocolError('CODEC_MALFORMED', `no rule writes a state entry ${key}`)
+      default: {
+        const codec = WITHOUT_GRAINS[key.slice(0, key.indexOf('/') + 1) || key]
+        if (codec === undefined) throw new ProtocolError('CODEC_MALFORMED', `no rule writes a state entry ${key}`)
+        codec.decode(value)
+      }
     }
   }
   const created = sums.premine + sums.faucet + sums.emitted
-  const { balances, immature, bonds, unbonding, deferred, verifierPool, burned } = sums
-  return { ...sums, created, held: balances + immature + bonds + unbonding + deferred + verifierPool + burned }
+  const { balances, immature, bonds, unbonding, jobs, deferred, verifierPool, burned } = sums
+  return { ...sums, created, held: balances + immature + bonds + unbonding + jobs + deferred + verifierPool + burned }
 }

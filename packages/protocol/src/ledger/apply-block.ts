@@ -1,52 +1,31 @@
-/** The state transition of one block: what matures, its transactions, its coinbase (ECO-1 to ECO-3, ECO-8). */
-
-import { hexToBytes } from '../bytes.ts'
-import { bootstrapCoinbase } from '../emission/coinbase.ts'
-import { checkHeight } from '../emission/subsidy.ts'
+/** The state transition of one block (ECO-1 to ECO-8); the order of its steps is docs/spec/10-ledger.md. */
+import { bytesToHex, equalBytes, hexToBytes } from '../bytes.ts'
+import { targetFromBits, workOfTarget } from '../difficulty/bits.ts'
+import { bootstrapCoinbase, type CoinbaseParts, paidCoinbase } from '../emission/coinbase.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { accountOf } from '../keys.ts'
 import { MAX_BLOCK_TRANSACTIONS } from '../limits.ts'
+import { drawMacs } from '../lottery/tickets.ts'
 import { type LtHash, stateRootOf } from '../lthash.ts'
-import type { Params } from '../params/types.ts'
-import { LANE_BOOTSTRAP, type Lane } from '../unit/types.ts'
-import { applyTransaction, type EquivocationChecker } from './apply-transaction.ts'
-import {
-  addAmount,
-  credit,
-  type ImmatureEntry,
-  isBarred,
-  readAmount,
-  readImmature,
-  readRegistration,
-  readUnbonding,
-  writeImmature,
-  writeRegistration,
-  writeUnbonding,
-} from './entries.ts'
-import { type Forfeiture, ImmatureIndex } from './forfeit.ts'
-import { applyChanges, type StateChange, StateDraft, type StateReader } from './state.ts'
+import { clearMarkets, type MarketClearing, returnExpired } from '../market/clear-markets.ts'
+import { type JobRecord, readJob, writeWon } from '../market/entries.ts'
+import { modelOf } from '../market/models.ts'
+import { closeWindows } from '../market/receipts.ts'
+import type { Settlement } from '../market/settle.ts'
+import { LANE_PAID } from '../unit/types.ts'
+import { checkLane } from '../unit/unit-id.ts'
+import { type ApplyContext, applyTransaction } from './apply-transaction.ts'
+import { type BlockInput, beginBlock } from './begin-block.ts'
+import { addAmount, addImmature, isBarred, readAmount } from './entries.ts'
+import type { Forfeiture } from './forfeit.ts'
+import { addWork, boundedWork } from './published.ts'
+import { applyChanges, type StateChange, type StateDraft, type StateReader } from './state.ts'
 import { decodeTransaction, transactionIdOfBytes } from './transactions.ts'
-
-/** A block's content and the state after its parent. */
-export interface BlockInput {
-  readonly params: Params
-  readonly chainId: Uint8Array
-  readonly reader: StateReader
-  /** LtHash of the state behind `reader`. */
-  readonly ltHash: LtHash
-  readonly height: number
-  readonly lane: Lane
-  /** Public key of the miner, 32 bytes. */
-  readonly minerKey: Uint8Array
-  /** Encoded transactions in order. */
-  readonly transactions: readonly Uint8Array[]
-  readonly checkEquivocation: EquivocationChecker
-}
 
 /** What a block did, in grains. */
 export interface BlockSummary {
   readonly transactionIds: readonly Uint8Array[]
-  /** Coinbases and bonds that became spendable. */
+  /** Coinbases, receipt payments and bonds that became spendable. */
   readonly matured: bigint
   readonly fees: bigint
   readonly subsidy: bigint
@@ -57,6 +36,14 @@ export interface BlockSummary {
   /** What the miner gets after maturity: its part of the subsidy, release and fees. */
   readonly minerReward: bigint
   readonly forfeitures: readonly Forfeiture[]
+  /** Jobs whose assignment the block's beacon opened. */
+  readonly assigned: readonly Uint8Array[]
+  readonly settled: readonly Settlement[]
+  /** Miners that missed their windows. */
+  readonly missed: readonly { readonly jobId: Uint8Array; readonly minerKey: Uint8Array }[]
+  /** Jobs that ended without delivery: expired in the book, or missed by every rank. */
+  readonly returned: readonly Uint8Array[]
+  readonly clearings: readonly MarketClearing[]
 }
 
 export interface AppliedBlock {
@@ -70,63 +57,91 @@ export interface AppliedBlock {
 /**
  * The state after a block. Pure; `reader` is only read.
  *
- * Any ProtocolError proves that a block with this content is invalid after this parent. The verdict of a TX_* code
- * judges the lone transaction, not the block: a nonce gap is `ignore` in the mempool and an invalid block here.
- * Throws BLOCK_HEIGHT, BLOCK_KEY_BARRED, BLOCK_TOO_MANY_TRANSACTIONS, KEY_INVALID, UNIT_LANE, LEDGER_OVERFLOW, and what
- * {@link decodeTransaction} and {@link applyTransaction} throw.
+ * Any ProtocolError proves that a block with this content is invalid after this parent. The verdict of a TX_*, JOB_*, ASK_* or
+ * RECEIPT_* code judges the lone transaction, not the block: a nonce gap is `ignore` in the mempool and an invalid block here.
+ * Throws BLOCK_HEIGHT, BLOCK_KEY_BARRED, BLOCK_TOO_MANY_TRANSACTIONS, BLOCK_RECEIPT, KEY_INVALID, LEDGER_OVERFLOW, what
+ * {@link checkPaidUnit} throws, and what {@link decodeTransaction} and {@link applyTransaction} throw.
  */
 export function applyBlock(input: BlockInput): AppliedBlock {
   const { params, height, minerKey, transactions } = input
-  checkHeight(height)
-  check(height > 0, 'BLOCK_HEIGHT', 'genesis is not applied, it is given')
-  check(minerKey.length === 32, 'KEY_INVALID', `a miner key has 32 bytes, not ${minerKey.length}`)
-  check(input.lane === LANE_BOOTSTRAP, 'UNIT_LANE', `lane ${input.lane} has no rewards: there are no paid units`)
+  const begun = beginBlock(input)
   const most = Math.min(params.block.maxTransactions, MAX_BLOCK_TRANSACTIONS)
   check(transactions.length <= most, 'BLOCK_TOO_MANY_TRANSACTIONS', `${transactions.length} of at most ${most}`)
+  checkLane(input.unit)
+  const job = input.unit.lane === LANE_PAID ? checkPaidUnit(input, input.reader) : undefined
 
-  const draft = new StateDraft(input.reader)
-  check(!isBarred(draft, minerKey), 'BLOCK_KEY_BARRED', 'the miner is barred')
-  const matured = mature(draft, height)
-  const { fees, transactionIds, forfeitures } = applyTransactions(input, draft)
+  const { context } = begun
+  const { draft, books } = context
+  const { fees, transactionIds, forfeitures } = applyTransactions(context, transactions)
   check(!isBarred(draft, minerKey), 'BLOCK_KEY_BARRED', 'the block bars its own miner')
-  const paid = payCoinbase(input, draft, fees)
+  if (job !== undefined) checkOwnReceipt(input, draft)
+  const closed = closeWindows(context)
+  const expired = returnExpired(input, draft, books, height)
+  const clearings = clearMarkets(input, draft, books, height)
+  books.flush(draft)
+  const paid = payCoinbase(input, draft, fees, job)
 
   const changes = draft.finish()
   const ltHash = applyChanges(input.ltHash, changes)
-  const summary = { transactionIds, matured, fees, ...paid, forfeitures }
+  const { assigned, matured, settled } = begun
+  const summary: BlockSummary = {
+    transactionIds,
+    matured,
+    fees,
+    ...paid,
+    forfeitures,
+    assigned,
+    settled,
+    missed: closed.missed,
+    returned: [...closed.returned, ...expired],
+    clearings,
+  }
   return { changes, ltHash, stateRoot: stateRootOf(ltHash), summary }
 }
 
-/** ECO-8: immature amounts and bonds whose height has come turn into balances. Returns their sum. */
-function mature(draft: StateDraft, height: number): bigint {
-  let sum = 0n
-  for (const { account, grains } of readImmature(draft, height)) {
-    credit(draft, account, grains)
-    sum += grains
-  }
-  writeImmature(draft, height, [])
-  for (const { role, publicKey } of readUnbonding(draft, height)) {
-    const registration = readRegistration(draft, role, publicKey)
-    if (registration === undefined) continue // forfeited since
-    credit(draft, accountOf(publicKey), registration.bond)
-    writeRegistration(draft, role, publicKey, undefined)
-    sum += registration.bond
-  }
-  writeUnbonding(draft, height, [])
-  return sum
+/**
+ * UNT-2: a paid unit draws only for rank 0, only on the block whose beacon opened its assignment, which is the parent.
+ * Returns its job. Throws UNIT_JOB (no such job, or not assigned), UNIT_PARENT (opened by another block), UNIT_RANK (the miner
+ * is not rank 0), UNIT_MODEL, UNIT_SHAPE (another prompt length).
+ * @param reader the state after the parent.
+ */
+export function checkPaidUnit(
+  input: Pick<BlockInput, 'height' | 'parentId' | 'unit' | 'promptTokens' | 'minerKey'>,
+  reader: StateReader,
+): JobRecord {
+  const { height, parentId, unit, promptTokens, minerKey } = input
+  const job = readJob(reader, unit.jobId)
+  if (job === undefined || job.openedHeight === 0)
+    throw new ProtocolError('UNIT_JOB', `no job ${bytesToHex(unit.jobId)} is assigned after the parent`)
+  check(
+    job.openedHeight === height - 1 && equalBytes(unit.parentId, parentId),
+    'UNIT_PARENT',
+    'a paid unit draws only on the block whose beacon opened its assignment (UNT-2)',
+  )
+  check(equalBytes(job.ranks[0]!, minerKey), 'UNIT_RANK', 'a paid unit draws only for rank 0 (UNT-2)')
+  check(equalBytes(job.modelId, unit.modelId), 'UNIT_MODEL', 'the job is for another model')
+  check(job.promptTokens === promptTokens, 'UNIT_SHAPE', `the job's prompt has ${job.promptTokens} tokens`)
+  return job
+}
+
+/** UNT-2: a paid winning block contains its own receipt. Throws BLOCK_RECEIPT. */
+function checkOwnReceipt(input: Pick<BlockInput, 'height' | 'unit'>, draft: StateDraft): void {
+  const delivery = readJob(draft, input.unit.jobId)?.delivery
+  check(
+    delivery !== undefined && delivery.rank === 0 && delivery.height === input.height,
+    'BLOCK_RECEIPT',
+    'the block of a paid unit lacks the receipt of that unit (UNT-2)',
+  )
 }
 
 function applyTransactions(
-  input: BlockInput,
-  draft: StateDraft,
+  context: ApplyContext,
+  transactions: readonly Uint8Array[],
 ): { fees: bigint; transactionIds: Uint8Array[]; forfeitures: Forfeiture[] } {
-  const { params, chainId, height, checkEquivocation } = input
-  const immature = new ImmatureIndex(height, params.block.maturityBlocks)
-  const context = { params, chainId, height, draft, checkEquivocation, immature }
   let fees = 0n
   const transactionIds: Uint8Array[] = []
   const forfeitures: Forfeiture[] = []
-  for (const [i, bytes] of input.transactions.entries()) {
+  for (const [i, bytes] of transactions.entries()) {
     try {
       const transaction = decodeTransaction(bytes)
       const forfeiture = applyTransaction(context, transaction)
@@ -142,23 +157,36 @@ function applyTransactions(
   return { fees, transactionIds, forfeitures }
 }
 
+/** ECO-3: the division of the block's subsidy; a paid block has the premium that its job's burn allows. */
+function coinbaseOf(input: BlockInput, draft: StateDraft, work: bigint, job: JobRecord | undefined): CoinbaseParts {
+  const { params, height } = input
+  const deferredBefore = readAmount(draft, 'deferred')
+  if (job === undefined) return bootstrapCoinbase(params, height, deferredBefore)
+  const macs = drawMacs(LANE_PAID, modelOf(input, job.modelId), job.promptTokens)
+  return paidCoinbase(params, height, deferredBefore, { promptBurn: job.promptBurn, work, drawMacs: macs })
+}
+
 /** ECO-2, ECO-3: emits the subsidy, pays the miner and the team after maturity, updates the counters. */
 function payCoinbase(
   input: BlockInput,
   draft: StateDraft,
   fees: bigint,
-): Omit<BlockSummary, 'transactionIds' | 'matured' | 'fees' | 'forfeitures'> {
+  job: JobRecord | undefined,
+): Omit<CoinbaseParts, 'minerSubsidy'> & { readonly minerReward: bigint } {
   const { params, height, minerKey } = input
-  const parts = bootstrapCoinbase(params, height, readAmount(draft, 'deferred'))
+  const work = workOfTarget(targetFromBits(input.bits))
+  const parts = coinbaseOf(input, draft, work, job)
   const created = readAmount(draft, 'premine') + readAmount(draft, 'faucet') + readAmount(draft, 'emitted')
   check(created + parts.subsidy < 1n << 64n, 'LEDGER_OVERFLOW', 'the supply would exceed 2^64 - 1 grains (CNV-4)')
 
   const minerReward = parts.minerSubsidy + parts.release + fees
-  const entries: ImmatureEntry[] = [
+  const matures = height + params.block.maturityBlocks
+  addImmature(draft, matures, [
     { account: accountOf(minerKey), grains: minerReward, minerKey },
     { account: hexToBytes(params.emission.teamAccount), grains: parts.teamShare, minerKey: new Uint8Array(0) },
-  ].filter((entry) => entry.grains > 0n)
-  writeImmature(draft, height + params.block.maturityBlocks, entries)
+  ])
+  writeWon(draft, matures, { minerKey, work: boundedWork(work) })
+  addWork(draft, input.unit.lane, work)
   addAmount(draft, 'emitted', parts.subsidy)
   addAmount(draft, 'verifierPool', parts.verifierShare)
   addAmount(draft, 'deferred', parts.deferred - parts.release)

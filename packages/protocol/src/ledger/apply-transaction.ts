@@ -2,6 +2,11 @@
 import { bytesToHex, equalBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { accountOf } from '../keys.ts'
+import { preparePostAsk, withdrawAsks } from '../market/asks.ts'
+import { readVerifiers, writeVerifiers, writeWeight } from '../market/entries.ts'
+import type { MarketContext, MarketRules } from '../market/models.ts'
+import { checkJobForm, preparePostJob } from '../market/post-job.ts'
+import { prepareReceipt } from '../market/receipts.ts'
 import type { Params } from '../params/types.ts'
 import {
   addAmount,
@@ -16,19 +21,14 @@ import {
 } from './entries.ts'
 import { type Forfeiture, forfeit, type ImmatureIndex } from './forfeit.ts'
 import { ROLE_MINER, ROLE_VERIFIER, type Role } from './keys.ts'
-import type { StateDraft } from './state.ts'
-import { hasValidTransactionSignature, type Transaction, type TransactionBody } from './transactions.ts'
+import { hasValidTransactionSignature, type Transaction, type TransactionBody, transactionId } from './transactions.ts'
 
 /** Proves equivocation (BLK-3) or throws TX_EQUIVOCATION or CODEC_*. The evidence is two encoded headers. */
 export type EquivocationChecker = (evidenceA: Uint8Array, evidenceB: Uint8Array) => { readonly minerKey: Uint8Array }
 
-/** What a transaction is applied to. */
-export interface ApplyContext {
-  readonly params: Params
+/** What a transaction is applied to; `height` is that of the block that contains it. */
+export interface ApplyContext extends MarketContext {
   readonly chainId: Uint8Array
-  /** Height of the block that contains the transaction. */
-  readonly height: number
-  readonly draft: StateDraft
   readonly checkEquivocation: EquivocationChecker
   /** Where a block's forfeitures look up immature amounts; one per block. */
   readonly immature: ImmatureIndex
@@ -45,7 +45,7 @@ export function checkTransactionForm(params: Params, chainId: Uint8Array, transa
 /**
  * Applies one transaction: form, nonce, balance, then its effect. The fee leaves the sender's balance; the block's
  * coinbase pays it out. On any error the draft is as before.
- * Throws TX_*, SIGNATURE_INVALID and what the equivocation checker throws.
+ * Throws TX_*, JOB_*, ASK_*, RECEIPT_*, SIGNATURE_INVALID and what the equivocation checker throws.
  */
 export function applyTransaction(context: ApplyContext, transaction: Transaction): Forfeiture | undefined {
   const { params, draft } = context
@@ -55,15 +55,16 @@ export function applyTransaction(context: ApplyContext, transaction: Transaction
   const before = readAccount(draft, account)
   check(nonce >= before.nonce, 'TX_NONCE_LOW', `nonce ${nonce} was used, the next is ${before.nonce}`)
   check(nonce === before.nonce, 'TX_NONCE_GAP', `nonce ${nonce} is ahead of the next, ${before.nonce}`)
-  const cost = fee + spending(params, body)
+  const cost = fee + spending(context, body)
   check(before.balance >= cost, 'TX_INSUFFICIENT_FUNDS', `${cost} grains are needed, ${before.balance} are matured`)
-  const effect = prepare(context, sender, body)
+  const effect = prepare(context, transaction)
   writeAccount(draft, account, { balance: before.balance - cost, nonce: before.nonce + 1n })
   return effect()
 }
 
-/** Grains that leave the sender's balance besides the fee. */
-export function spending(params: Params, body: TransactionBody): bigint {
+/** Grains that leave the sender's balance besides the fee. Throws what {@link checkJobForm} throws for a job. */
+export function spending(rules: MarketRules, body: TransactionBody): bigint {
+  const { params } = rules
   switch (body.kind) {
     case 'transfer':
       return body.grains
@@ -71,32 +72,42 @@ export function spending(params: Params, body: TransactionBody): bigint {
       return params.bonds.minerGrains
     case 'verifierRegister':
       return params.bonds.verifierGrains
+    case 'job':
+      return checkJobForm(rules, body).escrow
     case 'unbond':
     case 'equivocation':
+    case 'receipt':
+    case 'ask':
       return 0n
   }
 }
 
 /** Checks everything particular to the kind; the function it returns writes and cannot fail. */
-function prepare(context: ApplyContext, sender: Uint8Array, body: TransactionBody): () => Forfeiture | undefined {
+function prepare(context: ApplyContext, transaction: Transaction): () => Forfeiture | undefined {
   const { draft, params } = context
+  const { sender, body } = transaction
   switch (body.kind) {
     case 'transfer':
       check(body.grains > 0n, 'TX_AMOUNT', 'a transfer moves at least one grain')
-      return () => {
-        credit(draft, body.to, body.grains)
-        return undefined
-      }
+      return just(() => credit(draft, body.to, body.grains))
     case 'minerRegister':
-      return prepareRegistration(context, ROLE_MINER, sender, params.bonds.minerGrains)
+      return just(prepareRegistration(context, ROLE_MINER, sender, params.bonds.minerGrains))
     case 'verifierRegister':
-      return prepareRegistration(context, ROLE_VERIFIER, sender, params.bonds.verifierGrains)
+      return just(prepareRegistration(context, ROLE_VERIFIER, sender, params.bonds.verifierGrains))
     case 'unbond':
-      return prepareUnbonding(context, body.role, sender)
+      return just(prepareUnbonding(context, body.role, sender))
+    case 'job':
+      return just(preparePostJob(context, transactionId(transaction), sender, body))
+    case 'ask':
+      return just(preparePostAsk(context, sender, body))
+    case 'receipt':
+      return just(prepareReceipt(context, sender, body))
     case 'equivocation': {
       const { minerKey } = context.checkEquivocation(body.evidenceA, body.evidenceB)
       check(!isBarred(draft, minerKey), 'TX_EQUIVOCATION', `${bytesToHex(minerKey)} is barred already`)
       return () => {
+        for (const role of [ROLE_MINER, ROLE_VERIFIER] as const) leaveRole(context, role, minerKey)
+        writeWeight(draft, minerKey, undefined)
         const forfeiture = forfeit(draft, context.immature, minerKey, context.height)
         credit(draft, accountOf(sender), forfeiture.bounty)
         addAmount(draft, 'burned', forfeiture.burned)
@@ -106,7 +117,15 @@ function prepare(context: ApplyContext, sender: Uint8Array, body: TransactionBod
   }
 }
 
-function prepareRegistration(context: ApplyContext, role: Role, publicKey: Uint8Array, bond: bigint): () => undefined {
+/** An effect that forfeits nothing. */
+function just(effect: () => void): () => undefined {
+  return () => {
+    effect()
+    return undefined
+  }
+}
+
+function prepareRegistration(context: ApplyContext, role: Role, publicKey: Uint8Array, bond: bigint): () => void {
   const { draft, height } = context
   check(!isBarred(draft, publicKey), 'TX_REGISTRATION', 'the key is barred')
   check(
@@ -116,19 +135,27 @@ function prepareRegistration(context: ApplyContext, role: Role, publicKey: Uint8
   )
   return () => {
     writeRegistration(draft, role, publicKey, { bond, registeredHeight: height, unbondingHeight: 0 })
-    return undefined
+    if (role === ROLE_VERIFIER) writeVerifiers(draft, readVerifiers(draft) + 1)
   }
 }
 
-function prepareUnbonding(context: ApplyContext, role: Role, publicKey: Uint8Array): () => undefined {
+function prepareUnbonding(context: ApplyContext, role: Role, publicKey: Uint8Array): () => void {
   const { draft, params, height } = context
   const registration = readRegistration(draft, role, publicKey)
   if (registration === undefined) throw new ProtocolError('TX_REGISTRATION', 'the key is not registered in this role')
   check(registration.unbondingHeight === 0, 'TX_REGISTRATION', 'the bond is on its way back already')
   const unbondingHeight = height + params.bonds.unbondingBlocks
   return () => {
+    leaveRole(context, role, publicKey)
     writeRegistration(draft, role, publicKey, { ...registration, unbondingHeight })
     writeUnbonding(draft, unbondingHeight, [...readUnbonding(draft, unbondingHeight), { role, publicKey }])
-    return undefined
   }
+}
+
+/** A registration that is active until now no longer counts: its asks leave the books, or there is one verifier less (ECO-1). */
+function leaveRole(context: ApplyContext, role: Role, publicKey: Uint8Array): void {
+  const { draft, models } = context
+  if (readRegistration(draft, role, publicKey)?.unbondingHeight !== 0) return
+  if (role === ROLE_VERIFIER) writeVerifiers(draft, readVerifiers(draft) - 1)
+  else withdrawAsks(draft, models.keys(), publicKey)
 }

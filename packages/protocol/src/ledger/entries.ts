@@ -17,8 +17,10 @@ import {
 } from './keys.ts'
 import type { StateDraft, StateReader } from './state.ts'
 
-/** Immature amounts that mature at one height. */
-export const MAX_IMMATURE_ENTRIES = 1024
+/** Heights whose receipts one block settles, at most: a backlog shrinks by one per block. */
+export const MAX_SETTLED_HEIGHTS = 2
+/** Amounts that mature at one height: a miner, a team, and a receipt for each transaction of the heights settled together. */
+export const MAX_IMMATURE_ENTRIES: number = 2 + MAX_SETTLED_HEIGHTS * MAX_BLOCK_TRANSACTIONS
 /** Registrations that end at one height: at most one per transaction of the block that asked. */
 export const MAX_UNBONDING_ENTRIES: number = MAX_BLOCK_TRANSACTIONS
 
@@ -90,29 +92,30 @@ export const barredCodec: Codec<number> = defineCodec('barred', u32, 4)
 
 const NO_ACCOUNT: Account = { balance: 0n, nonce: 0n }
 
-function read<T>(reader: StateReader, key: string, codec: Codec<T>): T | undefined {
+/** The decoded entry under `key`, if there is one. */
+export function readEntry<T>(reader: StateReader, key: string, codec: Codec<T>): T | undefined {
   const value = reader.get(key)
   return value === undefined ? undefined : codec.decode(value)
 }
 
 /** Balance and nonce of a 20-byte account; zeros where there is no entry. */
 export function readAccount(reader: StateReader, account: Uint8Array): Account {
-  return read(reader, accountKey(account), accountCodec) ?? NO_ACCOUNT
+  return readEntry(reader, accountKey(account), accountCodec) ?? NO_ACCOUNT
 }
 
 /** The registration of a public key in a role, if there is one, active or unbonding. */
 export function readRegistration(reader: StateReader, role: Role, publicKey: Uint8Array): Registration | undefined {
-  return read(reader, registrationKey(role, publicKey), registrationCodec)
+  return readEntry(reader, registrationKey(role, publicKey), registrationCodec)
 }
 
 /** What matures at `height`. */
 export function readImmature(reader: StateReader, height: number): readonly ImmatureEntry[] {
-  return read(reader, immatureKey(height), immatureCodec) ?? []
+  return readEntry(reader, immatureKey(height), immatureCodec) ?? []
 }
 
 /** The registrations that end at `height`. */
 export function readUnbonding(reader: StateReader, height: number): readonly UnbondingEntry[] {
-  return read(reader, unbondingKey(height), unbondingCodec) ?? []
+  return readEntry(reader, unbondingKey(height), unbondingCodec) ?? []
 }
 
 /** True if `publicKey` may neither mine nor register. */
@@ -122,7 +125,7 @@ export function isBarred(reader: StateReader, publicKey: Uint8Array): boolean {
 
 /** One of the amounts of the state, in grains. */
 export function readAmount(reader: StateReader, name: AmountName): bigint {
-  return read(reader, AMOUNT_KEYS[name], amountCodec) ?? 0n
+  return readEntry(reader, AMOUNT_KEYS[name], amountCodec) ?? 0n
 }
 
 export function writeAccount(draft: StateDraft, account: Uint8Array, value: Account): void {
@@ -141,6 +144,12 @@ export function writeRegistration(
 
 export function writeImmature(draft: StateDraft, height: number, entries: readonly ImmatureEntry[]): void {
   draft.set(immatureKey(height), entries.length === 0 ? undefined : immatureCodec.encode(entries))
+}
+
+/** Adds to what matures at `height`; amounts of 0 are left out. */
+export function addImmature(draft: StateDraft, height: number, entries: readonly ImmatureEntry[]): void {
+  const added = entries.filter(({ grains }) => grains > 0n)
+  if (added.length > 0) writeImmature(draft, height, [...readImmature(draft, height), ...added])
 }
 
 export function writeUnbonding(draft: StateDraft, height: number, entries: readonly UnbondingEntry[]): void {

@@ -1,5 +1,6 @@
 /** Names of the state entries. Keys are ASCII text; heights are padded so that text order is number order. */
 import { bytesToHex } from '../bytes.ts'
+import { LANE_BOOTSTRAP, type Lane } from '../unit/types.ts'
 
 const padded = (height: number): string => String(height).padStart(10, '0')
 
@@ -19,6 +20,37 @@ export const immatureKey = (height: number): string => `immature/${padded(height
 export const unbondingKey = (height: number): string => `unbonding/${padded(height)}`
 /** The key that marks a public key as barred. */
 export const barredKey = (publicKey: Uint8Array): string => `barred/${bytesToHex(publicKey)}`
+
+/** The key of a job that is neither settled nor returned. */
+export const jobKey = (jobId: Uint8Array): string => `job/${bytesToHex(jobId)}`
+/** The key of a job's prompt tokens. */
+export const promptKey = (jobId: Uint8Array): string => `prompt/${bytesToHex(jobId)}`
+/** The key of the jobs of a model that wait for clearing. */
+export const openKey = (modelId: string): string => `open/${modelId}`
+/** The key of a model's standing asks. */
+export const asksKey = (modelId: string): string => `asks/${modelId}`
+/** The key of the asks that take effect at `height`. */
+export const pendingAsksKey = (height: number): string => `asks-pending/${padded(height)}`
+/** The key of what a model's market last did. */
+export const marketKey = (modelId: string): string => `market/${modelId}`
+/** The jobs that the last block cleared, which the next beacon assigns. */
+export const CLEARED_KEY = 'cleared'
+/** The key of the jobs whose assignment the beacon of the block at `height` opened. */
+export const assignedKey = (height: number): string => `assigned/${padded(height)}`
+/** The key of the delivered jobs that settle at `height`. */
+export const settlementKey = (height: number): string => `settlement/${padded(height)}`
+/** The first height whose receipts have not settled, while some wait for a verifier. */
+export const SETTLEMENT_FROM_KEY = 'settlement-from'
+/** How many verifiers are active. */
+export const VERIFIERS_KEY = 'verifiers'
+/** The key of a miner's weight. */
+export const weightKey = (publicKey: Uint8Array): string => `weight/${bytesToHex(publicKey)}`
+/** The key of the win that counts from `height` on. */
+export const wonKey = (height: number): string => `won/${padded(height)}`
+/** The key of the work of all blocks of a lane. */
+export const workKey = (lane: Lane): string => `work/${lane === LANE_BOOTSTRAP ? 'bootstrap' : 'paid'}`
+/** The key of a recent block's id. */
+export const blockIdKey = (height: number): string => `block/${padded(height)}`
 
 /** Entries that are one amount in grains. Absent means 0. */
 export const AMOUNT_KEYS = {

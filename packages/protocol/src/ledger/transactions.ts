@@ -1,10 +1,24 @@
 /** Transactions (ECO-1): a common envelope around a payload with a stable tag. Exact bytes: docs/spec/10-ledger.md. */
 import * as P from 'micro-packed'
-import { boundedBytes, bytes32, bytes64, type Codec, defineCodec, fixedBytes, u8, u64 } from '../codec.ts'
+import {
+  bool,
+  boundedBytes,
+  boundedReadonlyList,
+  bytes32,
+  bytes64,
+  type Codec,
+  defineCodec,
+  fixedBytes,
+  u8,
+  u16,
+  u32,
+  u64,
+} from '../codec.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { taggedHash } from '../hash.ts'
 import { ADDRESS_BYTES, type KeyPair, signHash, verifyHash } from '../keys.ts'
-import { MAX_HEADER_BYTES, MAX_TRANSACTION_BYTES } from '../limits.ts'
+import { MAX_HEADER_BYTES, MAX_TRANSACTION_BYTES, MAX_UNIT_TOKENS } from '../limits.ts'
+import type { Decoding } from '../unit/types.ts'
 import { roleCoder } from './entries.ts'
 import type { Role } from './keys.ts'
 
@@ -28,6 +42,7 @@ export const TRANSACTION_TAGS = {
   plantReveal: 14,
   unbond: 15,
   winnerFailure: 16,
+  ask: 17,
 } as const
 
 /** Largest encoded header inside an equivocation proof. */
@@ -35,6 +50,8 @@ export const MAX_EVIDENCE_BYTES: number = MAX_HEADER_BYTES
 /** Bytes of the envelope without its payload: version, chain id, kind, sender, nonce, fee, payload length, signature. */
 const ENVELOPE_BYTES = 1 + 32 + 1 + 32 + 8 + 8 + 4 + 64
 const SIGNATURE_BYTES = 64
+/** The tag stands after version and chain id. */
+const KIND_OFFSET = 1 + 32
 
 /** Moves matured grains to an account of 20 bytes. */
 export interface Transfer {
@@ -61,7 +78,40 @@ export interface Equivocation {
   readonly evidenceA: Uint8Array
   readonly evidenceB: Uint8Array
 }
-export type TransactionBody = Transfer | MinerRegister | VerifierRegister | Unbond | Equivocation
+/** Asks for one execution of a model (JOB-1); the sender's escrow is what it may cost at most. */
+export interface Job {
+  readonly kind: 'job'
+  /** 32 bytes. */
+  readonly modelId: Uint8Array
+  readonly promptTokens: readonly number[]
+  readonly maxNewTokens: number
+  readonly decoding: Decoding
+  /** Most grains for 10^9 output MACs (JOB-2). */
+  readonly maxPrice: bigint
+  /** By this height it has been delivered by some rank, or the fee returns. */
+  readonly expiryHeight: number
+}
+/** What a registered miner demands for jobs of a model; takes effect after `jobs.askDelayBlocks` (ECO-7). */
+export interface Ask {
+  readonly kind: 'ask'
+  readonly modelId: Uint8Array
+  /** Grains for 10^9 output MACs. */
+  readonly price: bigint
+  /** MACs per block that the miner can execute; 0 withdraws the ask. */
+  readonly capacityMacs: bigint
+}
+/** The miner of an assigned job delivers it (UNT-1, ECO-4). */
+export interface Receipt {
+  readonly kind: 'receipt'
+  /** Id of the job's transaction. */
+  readonly jobId: Uint8Array
+  /** The block whose beacon opened the assignment: the parent that the unit id commits to. */
+  readonly unitParentId: Uint8Array
+  readonly traceRoot: Uint8Array
+  /** All generated tokens. */
+  readonly tokens: readonly number[]
+}
+export type TransactionBody = Transfer | Job | MinerRegister | VerifierRegister | Receipt | Equivocation | Unbond | Ask
 export type TransactionKind = TransactionBody['kind']
 
 export interface UnsignedTransaction {
@@ -83,6 +133,12 @@ export interface Transaction extends UnsignedTransaction {
 type Payload<K extends TransactionKind> = Omit<Extract<TransactionBody, { kind: K }>, 'kind'>
 type PayloadCodecs = { readonly [K in TransactionKind]: Codec<Payload<K>> }
 
+/** temperature u16, seed 32, whether end of sequence stops u8: 35 bytes. */
+export const decodingCoder: P.CoderType<Decoding> = P.struct({ temperatureMilli: u16, seed: bytes32, stopAtEos: bool })
+/** At most MAX_UNIT_TOKENS tokens. */
+export const tokensCoder: P.CoderType<readonly number[]> = boundedReadonlyList(MAX_UNIT_TOKENS, u32)
+const TOKENS_BYTES = 4 + 4 * MAX_UNIT_TOKENS
+
 const nothing = (name: string): Codec<Record<never, never>> => defineCodec(name, P.struct({}), 0)
 const PAYLOADS: PayloadCodecs = {
   transfer: defineCodec('transfer', P.struct({ to: fixedBytes(ADDRESS_BYTES), grains: u64 }), ADDRESS_BYTES + 8),
@@ -94,6 +150,24 @@ const PAYLOADS: PayloadCodecs = {
     P.struct({ evidenceA: boundedBytes(MAX_EVIDENCE_BYTES), evidenceB: boundedBytes(MAX_EVIDENCE_BYTES) }),
     2 * (4 + MAX_EVIDENCE_BYTES),
   ),
+  job: defineCodec<Payload<'job'>>(
+    'job',
+    P.struct({
+      modelId: bytes32,
+      promptTokens: tokensCoder,
+      maxNewTokens: u32,
+      decoding: decodingCoder,
+      maxPrice: u64,
+      expiryHeight: u32,
+    }),
+    32 + TOKENS_BYTES + 4 + 35 + 8 + 4,
+  ),
+  receipt: defineCodec<Payload<'receipt'>>(
+    'receipt',
+    P.struct({ jobId: bytes32, unitParentId: bytes32, traceRoot: bytes32, tokens: tokensCoder }),
+    3 * 32 + TOKENS_BYTES,
+  ),
+  ask: defineCodec('ask', P.struct({ modelId: bytes32, price: u64, capacityMacs: u64 }), 48),
 }
 const KIND_OF_TAG: ReadonlyMap<number, TransactionKind> = new Map(
   (Object.keys(PAYLOADS) as TransactionKind[]).map((kind) => [TRANSACTION_TAGS[kind], kind]),
@@ -150,6 +224,11 @@ export function transactionId(transaction: UnsignedTransaction): Uint8Array {
 /** The id of canonical bytes, without decoding them. */
 export function transactionIdOfBytes(bytes: Uint8Array): Uint8Array {
   return taggedHash('transaction', bytes.subarray(0, Math.max(0, bytes.length - SIGNATURE_BYTES)))
+}
+
+/** Whether canonical bytes are a transaction of `kind`, without decoding them. */
+export function isTransactionOfKind(bytes: Uint8Array, kind: TransactionKind): boolean {
+  return bytes[KIND_OFFSET] === TRANSACTION_TAGS[kind]
 }
 
 /** Signs a transaction as the owner of `keys`. Throws CODEC_* for a field outside its bounds. */

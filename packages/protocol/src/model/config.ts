@@ -1,5 +1,5 @@
 import * as P from 'micro-packed'
-import { boundedBytes, bytes32, fixedBytes, u8, u32 } from '../codec.ts'
+import { bool, boundedBytes, bytes32, fixedBytes, u32 } from '../codec.ts'
 import { check } from '../errors.ts'
 import { MAX_MODEL_DIMENSION, MAX_MODEL_LAYERS, MAX_NAME_BYTES, MAX_SEQUENCE_LENGTH } from '../limits.ts'
 import { MIN_NORMAL_F32 } from '../numerics/f32.ts'
@@ -11,14 +11,6 @@ const name: P.CoderType<string> = P.apply(boundedBytes(MAX_NAME_BYTES), {
   encode: (bytes: Uint8Array): string => String.fromCharCode(...bytes),
   decode: (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0)),
 })
-
-const bool: P.CoderType<boolean> = P.apply(
-  P.validate(u8, (n: number) => {
-    if (n > 1) throw new Error(`${n} is neither 0 nor 1`)
-    return n
-  }),
-  { encode: (n: number): boolean => n === 1, decode: (b: boolean): number => (b ? 1 : 0) },
-)
 
 /** One binary32, little-endian. */
 const f32: P.CoderType<number> = P.apply(fixedBytes(4), {

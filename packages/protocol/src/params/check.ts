@@ -53,7 +53,7 @@ function checkFields(prefix: string, node: unknown): void {
 }
 
 function checkContradictions(params: Params): void {
-  const { block, difficulty, emission, units, models, bonds } = params
+  const { block, difficulty, emission, units, jobs, models, bonds } = params
   const need = (holds: boolean, why: string): void => check(holds, 'PARAM_CONTRADICTION', why)
   need(block.maxFutureMs <= 5 * block.timeMs, 'block.maxFutureMs is more than 5 block.timeMs (BLK-6)')
   need(difficulty.halfLifeMs >= 16 * block.timeMs, 'difficulty.halfLifeMs is less than 16 block.timeMs (BLK-6)')
@@ -102,6 +102,19 @@ function checkContradictions(params: Params): void {
   need(
     100n * BigInt(units.maxUnitMacs) * 1000n <= rate,
     'units.maxUnitMacs at units.referenceMacsPerSecond re-executes for more than a hundredth of block.timeMs (JOB-3)',
+  )
+
+  need(
+    jobs.auditWindowBlocks < block.maturityBlocks,
+    'jobs.auditWindowBlocks is not less than block.maturityBlocks (ECO-8)',
+  )
+  need(
+    jobs.maxLifetimeBlocks > jobs.assignmentWindowBlocks * (1 + jobs.fallbacks),
+    'jobs.maxLifetimeBlocks does not cover the windows of all ranks (ECO-4)',
+  )
+  need(
+    bonds.unbondingBlocks >= jobs.assignmentWindowBlocks * (1 + jobs.fallbacks),
+    'bonds.unbondingBlocks does not cover the windows of all ranks (ECO-1)',
   )
 
   need(

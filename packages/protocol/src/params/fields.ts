@@ -1,11 +1,10 @@
 /** What each parameter may be: the one table behind checks, overrides, hashing and documentation. */
+import { MAX_ASKS, MAX_CLEARED_JOBS, MAX_JOB_RANKS, MAX_OPEN_JOBS } from '../limits.ts'
 
 interface FieldBase {
   readonly doc: string
   /** Values whose code does not exist yet, each with the reason it is refused. */
   readonly refused?: Readonly<Record<string, string>>
-  /** Why no rule reads this parameter; an override that changes it is refused, because it would have no effect. */
-  readonly unread?: string
 }
 export interface IntegerField extends FieldBase {
   readonly kind: 'integer'
@@ -27,8 +26,6 @@ export interface TextField extends FieldBase {
 }
 export type ParamField = IntegerField | AmountField | ChoiceField | TextField
 
-/** For parameters of paid jobs. */
-const NEEDS_JOBS = 'no rule reads it without paid jobs, which the protocol does not have'
 const U64_MAX = (1n << 64n) - 1n
 const PPM = 1_000_000
 const integer = (unit: string, min: number, max: number, doc: string): IntegerField => ({
@@ -85,15 +82,12 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'emission.teamAccount': text(ACCOUNT_OR_NONE, 'account of premine and team share'),
   'emission.teamSharePpm': ppm('part of each subsidy for the team account'),
   'emission.bootstrapFactorPpm': ppm('part of the reward that a bootstrap block gets'),
-  'emission.mintCapPpm': {
-    ...ppm('kappa: the cap on minting for useful work over what it burned'),
-    unread: NEEDS_JOBS,
-  },
+  'emission.mintCapPpm': integer('ppm', 0, 10 ** 9, 'kappa: the cap on minting for useful work over what it burned'),
   'emission.verifierSharePpm': ppm("verifiers' part of the subsidy"),
   'emission.faucetGrains': amount('created in genesis for the faucet'),
   'emission.faucetAccount': text(ACCOUNT_OR_NONE, 'account of the faucet'),
-  'fees.burnPpm': { ...ppm('beta: burned part of job fees'), unread: NEEDS_JOBS },
-  'fees.verifierPpm': { ...ppm("nu: verifiers' part of the rest of job fees"), unread: NEEDS_JOBS },
+  'fees.burnPpm': ppm('beta: burned part of job fees'),
+  'fees.verifierPpm': ppm("nu: verifiers' part of the rest of job fees"),
   'fees.minTransactionGrains': amount('least fee of a transaction'),
   'bonds.minerGrains': amount('bond of a miner registration'),
   'bonds.verifierGrains': amount('bond of a verifier registration'),
@@ -104,6 +98,20 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'units.maxNewTokens': integer('tokens', 1, 32_768, 'longest generation'),
   'units.maxUnitMacs': integer('MACs', 1, 2 ** 50, 'bound on the MACs of one unit'),
   'units.referenceMacsPerSecond': integer('MACs/s', 1, 2 ** 50, 'speed of the slowest machine meant'),
+  'jobs.inputPricePpm': ppm('price of an input MAC over that of an output MAC (JOB-2)'),
+  'jobs.assignmentWindowBlocks': integer('blocks', 1, 10_000, 'blocks that each rank has to deliver a job'),
+  'jobs.fallbacks': integer('ranks', 0, MAX_JOB_RANKS - 1, 'ranks of an assignment after rank 0'),
+  'jobs.auditWindowBlocks': integer('blocks', 1, 1_000_000, 'blocks from a receipt to its settlement'),
+  'jobs.askDelayBlocks': integer('blocks', 1, 10_000, 'blocks until an ask takes effect'),
+  'jobs.maxLifetimeBlocks': integer('blocks', 1, 1_000_000, "most blocks from a job's inclusion to its expiry"),
+  'jobs.maxOpenPerModel': integer('jobs', 1, MAX_OPEN_JOBS, 'jobs of one model that wait for clearing'),
+  'jobs.maxClearedPerModel': integer('jobs', 1, MAX_CLEARED_JOBS, 'jobs of one model that one block clears'),
+  'jobs.maxAsksPerModel': integer('asks', 1, MAX_ASKS, 'standing asks of one model'),
+  'jobs.weightBlocks': integer('blocks', 2, 1_000_000, 'averaging time of the weight that draws jobs (ECO-6)'),
+  'jobs.capacityMultiple': integer('times', 1, 1_000_000, 'declared capacity over average work per block, at most'),
+  'jobs.newcomerSharePpm': integer('ppm', 0, PPM - 1, 'part of the draw that newcomers share'),
+  'jobs.nonDeliveryPpm': ppm('part of its weight that a key loses for a job it does not deliver'),
+  'jobs.referenceMovePpm': ppm('most that the reference price moves in one block'),
   'bindings.assignedInputs': binding('B1', 'inputs are assigned, never chosen'),
   'bindings.registeredWeights': binding('B2', 'weights are registered'),
   'bindings.operandBeforeNoise': binding('B3', 'the noise commits to the operand'),
@@ -112,7 +120,7 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'bindings.checked': binding('B6', 'winners are re-executed, other work is audited'),
   'bindings.provenance': choice(['open', 'client-signed', 'assigned'], 'where inputs may come from', {
     open: 'no chain runs on the rules of the Pearl baseline: the protocol only verifies its proofs (chapter 12)',
-    'client-signed': 'needs paid jobs, which the protocol does not have',
+    'client-signed': 'needs jobs that name their miner; jobs are assigned',
   }),
   'models.*.name': text(/^[a-z0-9.-]{1,64}$/, 'name of the model'),
   'models.*.modelId': text(HEX32, 'hash of the manifest'),

@@ -76,12 +76,7 @@ export function overrideParams(params: Params, overrides: readonly string[]): Pa
       }
       node = node[key] as Tree
     }
-    const value = parseValue(path, field, line.slice(at + 1))
-    const isChanged = node[keys.at(-1)!] !== value
-    if (field.unread !== undefined && isChanged) {
-      throw new ProtocolError('PARAM_NOT_IMPLEMENTED', `${path}=${value} is refused: ${field.unread}`)
-    }
-    node[keys.at(-1)!] = value
+    node[keys.at(-1)!] = parseValue(path, field, line.slice(at + 1))
   }
   const result = copy as unknown as Params
   checkParams(result)

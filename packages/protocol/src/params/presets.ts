@@ -105,6 +105,22 @@ const nacre: Params = {
     maxUnitMacs: 300_000_000,
     referenceMacsPerSecond: 5_000_000_000,
   },
+  jobs: {
+    inputPricePpm: 250_000, // batched input costs a machine about a quarter of decoding row by row
+    assignmentWindowBlocks: 3, // about 10 minutes for each rank
+    fallbacks: 2,
+    auditWindowBlocks: 148, // 8 hours, a third of maturity: challenge and response have the rest
+    askDelayBlocks: 6,
+    maxLifetimeBlocks: 445, // 1 day
+    maxOpenPerModel: 1024,
+    maxClearedPerModel: 128, // half of the block's transactions: each job needs two
+    maxAsksPerModel: 256,
+    weightBlocks: 3117, // 7 days
+    capacityMultiple: 4,
+    newcomerSharePpm: 50_000,
+    nonDeliveryPpm: 100_000,
+    referenceMovePpm: 50_000,
+  },
   bindings: ALL_BINDINGS,
   models: [nacreSmall],
 }
@@ -137,6 +153,26 @@ const devnet: Params = {
   bonds: { minerGrains: 10n * GRAINS_PER_NCR, verifierGrains: 20n * GRAINS_PER_NCR, unbondingBlocks: 40 },
   // JOB-3 within 5 s blocks: a machine of 6.5 * 10^9 MACs/s re-executes the largest unit in 46 ms.
   units: { ...nacre.units, referenceMacsPerSecond: 6_500_000_000 },
+  jobs: {
+    ...nacre.jobs,
+    auditWindowBlocks: 6,
+    askDelayBlocks: 2,
+    maxLifetimeBlocks: 120, // 10 minutes
+    maxOpenPerModel: 256,
+    maxClearedPerModel: 32,
+    maxAsksPerModel: 64,
+    weightBlocks: 240, // 20 minutes
+  },
+}
+
+/**
+ * Halving emission over the rules of `nacre`: no ramp, and every block has the whole subsidy, whoever asked for its work.
+ * Supply and block time are nacre's, and an era is its curve constant, so that the two differ in what they are compared in.
+ */
+const bitcoinLike: Params = {
+  ...nacre,
+  network: { ...nacre.network, name: 'bitcoin-like' },
+  emission: { ...nacre.emission, curve: 'halving', ramp: 'none', bootstrapFactorPpm: 1_000_000 },
 }
 
 /** Tiny, for tests: windows of a few blocks, units of milliseconds. */
@@ -150,7 +186,7 @@ const unit: Params = {
     genesisBits: 0x1e035afe, // 5 * 10^6 MACs per block: about one unit
   },
   emission: { ...devnet.emission, curveBlocks: 1000, rampBlocks: 10 },
-  bonds: { minerGrains: GRAINS_PER_NCR, verifierGrains: 2n * GRAINS_PER_NCR, unbondingBlocks: 3 },
+  bonds: { minerGrains: GRAINS_PER_NCR, verifierGrains: 2n * GRAINS_PER_NCR, unbondingBlocks: 4 },
   units: {
     bootstrapPromptTokens: 24,
     bootstrapNewTokens: 4,
@@ -159,18 +195,29 @@ const unit: Params = {
     maxUnitMacs: 5_000_000,
     referenceMacsPerSecond: 1_000_000_000,
   },
+  jobs: {
+    ...devnet.jobs,
+    assignmentWindowBlocks: 2,
+    fallbacks: 1,
+    auditWindowBlocks: 2,
+    askDelayBlocks: 1,
+    maxLifetimeBlocks: 40,
+    maxOpenPerModel: 16,
+    maxClearedPerModel: 8,
+    maxAsksPerModel: 8,
+    weightBlocks: 20,
+  },
   models: [unitModel],
 }
 
-export type PresetName = 'nacre' | 'devnet' | 'unit'
+export type PresetName = 'nacre' | 'bitcoin-like' | 'devnet' | 'unit'
 
 /** Every preset by its name. */
-export const presets: Readonly<Record<PresetName, Params>> = { nacre, devnet, unit }
+export const presets: Readonly<Record<PresetName, Params>> = { nacre, 'bitcoin-like': bitcoinLike, devnet, unit }
 
 /** Presets of the design whose rules this implementation does not have. */
 const REFUSED_PRESETS: Readonly<Record<string, string>> = {
   pearl: 'it needs provenance "open", and no chain runs on the rules of the Pearl baseline (chapter 12)',
-  'bitcoin-like': 'it needs the paid lane to be compared in',
 }
 
 /** The preset called `name`. Throws PARAM_UNKNOWN with the names there are, PARAM_NOT_IMPLEMENTED with the reason. */

@@ -82,6 +82,38 @@ export interface FeeParams {
   readonly minTransactionGrains: bigint
 }
 
+/** Paid jobs and their market (JOB, UNT-2, ECO-4, ECO-6, ECO-7). */
+export interface JobParams {
+  /** Price of an input MAC over that of an output MAC (JOB-2). */
+  readonly inputPricePpm: number
+  /** Blocks that each rank of an assignment has to deliver (ECO-6). */
+  readonly assignmentWindowBlocks: number
+  /** Ranks after rank 0. */
+  readonly fallbacks: number
+  /** Blocks from a receipt to its settlement (ECO-4). */
+  readonly auditWindowBlocks: number
+  /** Blocks until an ask takes effect (ECO-7). */
+  readonly askDelayBlocks: number
+  /** Most blocks from a job's inclusion to its expiry. */
+  readonly maxLifetimeBlocks: number
+  /** Jobs of one model that wait for clearing. */
+  readonly maxOpenPerModel: number
+  /** Jobs of one model that one block clears. */
+  readonly maxClearedPerModel: number
+  /** Standing asks of one model. */
+  readonly maxAsksPerModel: number
+  /** Averaging time of the weight: after so many blocks a win counts 1 / e of its work (ECO-6). */
+  readonly weightBlocks: number
+  /** Declared capacity is bounded by this times the average work per block. */
+  readonly capacityMultiple: number
+  /** Part of all assignments that newcomers share. */
+  readonly newcomerSharePpm: number
+  /** Part of its weight that a key loses for each job it does not deliver. */
+  readonly nonDeliveryPpm: number
+  /** Most that the reference price moves in one block. */
+  readonly referenceMovePpm: number
+}
+
 export interface BondParams {
   readonly minerGrains: bigint
   readonly verifierGrains: bigint
@@ -137,6 +169,7 @@ export interface Params {
   readonly fees: FeeParams
   readonly bonds: BondParams
   readonly units: UnitParams
+  readonly jobs: JobParams
   readonly bindings: BindingParams
   /** The bootstrap lane runs the first one. */
   readonly models: readonly ModelParams[]

@@ -69,7 +69,7 @@ test('as a transaction the pair bars the key: a block of that key is refused fro
   const proof = transactionOf(FAUCET, 0n, body, 1000n, genesis.chainId)
   const state = new MemoryState(context)
   const blockOf = (key: Uint8Array, transactions: readonly Uint8Array[]) =>
-    applyBlockBody(context, { height: 1, unit: a.unit, minerKey: key }, transactions, state, state.ltHash)
+    applyBlockBody(context, { ...a, height: 1, minerKey: key }, transactions, state, state.ltHash)
   accepted(() => blockOf(miner.publicKey, []))
   for (const { key, after } of blockOf(testKeys(2).publicKey, [proof]).changes)
     if (after !== undefined) state.entries.set(key, after)

@@ -10,10 +10,19 @@ import { check, ERROR_VERDICTS, type ErrorCode, ProtocolError } from '../../src/
 test('exactly these codes may be no fault of the sender', () => {
   const ignored = (Object.keys(ERROR_VERDICTS) as ErrorCode[]).filter((code) => ERROR_VERDICTS[code] === 'ignore')
   expect(ignored.sort()).toEqual([
+    'ASK_MINER',
     'BLOCK_CHAIN',
     'BLOCK_PARENT_UNKNOWN',
     'BLOCK_TIME_FUTURE',
+    'JOB_BOOK_FULL',
+    'JOB_EXPIRY_TOO_FAR',
     'MODEL_UNSUPPORTED',
+    'RECEIPT_BRANCH',
+    'RECEIPT_DOUBLE',
+    'RECEIPT_JOB',
+    'RECEIPT_MINER',
+    'RECEIPT_UNASSIGNED',
+    'RECEIPT_WINDOW',
     'TX_INSUFFICIENT_FUNDS',
     'TX_NONCE_GAP',
   ])

@@ -7,10 +7,20 @@
  *   |#|       re-execution, one batched pass          <= T / 100
  *   |###|     execution, token by token               <= T / 20, which follows: it is less than five times slower
  *
- * Jobs themselves are not implemented; the bound holds for bootstrap units. The ranges of all parameters: params.test.ts.
+ * The bound holds for bootstrap units and for jobs. The ranges of all parameters: params.test.ts; all codes of jobs: packages/protocol/test/rules/job-1-posting.test.ts.
  */
 import { test } from 'vitest'
-import { checkModelFits, checkTask, overrideParams, presets, unitMacs, unitModel } from '../../src/index.ts'
+import {
+  checkJobForm,
+  checkModelFits,
+  checkTask,
+  overrideParams,
+  presets,
+  unitMacs,
+  unitModel,
+} from '../../src/index.ts'
+import { TEST_MODELS } from '../ledger-fixture.ts'
+import { jobBody } from '../market-fixture.ts'
 import { task } from '../trace-fixture.ts'
 import { accepted, rejected } from './verbs.ts'
 
@@ -49,4 +59,21 @@ test('no task needs more positions than the model has: the last token takes none
   accepted(() => checkTask(dims, task({ maxNewTokens: longest })))
   rejected('UNIT_SHAPE', () => checkTask(dims, task({ maxNewTokens: longest + 1 })))
   rejected('UNIT_SHAPE', () => checkTask(dims, task({ maxNewTokens: 0 })))
+})
+
+test('a job is bounded by its lengths, by the positions of the model, and by maxUnitMacs', () => {
+  const post = (maxUnitMacs: number) => {
+    const params = { ...unit, units: { ...unit.units, maxUnitMacs } }
+    return () => checkJobForm({ params, models: TEST_MODELS }, jobBody())
+  }
+  const macs = unitMacs(dims, jobBody().promptTokens.length, jobBody().maxNewTokens)
+  accepted(post(macs))
+  rejected('JOB_MACS', post(macs - 1))
+  const wide = { ...unit, units: { ...unit.units, maxPromptTokens: 4096, maxNewTokens: 4096, maxUnitMacs: 2 ** 50 } }
+  const tokens = Array.from({ length: dims.maxSeqLen }, () => 1)
+  const long = (extra: Partial<ReturnType<typeof jobBody>>) => () =>
+    checkJobForm({ params: wide, models: TEST_MODELS }, jobBody({ promptTokens: tokens, ...extra }))
+  accepted(long({ maxNewTokens: 1 }))
+  rejected('JOB_NEW_TOKENS', long({ maxNewTokens: 2 }))
+  rejected('JOB_PROMPT_TOO_LONG', long({ promptTokens: [...tokens, 1] }))
 })

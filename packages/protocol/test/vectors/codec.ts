@@ -26,16 +26,46 @@ const BODIES: [name: string, body: TransactionBody, nonce: bigint, fee: bigint][
   ['unbond miner', { kind: 'unbond', role: 0 }, 3n, 1000n],
   ['unbond verifier', { kind: 'unbond', role: 1 }, 4n, 1000n],
   ['equivocation', { kind: 'equivocation', evidenceA: hexToBytes('0102'), evidenceB: hexToBytes('030405') }, 5n, 1000n],
+  [
+    'job',
+    {
+      kind: 'job',
+      modelId: new Uint8Array(32).fill(0x0d),
+      promptTokens: [1, 256, 65_536],
+      maxNewTokens: 7,
+      decoding: { temperatureMilli: 700, seed: new Uint8Array(32).fill(0x5e), stopAtEos: true },
+      maxPrice: 1_000_000_000n,
+      expiryHeight: 400,
+    },
+    7n,
+    1000n,
+  ],
+  [
+    'receipt',
+    {
+      kind: 'receipt',
+      jobId: new Uint8Array(32).fill(0x70),
+      unitParentId: new Uint8Array(32).fill(0xb1),
+      traceRoot: new Uint8Array(32).fill(0x7a),
+      tokens: [3, 2, 1],
+    },
+    8n,
+    1000n,
+  ],
+  ['ask', { kind: 'ask', modelId: new Uint8Array(32).fill(0x0d), price: 5n, capacityMacs: 10n ** 10n }, 9n, 1000n],
+  ['withdrawn ask', { kind: 'ask', modelId: new Uint8Array(32).fill(0x0d), price: 0n, capacityMacs: 0n }, 10n, 1000n],
   ['empty evidence', { kind: 'equivocation', evidenceA: new Uint8Array(0), evidenceB: new Uint8Array(0) }, 6n, 0n],
 ]
 
-const hexFields = (body: TransactionBody): Record<string, string | number> =>
-  Object.fromEntries(
-    Object.entries(body).map(([name, value]) => [
-      name,
-      value instanceof Uint8Array ? bytesToHex(value) : typeof value === 'bigint' ? String(value) : value,
-    ]),
-  )
+/** Fields with bytes as hex and amounts as text; tokens stay lists. */
+const hexFields = (body: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(body).map(([name, value]) => [name, hexField(value)]))
+
+function hexField(value: unknown): unknown {
+  if (value instanceof Uint8Array) return bytesToHex(value)
+  if (typeof value === 'bigint') return String(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? hexFields(value) : value
+}
 
 /** Bytes of the envelope before the payload length. */
 const HEAD = 1 + 32 + 1 + 32 + 8 + 8
@@ -50,14 +80,14 @@ function invalidTransactions(): { name: string; bytes: Uint8Array }[] {
     copy[at] = value
     return copy
   }
-  const reserved = Object.values(TRANSACTION_TAGS).filter((tag) => ![1, 3, 4, 9, 15].includes(tag))
+  const reserved = Object.values(TRANSACTION_TAGS).filter((tag) => ![1, 2, 3, 4, 5, 9, 15, 17].includes(tag))
   return [
     { name: 'empty', bytes: new Uint8Array(0) },
     { name: 'one byte short', bytes: transfer.slice(0, -1) },
     { name: 'version 0', bytes: withByte(transfer, 0, 0) },
     { name: 'version 2', bytes: withByte(transfer, 0, 2) },
     { name: 'tag 0', bytes: withByte(transfer, 33, 0) },
-    { name: 'tag 17', bytes: withByte(transfer, 33, 17) },
+    { name: 'tag 18', bytes: withByte(transfer, 33, 18) },
     { name: 'tag 255', bytes: withByte(transfer, 33, 255) },
     ...reserved.map((tag) => ({ name: `reserved tag ${tag}`, bytes: withByte(transfer, 33, tag) })),
     { name: 'payload of another kind', bytes: withByte(transfer, 33, TRANSACTION_TAGS.unbond) },

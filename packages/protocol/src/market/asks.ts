@@ -1,0 +1,91 @@
+/** ECO-7: standing asks. They change with a delay, so that none answers the jobs that are already visible. */
+import { bytesToHex, equalBytes } from '../bytes.ts'
+import { check } from '../errors.ts'
+import { readRegistration } from '../ledger/entries.ts'
+import { ROLE_MINER } from '../ledger/keys.ts'
+import type { StateDraft, StateReader } from '../ledger/state.ts'
+import type { Ask } from '../ledger/transactions.ts'
+import type { Params } from '../params/types.ts'
+import { type PendingAsk, readAsks, readPendingAsks, type StandingAsk, writeAsks, writePendingAsks } from './entries.ts'
+import type { MarketContext } from './models.ts'
+import { averageWork, weightAt } from './weights.ts'
+
+/** Whether a key is registered as a miner and not on its way out. */
+export function isActiveMiner(reader: StateReader, publicKey: Uint8Array): boolean {
+  return readRegistration(reader, ROLE_MINER, publicKey)?.unbondingHeight === 0
+}
+
+/**
+ * Checks an ask; the function it returns writes and cannot fail. Throws ASK_MODEL (not registered), ASK_PRICE (0, unless the
+ * ask is withdrawn), ASK_MINER (not an active miner, ECO-1).
+ */
+export function preparePostAsk(context: MarketContext, sender: Uint8Array, ask: Ask): () => void {
+  const { params, models, height, draft } = context
+  const { modelId, price, capacityMacs } = ask
+  check(models.has(bytesToHex(modelId)), 'ASK_MODEL', `no model ${bytesToHex(modelId)} is registered`)
+  check(price >= 1n || capacityMacs === 0n, 'ASK_PRICE', 'an ask has a price of at least one grain')
+  check(isActiveMiner(draft, sender), 'ASK_MINER', 'only registered miners ask')
+  const effective = height + params.jobs.askDelayBlocks
+  const pending: PendingAsk = { modelId, minerKey: sender, price, capacityMacs }
+  return () => writePendingAsks(draft, effective, [...readPendingAsks(draft, effective), pending])
+}
+
+/**
+ * The asks whose height has come replace their miners' asks; a capacity of 0 withdraws one. A full book takes an ask that is
+ * below the highest in it, of equal ones the latest, which leaves. Keys that are no active miners any more are skipped.
+ */
+export function activateAsks(params: Params, draft: StateDraft, height: number): void {
+  for (const { modelId, minerKey, price, capacityMacs } of readPendingAsks(draft, height)) {
+    const model = bytesToHex(modelId)
+    const before = readAsks(draft, model)
+    const at = before.findIndex((ask) => equalBytes(ask.minerKey, minerKey))
+    const asks = [...before]
+    if (at >= 0) asks.splice(at, 1)
+    if (capacityMacs > 0n && isActiveMiner(draft, minerKey)) {
+      const ask: StandingAsk = { minerKey, price, capacityMacs }
+      if (at >= 0) asks.splice(at, 0, ask)
+      else addAsk(asks, ask, params.jobs.maxAsksPerModel)
+    }
+    writeAsks(draft, model, asks)
+  }
+  writePendingAsks(draft, height, [])
+}
+
+function addAsk(asks: StandingAsk[], ask: StandingAsk, most: number): void {
+  if (asks.length >= most) {
+    let highest = 0
+    for (const [i, { price }] of asks.entries()) if (price >= asks[highest]!.price) highest = i
+    if (ask.price >= asks[highest]!.price) return
+    asks.splice(highest, 1)
+  }
+  asks.push(ask)
+}
+
+/** Takes the asks of a key out of one model's book, or of every model's. */
+export function withdrawAsks(draft: StateDraft, modelIds: Iterable<string>, publicKey: Uint8Array): void {
+  for (const modelId of modelIds) {
+    const asks = readAsks(draft, modelId)
+    const kept = asks.filter(({ minerKey }) => !equalBytes(minerKey, publicKey))
+    if (kept.length < asks.length) writeAsks(draft, modelId, kept)
+  }
+}
+
+/** A standing ask as the market counts it at one height. */
+export interface WeighedAsk extends StandingAsk {
+  /** The miner's matured work (ECO-6). */
+  readonly weight: bigint
+  /** MACs per block that count: what it declared, at most `capacityMultiple` times its average work or one largest unit. */
+  readonly room: bigint
+}
+
+/** All asks of a model with the weights and bounded capacities of their miners at `height`. */
+export function weighAsks(params: Params, reader: StateReader, modelId: string, height: number): WeighedAsk[] {
+  const { capacityMultiple } = params.jobs
+  const least = BigInt(params.units.maxUnitMacs)
+  return readAsks(reader, modelId).map((ask) => {
+    const weight = weightAt(params, reader, ask.minerKey, height)
+    const earned = BigInt(capacityMultiple) * averageWork(params, weight)
+    const bound = earned > least ? earned : least
+    return { ...ask, weight, room: ask.capacityMacs < bound ? ask.capacityMacs : bound }
+  })
+}

@@ -1,0 +1,70 @@
+/** ECO-6: the beacon of a block opens the assignment of the jobs that its parent cleared. */
+import { bytesToHex } from '../bytes.ts'
+import { partOf } from '../emission/coinbase.ts'
+import { addAmount } from '../ledger/entries.ts'
+import type { StateDraft } from '../ledger/state.ts'
+import { unitMacs } from '../model/macs.ts'
+import { weighAsks } from './asks.ts'
+import { type Candidate, drawRanks, samplingWeights } from './assignment.ts'
+import { readCleared, readJob, writeAssigned, writeCleared, writeJob } from './entries.ts'
+import { type MarketRules, modelOf } from './models.ts'
+import { promptFee } from './prices.ts'
+
+/** Who may get a model's jobs of one clearing, and the room that is left. */
+interface Pool {
+  readonly keys: readonly Uint8Array[]
+  readonly candidates: Candidate[]
+}
+
+/**
+ * Draws the ranks of every job that the parent cleared, in the order of the clearing, from the miners whose asks the clearing
+ * price meets, and burns the prompt's part of the fee for good (ECO-4). It comes first in a block, from the state that the
+ * parent left: whoever makes the block knows its beacon, so nothing else in the block may matter.
+ * @returns the ids of the jobs.
+ */
+export function assignJobs(
+  rules: MarketRules,
+  draft: StateDraft,
+  height: number,
+  beacon: Uint8Array,
+): readonly Uint8Array[] {
+  const { params } = rules
+  const jobIds = readCleared(draft)
+  const pools = new Map<string, Pool>()
+  for (const jobId of jobIds) {
+    const job = readJob(draft, jobId)!
+    const model = modelOf(rules, job.modelId)
+    const modelId = bytesToHex(job.modelId)
+    const pool = pools.get(modelId) ?? poolOf(rules, draft, modelId, job.price, height)
+    pools.set(modelId, pool)
+    const macs = BigInt(unitMacs(model, job.promptTokens, job.maxNewTokens))
+    const order = drawRanks(pool.candidates, macs, 1 + params.jobs.fallbacks, beacon, jobId)
+    const first = pool.candidates[order[0]!]!
+    pool.candidates[order[0]!] = { ...first, room: first.room > macs ? first.room - macs : 0n }
+    const promptBurn = partOf(promptFee(params, model, job.promptTokens, job.price), params.fees.burnPpm)
+    addAmount(draft, 'burned', promptBurn)
+    writeJob(draft, jobId, {
+      ...job,
+      held: job.held - promptBurn,
+      openedHeight: height,
+      promptBurn,
+      ranks: order.map((index) => pool.keys[index]!),
+    })
+  }
+  writeCleared(draft, [])
+  writeAssigned(draft, height, jobIds)
+  return jobIds
+}
+
+function poolOf(rules: MarketRules, draft: StateDraft, modelId: string, price: bigint, height: number): Pool {
+  const { params } = rules
+  const asks = weighAsks(params, draft, modelId, height).filter((ask) => ask.price <= price)
+  const weights = samplingWeights(
+    asks.map(({ weight }) => weight),
+    params.jobs.newcomerSharePpm,
+  )
+  return {
+    keys: asks.map(({ minerKey }) => minerKey),
+    candidates: asks.map(({ room }, i) => ({ weight: weights[i]!, room })),
+  }
+}

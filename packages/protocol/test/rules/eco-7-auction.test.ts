@@ -1,0 +1,181 @@
+/**
+ * ECO-7: per block and model one uniform-price call auction between jobs and standing asks. Whoever trades does so at one price,
+ * which no bid exceeds its maximum for and no ask undercuts. Check values: vectors/market.json.
+ *
+ *   bids   10  9  7  4          asks   3  5  8         (each of one unit)
+ *           x  x                        x  x
+ *   the lowest bid that trades is 9, the highest ask needed 5: all pay 7
+ */
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { callAuction, crossRatePpm, nextReferencePrice, readAsks, readCleared, readMarket } from '../../src/index.ts'
+import { MODEL_HEX } from '../ledger-fixture.ts'
+import { askBody, CLIENT, jobBody, market, minerKeys, OTHER_CLIENT, PRICE, params } from '../market-fixture.ts'
+import { accepted, filled, rejected } from './verbs.ts'
+
+const each = (...prices: number[]) => prices.map((price) => ({ price: BigInt(price), macs: 1n }))
+
+test('the example above', () => {
+  expect(callAuction(each(10, 9, 7, 4), each(5, 8, 3), 9)).toEqual({
+    filled: [0, 1],
+    price: 7n,
+    volumeMacs: 2n,
+    bidPrice: 9n,
+    askPrice: 5n,
+  })
+})
+
+test('where nothing trades, best bid and best ask are the spread, and there is no price', () => {
+  const none = { filled: [], price: 0n, volumeMacs: 0n }
+  expect(callAuction(each(4), each(6, 5), 9)).toEqual({ ...none, bidPrice: 4n, askPrice: 5n })
+  expect(callAuction([], each(6), 9)).toEqual({ ...none, bidPrice: 0n, askPrice: 6n })
+  expect(callAuction(each(4), [], 9)).toEqual({ ...none, bidPrice: 4n, askPrice: 0n })
+})
+
+test('ties go to the earlier position, a job that does not fit is passed over, and no block clears more than its limit', () => {
+  expect(callAuction(each(5, 5, 5), each(1, 1), 9).filled).toEqual([0, 1])
+  const sizes = [
+    { price: 9n, macs: 10n },
+    { price: 8n, macs: 2n },
+    { price: 7n, macs: 1n },
+  ]
+  expect(callAuction(sizes, [{ price: 1n, macs: 3n }], 9).filled).toEqual([1, 2])
+  expect(callAuction(each(5, 6, 7), each(1, 1, 1), 2).filled).toEqual([2, 1])
+})
+
+test('property: nobody pays more or gets less than it said, and the supply at the price holds the volume', () => {
+  const side = fc.array(fc.record({ price: fc.bigInt(1n, 40n), macs: fc.bigInt(0n, 9n) }), { maxLength: 12 })
+  fc.assert(
+    fc.property(side, side, fc.integer({ min: 1, max: 12 }), (bids, offers, most) => {
+      const jobs = bids.map(({ price, macs }) => ({ price, macs: macs + 1n }))
+      const { filled, price, volumeMacs } = callAuction(jobs, offers, most)
+      expect(new Set(filled).size).toBe(filled.length)
+      expect(filled.length).toBeLessThanOrEqual(most)
+      expect(volumeMacs).toBe(filled.reduce((sum, i) => sum + jobs[i]!.macs, 0n))
+      for (const i of filled) expect(jobs[i]!.price).toBeGreaterThanOrEqual(price)
+      const supply = offers.reduce((sum, offer) => (offer.price <= price ? sum + offer.macs : sum), 0n)
+      expect(supply >= volumeMacs).toBe(true)
+      // A bid above the price that does not trade does not fit in, or there is no room in the block.
+      jobs.forEach((job, i) => {
+        if (filled.includes(i) || job.price <= price || filled.length === most) return
+        const atBid = offers.reduce((sum, offer) => (offer.price <= job.price ? sum + offer.macs : sum), 0n)
+        const better = filled.reduce(
+          (sum, j) =>
+            jobs[j]!.price > job.price || (jobs[j]!.price === job.price && j < i) ? sum + jobs[j]!.macs : sum,
+          0n,
+        )
+        expect(better + job.macs > atBid).toBe(true)
+      })
+    }),
+  )
+})
+
+test('the reference price follows by a twentieth per block at most, and by a grain at least', () => {
+  const next = (reference: bigint, price: bigint) => nextReferencePrice(reference, price, 50_000)
+  expect(next(0n, 700n)).toBe(700n)
+  expect([next(1000n, 2000n), next(1000n, 1n), next(1000n, 1049n)]).toEqual([1050n, 950n, 1049n])
+  expect([next(3n, 100n), next(3n, 1n)]).toEqual([4n, 2n])
+  expect(crossRatePpm(300n, 200n)).toBe(1_500_000n)
+  expect(crossRatePpm(300n, 0n)).toBe(0n)
+})
+
+test('price, volume and spread of each call are in the state; the reference price is moved by blocks that trade', () => {
+  const ledger = market({ asks: [{ price: PRICE / 2n }] })
+  const first = ledger.post()
+  const price = (3n * PRICE) / 4n
+  const macs = readMarket(ledger, MODEL_HEX).volumeMacs
+  expect(readCleared(ledger)).toEqual([first])
+  expect(readMarket(ledger, MODEL_HEX)).toEqual({
+    referencePrice: price,
+    clearedHeight: 5,
+    clearingPrice: price,
+    volumeMacs: macs,
+    jobs: 1,
+    bidPrice: PRICE,
+    askPrice: PRICE / 2n,
+  })
+  ledger.post({ maxPrice: 20n * PRICE })
+  const second = readMarket(ledger, MODEL_HEX)
+  expect(second.clearingPrice).toBe((41n * PRICE) / 4n)
+  expect(second.referencePrice).toBe((price * 105n) / 100n)
+  ledger.block()
+  expect(readMarket(ledger, MODEL_HEX)).toMatchObject({
+    referencePrice: second.referencePrice,
+    clearingPrice: second.clearingPrice,
+    bidPrice: 0n,
+    askPrice: PRICE / 2n,
+  })
+})
+
+test('an ask takes effect after its delay, replaces the one before in its place, and a capacity of 0 withdraws it', () => {
+  const ledger = market({ params: params('jobs.askDelayBlocks=2') })
+  const [a, b] = [minerKeys(0), minerKeys(1)]
+  const book = () => readAsks(ledger, MODEL_HEX).map(({ minerKey, price }) => [minerKey, price])
+  ledger.block([ledger.tx(a, askBody({ price: 7n }))])
+  ledger.block()
+  expect(book()).toEqual([
+    [a.publicKey, PRICE / 2n],
+    [b.publicKey, PRICE / 2n],
+  ])
+  ledger.block([ledger.tx(a, askBody({ capacityMacs: 0n, price: 0n }))])
+  expect(book()).toEqual([
+    [a.publicKey, 7n],
+    [b.publicKey, PRICE / 2n],
+  ])
+  ledger.blocks(2)
+  expect(book()).toEqual([[b.publicKey, PRICE / 2n]])
+})
+
+test('only registered miners ask, for a registered model, at a price; who leaves takes its asks along', () => {
+  const ledger = market()
+  const ask = (change: Parameters<typeof askBody>[0], keys = minerKeys(0)) => {
+    ledger.forget()
+    ledger.block([ledger.tx(keys, askBody(change))])
+  }
+  rejected('ASK_MODEL', () => ask({ modelId: filled(3) }))
+  rejected('ASK_PRICE', () => ask({ price: 0n }))
+  rejected('ASK_MINER', () => ask({}, CLIENT))
+  accepted(() => ask({ price: 1n }))
+  ledger.block([ledger.tx(minerKeys(0), { kind: 'unbond', role: 0 })])
+  expect(readAsks(ledger, MODEL_HEX).map(({ minerKey }) => minerKey)).toEqual([minerKeys(1).publicKey])
+  rejected('ASK_MINER', () => ask({}))
+})
+
+test('an ask that waits is skipped if its miner left meanwhile', () => {
+  const ledger = market({ params: params('jobs.askDelayBlocks=3') })
+  ledger.block([ledger.tx(minerKeys(0), askBody({ price: 7n }))])
+  ledger.block([ledger.tx(minerKeys(0), { kind: 'unbond', role: 0 })])
+  ledger.blocks(2)
+  expect(readAsks(ledger, MODEL_HEX).map(({ minerKey }) => minerKey)).toEqual([minerKeys(1).publicKey])
+})
+
+test('a full book of asks takes a cheaper one for the highest, of equal ones the latest', () => {
+  const ledger = market({
+    params: params('jobs.maxAsksPerModel=2'),
+    asks: [{ price: 9n }, { price: 9n }, { price: 9n }],
+  })
+  const prices = () => readAsks(ledger, MODEL_HEX).map(({ minerKey, price }) => [minerKey, price])
+  expect(prices()).toEqual([
+    [minerKeys(0).publicKey, 9n],
+    [minerKeys(1).publicKey, 9n],
+  ])
+  ledger.block([ledger.tx(minerKeys(2), askBody({ price: 8n }))])
+  ledger.block()
+  expect(prices()).toEqual([
+    [minerKeys(0).publicKey, 9n],
+    [minerKeys(2).publicKey, 8n],
+  ])
+})
+
+test('jobs of one block clear together at one price, best bids first, others wait', () => {
+  const macs = 2_000_000n
+  const ledger = market({ asks: [{ price: 1n, capacityMacs: macs }] })
+  const bids = [2n, 4n, 3n].map((price, i) =>
+    ledger.tx(i === 2 ? OTHER_CLIENT : CLIENT, jobBody({ maxPrice: price * PRICE })),
+  )
+  const { summary } = ledger.block(bids)
+  const [clearing] = summary.clearings
+  expect(clearing!.jobIds.length).toBeGreaterThan(0)
+  expect(clearing!.jobIds[0]).toEqual(summary.transactionIds[1])
+  for (const jobId of clearing!.jobIds) expect(ledger.job(jobId).price).toBe(clearing!.price)
+})
