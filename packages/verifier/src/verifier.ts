@@ -6,6 +6,7 @@ import {
   type NodeEvents,
   type PeerName,
   REQUEST,
+  sleep,
   type TreeNode,
 } from '@nacre/node'
 import {
@@ -32,13 +33,19 @@ const MAX_WAITING = 32
 const MAX_PEERS_ASKED = 8
 /** After so many requests in a row without good openings, a peer is asked only when nobody else is left. */
 const MAX_FAILURES = 3
+/** A node that has just started may know nobody yet who serves openings: it looks again so often, after this pause. */
+const MAX_LOOKS = 4
+const LOOK_AGAIN_MS = 2_000
 const OPENINGS_TIMEOUT_MS = 10_000
 const MAX_OPENINGS_BYTES = (4 << 20) + 65_536
 /** Score lost by a peer whose openings do not check. */
 const BAD_OPENING_POINTS = 50
 
 type Verdict = NodeEvents['verdict']
-type Finding = Pick<Verdict, 'outcome' | 'reason'>
+type Finding = Pick<Verdict, 'outcome' | 'reason'> & {
+  /** No peer that was asked serves openings at all. */
+  readonly isUnserved?: boolean
+}
 
 /** An opening that is authentic under the trace root and proves that the root commits to a lie (AUD-4). */
 class FraudError extends Error {}
@@ -63,6 +70,7 @@ export class Verifier {
   readonly #failures = new Map<PeerName, number>()
   #unsubscribe: (() => void) | undefined
   #active: Promise<void> | undefined
+  readonly #abort = new AbortController()
   #stopped = false
 
   constructor(options: VerifierOptions) {
@@ -80,6 +88,7 @@ export class Verifier {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#abort.abort()
     this.#unsubscribe?.()
     this.#waiting.length = 0
     await this.#active
@@ -110,7 +119,11 @@ export class Verifier {
     if (!chain.isOnBestChain(at)) return
     const steps = sampleSteps(random.bytes(32), this.#shapeOf(block), this.#stepsPerUnit)
     const startMs = clock.nowMs()
-    const finding = await this.#check(at, block, steps)
+    let { isUnserved = false, ...finding } = await this.#check(at, block, steps)
+    for (let look = 1; look < MAX_LOOKS && isUnserved && !this.#stopped; look++) {
+      await sleep(clock, LOOK_AGAIN_MS, this.#abort.signal)
+      ;({ isUnserved = false, ...finding } = await this.#check(at, block, steps))
+    }
     if (this.#stopped || (finding.outcome === 'unanswered' && !chain.isOnBestChain(at))) return
     const checkMs = clock.nowMs() - startMs
     this.#report({ blockId: at.hex, height: at.header.height, steps: steps.length, ...finding, checkMs })
@@ -131,6 +144,7 @@ export class Verifier {
   /** Asks one peer after the other until one settles it. */
   async #check(at: TreeNode, block: Block, steps: readonly StepRef[]): Promise<Finding> {
     const reasons: string[] = []
+    let isUnserved = true
     for (const peer of this.#peersToAsk(block)) {
       if (this.#stopped) break
       try {
@@ -141,13 +155,14 @@ export class Verifier {
         // Whoever brought it told the truth about the root.
         if (error instanceof FraudError) return { outcome: 'fraud', reason: error.message }
         if (!(error instanceof ProtocolError || error instanceof NetworkError)) throw error
+        if (!(error instanceof NetworkError && error.code === 'PROTOCOL_UNSUPPORTED')) isUnserved = false
         if (error instanceof ProtocolError) this.#node.network.penalise(peer, BAD_OPENING_POINTS, error.code)
         this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1)
         this.#node.log.debug({ event: 'openings_unusable', blockId: at.hex, peer, error: error.message })
         reasons.push(error.message)
       }
     }
-    return { outcome: 'unanswered', reason: summary(reasons) }
+    return { outcome: 'unanswered', reason: summary(reasons), isUnserved }
   }
 
   /**

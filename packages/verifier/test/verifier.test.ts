@@ -51,6 +51,27 @@ const lying =
     openSteps: async (trace, steps) => change(await runner.openSteps(trace, steps)),
   })
 
+test.each([
+  ['comes to know one a little later', 6_000, 'right'],
+  ['never does', Number.POSITIVE_INFINITY, 'unanswered'],
+] as const)('a verifier that knows nobody who serves openings and %s', async (_, servedAfterMs, outcome) => {
+  network = new LocalNetwork({ seed: 'young', miners: 1, verifiers: 1 })
+  const verifier = network.members[1]!
+  const { verdicts, penalties } = watch(verifier)
+  const startMs = network.clock.nowMs()
+  const request = verifier.node.network.request.bind(verifier.node.network)
+  verifier.node.network.request = (peer, protocol, ...rest) => {
+    const isServed = protocol !== REQUEST.openings || network.clock.nowMs() - startMs >= servedAfterMs
+    return isServed
+      ? request(peer, protocol, ...rest)
+      : Promise.reject(new NetworkError('PROTOCOL_UNSUPPORTED', 'no such protocol'))
+  }
+  await network.start()
+  await network.clock.runUntil(() => verdicts.length >= 1)
+  expect(verdicts[0]!.outcome).toBe(outcome)
+  expect(penalties).toEqual([])
+})
+
 test('honest openings: every block gets a good verdict, of its miner', async () => {
   network = new LocalNetwork({ seed: 'honest', miners: 2, verifiers: 1 })
   const verifier = network.members[2]!
