@@ -58,6 +58,8 @@ describe('reading', () => {
     expect(status).toBe(200)
     expect(body).toMatchObject({
       role: 'miner',
+      usefulSharePpm: '0',
+      burnedOverMintedPpm: '0',
       network: 'unit',
       chainId: bytesToHex(forge.context.genesis.chainId),
       height: 3,

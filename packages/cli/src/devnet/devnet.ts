@@ -55,7 +55,7 @@ export interface DevnetSummary {
   readonly units: number
   readonly tokens: number
   readonly tickets: number
-  /** Part of the blocks' work that somebody paid for: 0 until paid jobs exist. */
+  /** Part of the blocks' work that somebody paid for, as the chain publishes it (E2). */
   readonly usefulShare: number
   readonly supply: string
   readonly wallSeconds: number
@@ -329,7 +329,7 @@ class Devnet {
       units: sum('units'),
       tokens: sum('tokens'),
       tickets: sum('tickets'),
-      usefulShare: 0,
+      usefulShare: Number(boot.status?.usefulSharePpm ?? '0') / 1_000_000,
       supply: boot.status?.supplyGrains ?? '0',
       wallSeconds: Math.round((performance.now() - this.#startMs) / 100) / 10,
     }

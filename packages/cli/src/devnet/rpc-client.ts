@@ -8,6 +8,7 @@ export interface NodeStatus {
   readonly stateRoot: string
   readonly peers: number
   readonly supplyGrains: string
+  readonly usefulSharePpm: string
   readonly miner?: {
     readonly units: number
     readonly tokens: number

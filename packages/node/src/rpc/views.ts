@@ -1,6 +1,7 @@
 /** What RPC answers look like: JSON with hex for bytes and decimal strings for grains and work. */
 import {
   accountOf,
+  burnedOverMintedPpm,
   bytesToHex,
   decodeByteTokens,
   decodeTransaction,
@@ -11,6 +12,7 @@ import {
   readAmount,
   type StateReader,
   transactionIdOfBytes,
+  usefulSharePpm,
 } from '@nacre/protocol'
 import type { TreeNode } from '../chain/block-tree.ts'
 import type { Chain } from '../chain/chain.ts'
@@ -98,7 +100,11 @@ export function addressOf(params: Params, publicKey: Uint8Array): string {
 export function supplyView(state: StateReader): Record<string, string> {
   const names = ['premine', 'faucet', 'emitted', 'burned', 'deferred', 'verifierPool'] as const
   const amounts = Object.fromEntries(names.map((name) => [`${name}Grains`, readAmount(state, name).toString()]))
-  return { ...amounts, supplyGrains: supplyGrains(state).toString() }
+  const published = {
+    usefulSharePpm: usefulSharePpm(state).toString(),
+    burnedOverMintedPpm: burnedOverMintedPpm(state).toString(),
+  }
+  return { ...amounts, supplyGrains: supplyGrains(state).toString(), ...published }
 }
 
 /** Grains that exist: created at genesis or emitted, less what burned. */
