@@ -24,6 +24,11 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
   check(header.height >= 1, 'BLOCK_HEIGHT', 'only genesis has height 0')
   const { unit } = header
   checkLane(unit)
+  check(
+    unit.lane !== LANE_PAID || params.jobs.paidDraws === 'on',
+    'UNIT_LANE',
+    'paid units draw nothing on this chain (jobs.paidDraws)',
+  )
   const { params: modelParams, model } = registeredModel(context, unit.modelId)
   check(
     unit.lane === LANE_PAID || equalBytes(unit.modelId, bootstrap.model.modelId),

@@ -15,6 +15,7 @@ test('exactly these codes may be no fault of the sender', () => {
     'BLOCK_PARENT_UNKNOWN',
     'BLOCK_TIME_FUTURE',
     'JOB_BOOK_FULL',
+    'JOB_EXPIRED',
     'JOB_EXPIRY_TOO_FAR',
     'MODEL_UNSUPPORTED',
     'RECEIPT_BRANCH',

@@ -196,3 +196,11 @@ test('a paid block is no larger than a job may be (JOB-3)', () => {
   const task = { ...paid.body.task!, maxNewTokens: 17 }
   rejected('UNIT_SHAPE', () => checkBody(context, changed({}, { task })), 'JOB-3')
 })
+
+test('a chain without jobs.paidDraws refuses the header of a paid block by itself, however its job stands', () => {
+  const { chain, jobId } = assigned()
+  const { header } = minePaidBlock({ ...chain.base, keys: miner, jobId }).block
+  const jobs = { ...context.params.jobs, paidDraws: 'off' } as const
+  accepted(() => checkHeaderForm(context, header))
+  rejected('UNIT_LANE', () => checkHeaderForm({ ...context, params: { ...context.params, jobs } }, header))
+})
