@@ -15,6 +15,7 @@ import {
   claimedTask,
   FRAUD_CODES,
   ProtocolError,
+  registeredModel,
   type StepRef,
   sampleSteps,
   stepOpeningCodec,
@@ -203,12 +204,13 @@ export class Verifier {
     if (openings.length !== steps.length)
       throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
     const task = claimedTask(context, block)
+    const { model } = registeredModel(context, block.header.unit.modelId)
     for (const [i, ref] of steps.entries()) {
       const opening = stepOpeningCodec.decode(openings[i]!)
       if (!isSameStep(opening.ref, ref))
         throw new ProtocolError('STEP_OPENING', 'the opening is of another step than asked for')
       try {
-        checkStep({ model: context.bootstrap.model, task, traceRoot: block.header.traceRoot, opening })
+        checkStep({ model, task, traceRoot: block.header.traceRoot, opening })
       } catch (error) {
         if (error instanceof ProtocolError && FRAUD_CODES.has(error.code))
           throw new FraudError(error.message, { cause: error })
@@ -218,9 +220,9 @@ export class Verifier {
   }
 
   #shapeOf(block: Block): TraceShape {
-    const { bootstrap } = this.#node.context
-    const { promptTokens } = block.header
-    return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: bootstrap.model.config }
+    const { promptTokens, unit } = block.header
+    const { model } = registeredModel(this.#node.context, unit.modelId)
+    return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: model.config }
   }
 }
 
