@@ -272,16 +272,20 @@ describe('/events', () => {
 
     test('the number of clients is bounded', async () => {
       const open: AbortController[] = []
+      const responses: Response[] = [] // fetch closes the stream of a response that is collected
       const listen = async (): Promise<number> => {
         const abort = new AbortController()
         open.push(abort)
-        return (await fetch(`http://127.0.0.1:${port()}/`, { signal: abort.signal })).status
+        const response = await fetch(`http://127.0.0.1:${port()}/`, { signal: abort.signal })
+        responses.push(response)
+        return response.status
       }
       for (let i = 0; i < MAX_EVENT_CLIENTS; i++) expect(await listen()).toBe(200)
       expect(await listen()).toBe(503)
       open[0]!.abort()
       while (stream.clients === MAX_EVENT_CLIENTS) await new Promise((resolve) => setImmediate(resolve))
       expect(await listen()).toBe(200)
+      expect(responses).toHaveLength(MAX_EVENT_CLIENTS + 2)
       for (const abort of open) abort.abort()
     })
   })
