@@ -35,19 +35,20 @@ export function preparePostAsk(context: MarketContext, sender: Uint8Array, ask: 
  * below the highest in it, of equal ones the latest, which leaves. Keys that are no active miners any more are skipped.
  */
 export function activateAsks(params: Params, draft: StateDraft, height: number): void {
+  const books = new Map<string, StandingAsk[]>()
   for (const { modelId, minerKey, price, capacityMacs } of readPendingAsks(draft, height)) {
     const model = bytesToHex(modelId)
-    const before = readAsks(draft, model)
-    const at = before.findIndex((ask) => equalBytes(ask.minerKey, minerKey))
-    const asks = [...before]
+    const asks = books.get(model) ?? [...readAsks(draft, model)]
+    books.set(model, asks)
+    const at = asks.findIndex((ask) => equalBytes(ask.minerKey, minerKey))
     if (at >= 0) asks.splice(at, 1)
     if (capacityMacs > 0n && isActiveMiner(draft, minerKey)) {
       const ask: StandingAsk = { minerKey, price, capacityMacs }
       if (at >= 0) asks.splice(at, 0, ask)
       else addAsk(asks, ask, params.jobs.maxAsksPerModel)
     }
-    writeAsks(draft, model, asks)
   }
+  for (const [model, asks] of books) writeAsks(draft, model, asks)
   writePendingAsks(draft, height, [])
 }
 
@@ -78,11 +79,16 @@ export interface WeighedAsk extends StandingAsk {
   readonly room: bigint
 }
 
-/** All asks of a model with the weights and bounded capacities of their miners at `height`. */
-export function weighAsks(params: Params, reader: StateReader, modelId: string, height: number): WeighedAsk[] {
+/** Asks with the weights and bounded capacities of their miners at `height`, in their order. */
+export function weighAsks(
+  params: Params,
+  reader: StateReader,
+  asks: readonly StandingAsk[],
+  height: number,
+): WeighedAsk[] {
   const { capacityMultiple } = params.jobs
   const least = BigInt(params.units.maxUnitMacs)
-  return readAsks(reader, modelId).map((ask) => {
+  return asks.map((ask) => {
     const weight = weightAt(params, reader, ask.minerKey, height)
     const earned = BigInt(capacityMultiple) * averageWork(params, weight)
     const bound = earned > least ? earned : least

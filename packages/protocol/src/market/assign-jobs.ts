@@ -6,7 +6,7 @@ import type { StateDraft } from '../ledger/state.ts'
 import { unitMacs } from '../model/macs.ts'
 import { weighAsks } from './asks.ts'
 import { type Candidate, drawRanks, samplingWeights } from './assignment.ts'
-import { readCleared, readJob, writeAssigned, writeCleared, writeJob } from './entries.ts'
+import { readAsks, readCleared, readJob, writeAssigned, writeCleared, writeJob } from './entries.ts'
 import { type MarketRules, modelOf } from './models.ts'
 import { promptFee } from './prices.ts'
 
@@ -58,7 +58,8 @@ export function assignJobs(
 
 function poolOf(rules: MarketRules, draft: StateDraft, modelId: string, price: bigint, height: number): Pool {
   const { params } = rules
-  const asks = weighAsks(params, draft, modelId, height).filter((ask) => ask.price <= price)
+  const atPrice = readAsks(draft, modelId).filter((ask) => ask.price <= price)
+  const asks = weighAsks(params, draft, atPrice, height)
   const weights = samplingWeights(
     asks.map(({ weight }) => weight),
     params.jobs.newcomerSharePpm,

@@ -3,7 +3,7 @@ import { credit } from '../ledger/entries.ts'
 import type { StateDraft } from '../ledger/state.ts'
 import { weighAsks } from './asks.ts'
 import { callAuction } from './auction.ts'
-import { type MarketRecord, readJob, readMarket, writeCleared, writeJob, writeMarket } from './entries.ts'
+import { type MarketRecord, readAsks, readJob, readMarket, writeCleared, writeJob, writeMarket } from './entries.ts'
 import type { JobBooks } from './job-books.ts'
 import { type MarketRules, modelOf } from './models.ts'
 import { returnJob } from './post-job.ts'
@@ -70,7 +70,10 @@ function clearModel(
   const { jobs } = rules.params
   const open = books.of(draft, modelId)
   const bids = open.map(({ maxPrice, macs }) => ({ price: maxPrice, macs }))
-  const offers = weighAsks(rules.params, draft, modelId, height).map(({ price, room }) => ({ price, macs: room }))
+  const offers = weighAsks(rules.params, draft, readAsks(draft, modelId), height).map(({ price, room }) => ({
+    price,
+    macs: room,
+  }))
   const { filled, price, volumeMacs, bidPrice, askPrice } = callAuction(bids, offers, jobs.maxClearedPerModel)
   const market = readMarket(draft, modelId)
   const called: MarketRecord = { ...market, bidPrice, askPrice }

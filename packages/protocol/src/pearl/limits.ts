@@ -12,8 +12,6 @@ export const MAX_K = 65536
 /** h * w of a tile; both are even. */
 export const MIN_TILE = 32
 export const MAX_TILE = 256
-/** The longest side of a tile whose other side is 2. */
-export const MAX_TILE_SIDE: number = MAX_TILE / 2
 /** Bytes of the opened rows that enter the product: (h + w) (k - k mod r). */
 export const MAX_STRIP_BYTES: number = 2 ** 22
 /** Longest period of an index pattern. */

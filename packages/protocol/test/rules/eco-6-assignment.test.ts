@@ -154,7 +154,7 @@ test('a newcomer has no weight to lose: it loses its ask for the model', () => {
 test('declared capacity counts up to a multiple of the average work, and up to one largest unit for anybody', () => {
   const ledger = market({ params: params('jobs.capacityMultiple=2', 'difficulty.genesisBits=470351870') })
   const miner = minerKeys(0)
-  const room = () => weighAsks(ledger.params, ledger, MODEL_HEX, ledger.height).map((ask) => ask.room)
+  const room = () => weighAsks(ledger.params, ledger, readAsks(ledger, MODEL_HEX), ledger.height).map((ask) => ask.room)
   const least = BigInt(ledger.params.units.maxUnitMacs)
   expect(room()).toEqual([least, least])
   ledger.block([], miner)
