@@ -5,8 +5,6 @@ export const WEIGHT_SEED = 2
 
 /** Largest quantised value of the protocol (MOD-2). */
 export const QUANT_MAX = 63
-/** Largest noised value (WRK-2). */
-export const NOISED_MAX = 126
 
 /** `count` values in -max..max. Weights count through W by output column: n rows of k. */
 export function operand(count: number, seed: number, max: number = QUANT_MAX): Int8Array {

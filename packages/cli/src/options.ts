@@ -29,3 +29,10 @@ export function parsed<T>(parse: () => T, usage: string): T {
     throw new CliError(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`, 2)
   }
 }
+
+/** The one file that a command is about. */
+export function oneFile(positionals: readonly string[], usage: string): string {
+  const [path, ...rest] = positionals
+  if (path === undefined || rest.length > 0) throw new CliError(`one FILE is needed\n\n${usage}`, 2)
+  return path
+}

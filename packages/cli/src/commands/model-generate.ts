@@ -19,7 +19,7 @@ import {
   type UnitTask,
 } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { integerFlag, parsed } from '../options.ts'
+import { integerFlag, oneFile, parsed } from '../options.ts'
 
 const USAGE = `Continues a text.
 
@@ -62,8 +62,7 @@ export async function generateCommand(args: readonly string[]): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const [path, ...rest] = positionals
-  if (path === undefined || rest.length > 0) throw new CliError(`one FILE is needed\n\n${USAGE}`, 2)
+  const path = oneFile(positionals, USAGE)
   const temperatureMilli = integerFlag('temperature', values.temperature, 0, MAX_TEMPERATURE_MILLI)
   const seed = new Uint8Array(32)
   new DataView(seed.buffer).setUint32(0, integerFlag('seed', values.seed, 0, 2 ** 32 - 1), true)

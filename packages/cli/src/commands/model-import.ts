@@ -1,10 +1,11 @@
-import { access, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createFastHash, type ImportedModel, importModel, openSourceModel, type SourceModel } from '@nacre/engine'
 import { bytesToHex, MAX_NAME_BYTES, MAX_SEQUENCE_LENGTH, ProtocolError } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { integerFlag, parsed } from '../options.ts'
+import { exists } from '../files.ts'
+import { integerFlag, oneFile, parsed } from '../options.ts'
 import { type Comparison, compareWithFloat, isSmall } from './model-compare.ts'
 import { dimensionsText, parameterCount, piecesText, reportLines, thousands } from './model-report.ts'
 
@@ -54,8 +55,7 @@ export async function importCommand(args: readonly string[]): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const [path, ...rest] = positionals
-  if (path === undefined || rest.length > 0) throw new CliError(`one FILE is needed\n\n${USAGE}`, 2)
+  const path = oneFile(positionals, USAGE)
   if (values.out === undefined) throw new CliError(`--out is needed\n\n${USAGE}`, 2)
   const wishes: Wishes = {
     ...{ name: values.name, compare: values.compare, json: values.json },
@@ -131,12 +131,6 @@ function onProgress(done: number, total: number): void {
 
 /** A path that ends like a model file is one; anything else is a folder. */
 const outputPath = (path: string): string => (extname(path) === '.safetensors' ? path : join(path, 'model.safetensors'))
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
 
 /** The name of a model from that of its file, or of its folder where the file is only called `model`. */
 function nameOf(path: string): string {

@@ -2,8 +2,7 @@ import { stat } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { createFastHash, loadModelFile, modelFormat, openSourceModel } from '@nacre/engine'
 import { bytesToHex } from '@nacre/protocol'
-import { CliError } from '../errors.ts'
-import { parsed } from '../options.ts'
+import { oneFile, parsed } from '../options.ts'
 import { dimensionsText, parameterCount, piecesText, reportLines, thousands } from './model-report.ts'
 
 const USAGE = `Shows what a model file is: a Nacre model, or one that could be imported.
@@ -34,8 +33,7 @@ export async function showCommand(args: readonly string[]): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const [path, ...rest] = positionals
-  if (path === undefined || rest.length > 0) throw new CliError(`one FILE is needed\n\n${USAGE}`, 2)
+  const path = oneFile(positionals, USAGE)
   const isNacre = (await modelFormat(path)) === 'nacre'
   const { json, rows } = isNacre ? await showNacre(path) : await showSource(path, values.tokenizer)
   process.stdout.write(values.json ? `${JSON.stringify(json)}\n` : reportLines(rows))

@@ -18,7 +18,7 @@ import { decryptKeys, type KeyFile, readKeyFile } from '../wallet/key-file.ts'
 import { addressOf, networkText, readOwnNetwork, type WalletNetwork } from '../wallet/network.ts'
 import { readAccount, readHistory } from '../wallet/node.ts'
 import { passphraseOf } from '../wallet/secrets.ts'
-import { followPayment, sendPayment } from '../wallet/send.ts'
+import { followPayment, type Payment, sendPayment } from '../wallet/send.ts'
 import type { WalletCall, WalletOptions } from './wallet.ts'
 
 const MAX_DEPTH = 50
@@ -150,9 +150,7 @@ function payWishes({ fee, wait, depth, timeout }: WalletOptions): PayWishes {
   }
 }
 
-type PaymentOf = Omit<Parameters<typeof sendPayment>[0], 'rpc' | 'fee'>
-
-async function pay(call: WalletCall, wishes: PayWishes, payment: PaymentOf): Promise<void> {
+async function pay(call: WalletCall, wishes: PayWishes, payment: Omit<Payment, 'rpc' | 'fee'>): Promise<void> {
   const { rpc, options, print, say } = call
   const { params, network, from, to, grains } = payment
   const fee = wishes.fee ?? params.fees.minTransactionGrains

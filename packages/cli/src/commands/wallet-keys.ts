@@ -1,8 +1,8 @@
 /** The verbs of `nacre wallet` that make, show and give out keys. */
 import { randomBytes } from 'node:crypto'
-import { access } from 'node:fs/promises'
 import { bytesToHex } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
+import { exists } from '../files.ts'
 import { paramsFrom } from '../options.ts'
 import { NO_ANSWER } from '../rpc.ts'
 import { decryptKeys, encryptSeed, existsError, readKeyFile, writeKeyFile } from '../wallet/key-file.ts'
@@ -18,7 +18,7 @@ export const importCommand = (call: WalletCall): Promise<void> =>
 
 async function addWallet(call: WalletCall, seedOf: () => Promise<Uint8Array>): Promise<void> {
   const { path, options, print } = call
-  if (await isThere(path)) throw existsError(path)
+  if (await exists(path)) throw existsError(path)
   const network = await networkFor(call)
   const passphrase = await newPassphrase({ file: options['passphrase-file'], environment: true, path })
   const file = await encryptSeed(await seedOf(), passphrase, network)
@@ -30,12 +30,6 @@ async function addWallet(call: WalletCall, seedOf: () => Promise<Uint8Array>): P
     'Without its passphrase nobody can open it: keep both, and a copy of the file.',
   ])
 }
-
-const isThere = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
 
 async function networkFor({ rpc, options }: WalletCall): Promise<WalletNetwork> {
   if (options.preset !== undefined) {

@@ -2,23 +2,11 @@
 import type { KeyedHash, Model } from '@nacre/protocol'
 import { type Corpus, parseCorpus } from './corpus.ts'
 import { type ModelFile, parseModel, parseModelFile } from './model-file.ts'
-import { openRegularFile, readExactly } from './regular-file.ts'
-import { malformed } from './safetensors.ts'
+import { readBounded } from './regular-file.ts'
 
 /** Largest model file: what one buffer can hold everywhere. */
 export const MAX_MODEL_FILE_BYTES: number = 2 ** 31 - 1
 export const MAX_CORPUS_FILE_BYTES: number = 1 << 28
-
-/** Reads a regular file whose size was checked first. Throws MODEL_MALFORMED for either; errors of the disk pass through. */
-async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
-  const { handle, size } = await openRegularFile(path)
-  try {
-    if (size > maxBytes) malformed(`${path} has ${size} bytes, the limit is ${maxBytes}`)
-    return await readExactly(handle, path, 0, size)
-  } finally {
-    await handle.close()
-  }
-}
 
 /** Loads a model file. Throws MODEL_MALFORMED, or the error of the disk. */
 export async function loadModel(path: string, hash?: KeyedHash): Promise<Model> {

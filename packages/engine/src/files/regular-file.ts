@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { access, type FileHandle, open, stat } from 'node:fs/promises'
 import { malformed } from './safetensors.ts'
 
 /** A regular file, open for reading. */
@@ -42,3 +42,21 @@ export async function readExactly(
   }
   return bytes
 }
+
+/** Reads a regular file whose size was checked first. Throws MODEL_MALFORMED for either; errors of the disk pass through. */
+export async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
+  const { handle, size } = await openRegularFile(path)
+  try {
+    if (size > maxBytes) malformed(`${path} has ${size} bytes, the limit is ${maxBytes}`)
+    return await readExactly(handle, path, 0, size)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Whether something is at a path that can be seen; a link that leads nowhere is nothing. */
+export const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )

@@ -28,24 +28,8 @@ export class DiskFile {
     return readExactly(this.#handle, this.path, position, length)
   }
 
-  /** The whole file. Throws MODEL_MALFORMED if it has more than `maxBytes`. */
-  async readAll(maxBytes: number): Promise<Uint8Array> {
-    if (this.size > maxBytes) malformed(`${this.path} has ${this.size} bytes, the limit is ${maxBytes}`)
-    return this.read(0, this.size)
-  }
-
   async close(): Promise<void> {
     await this.#handle.close()
-  }
-}
-
-/** Reads a small file whole. Throws MODEL_MALFORMED if it has more than `maxBytes`, or the error of the disk. */
-export async function readSmallFile(path: string, maxBytes: number): Promise<Uint8Array> {
-  const file = await DiskFile.open(path)
-  try {
-    return await file.readAll(maxBytes)
-  } finally {
-    await file.close()
   }
 }
 

@@ -12,6 +12,7 @@ import { checkGgufExtents, type Gguf, type GgufTensor, type GgufValue, readGguf 
 import { ggufTokenizer } from './gguf-tokenizer.ts'
 import { readLlama2cTokenizer } from './llama2c-tokenizer.ts'
 import {
+  checkAllPlaced,
   checkSourceConfig,
   type SourceConfig,
   type SourceModel,
@@ -228,9 +229,6 @@ function place(
       malformed(`${name} is ${[...dimensions].reverse().join(' x ')}, not ${rows} x ${columns}`)
     out.set(part, { name, file, position: gguf.dataStart + offset, type: TYPES[type]!, rows, columns })
   }
-  if (out.size !== named.size) {
-    const extra = [...named].find(([part]) => !out.has(part))!
-    malformed(`the model has no place for ${extra[1].name}`)
-  }
+  checkAllPlaced(out, named)
   return out
 }

@@ -2,9 +2,10 @@
  * Llama models in Hugging Face's form: a folder with `config.json`, `tokenizer.json` and safetensors, in one file or several with
  * an index. Rows of q and k are heads with rotary pairs (j, j + headDim / 2), as `rotate_half` of transformers takes them.
  */
-import { access, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { BpeDefinition } from '@nacre/protocol'
+import { exists, readBounded } from '../files/regular-file.ts'
 import {
   checkTensorBytes,
   headerLength,
@@ -13,13 +14,14 @@ import {
   type TensorEntry,
 } from '../files/safetensors.ts'
 import { shown } from '../files/shown.ts'
-import { asRecord, DiskFile, parseJson, readSmallFile } from './disk-file.ts'
+import { asRecord, DiskFile, parseJson } from './disk-file.ts'
 import { BF16, type ElementType, F16, F32 } from './element-types.ts'
 import { Findings } from './findings.ts'
 import { hfConfig } from './hf-config.ts'
 import { hfTokenizer } from './hf-tokenizer.ts'
 import { readLlama2cTokenizer } from './llama2c-tokenizer.ts'
 import {
+  checkAllPlaced,
   checkSourceConfig,
   type SourceConfig,
   type SourceModel,
@@ -73,7 +75,7 @@ export async function openHuggingFace(path: string, options: SourceOptions): Pro
     const findings = new Findings()
     const configPath = join(folder, 'config.json')
     const stored = hfConfig(
-      parseJson(configPath, await readSmallFile(configPath, MAX_CONFIG_BYTES)),
+      parseJson(configPath, await readBounded(configPath, MAX_CONFIG_BYTES)),
       options.maxSeqLen,
       findings,
     )
@@ -99,12 +101,6 @@ export async function openHuggingFace(path: string, options: SourceOptions): Pro
   }
 }
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
-
 /** The folder of a model and the names of its safetensors files. */
 async function filesOf(path: string): Promise<{ folder: string; files: readonly string[] }> {
   const isFolder = (await stat(path)).isDirectory()
@@ -115,7 +111,7 @@ async function filesOf(path: string): Promise<{ folder: string; files: readonly 
     if (!(await exists(join(path, SINGLE)))) malformed(`the folder ${path} has neither ${SINGLE} nor ${INDEX}`)
     return { folder, files: [SINGLE] }
   }
-  const map = asRecord(parseJson(index, await readSmallFile(index, MAX_INDEX_BYTES)).weight_map)
+  const map = asRecord(parseJson(index, await readBounded(index, MAX_INDEX_BYTES)).weight_map)
   if (map === undefined) malformed(`${index} has no weight_map`)
   const files = [...new Set(Object.values(map))]
   if (files.length < 1 || files.length > MAX_SHARDS) malformed(`${index} names ${files.length} files`)
@@ -180,7 +176,7 @@ async function tokenizerOf(
     findings.unsupported(`no ${path}: a tokenizer of llama2.c can be given instead`)
     return { tokenizer: undefined, tokenizerFrom: path }
   }
-  const json = parseJson(path, await readSmallFile(path, MAX_TOKENIZER_JSON_BYTES))
+  const json = parseJson(path, await readBounded(path, MAX_TOKENIZER_JSON_BYTES))
   return { tokenizer: hfTokenizer(json, findings), tokenizerFrom: path }
 }
 
@@ -197,9 +193,6 @@ function place(config: SourceConfig, named: ReadonlyMap<string, Located>): Map<s
     const splitHeads = /\.[qk]$/.test(part) ? { splitHeads: config.headDim } : {}
     out.set(part, { name, file, position: dataStart + start, type, rows, columns, ...splitHeads })
   }
-  if (out.size !== named.size) {
-    const extra = [...named].find(([part]) => !out.has(part))!
-    malformed(`the model has no place for ${extra[1].name}`)
-  }
+  checkAllPlaced(out, named)
   return out
 }

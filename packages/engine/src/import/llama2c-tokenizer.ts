@@ -3,8 +3,8 @@
  * model that begins with unknown, BOS, EOS and the 256 bytes. Source: `tokenizer.py` and `run.c` of karpathy/llama2.c.
  */
 import { type BpeDefinition, MAX_MODEL_DIMENSION, PIECE_BYTE, PIECE_SPECIAL, PIECE_TEXT } from '@nacre/protocol'
+import { readBounded } from '../files/regular-file.ts'
 import { malformed } from '../files/safetensors.ts'
-import { readSmallFile } from './disk-file.ts'
 import type { Findings } from './findings.ts'
 import { byteOfPiece, definitionOf, type ScoredPiece } from './pieces.ts'
 
@@ -13,7 +13,7 @@ const SPECIALS = 3
 
 /** Throws MODEL_MALFORMED or the error of the disk; undefined with the reason among the findings. */
 export async function readLlama2cTokenizer(path: string, findings: Findings): Promise<BpeDefinition | undefined> {
-  return definitionOf(parseLlama2cTokenizer(await readSmallFile(path, MAX_FILE_BYTES), path), true, findings)
+  return definitionOf(parseLlama2cTokenizer(await readBounded(path, MAX_FILE_BYTES), path), true, findings)
 }
 
 /**

@@ -2,8 +2,8 @@
  * Checkpoints of llama2.c: its legacy format (version 0) and version 1, both binary32. Rotary pairs are interleaved, as in Nacre.
  * Source: `export.py` and `run.c` of karpathy/llama2.c.
  */
-import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { exists } from '../files/regular-file.ts'
 import { malformed } from '../files/safetensors.ts'
 import { DiskFile } from './disk-file.ts'
 import { F32 } from './element-types.ts'
@@ -71,13 +71,7 @@ async function tokenizerBeside(path: string, vocabSize: number): Promise<string>
   const names = [`tok${vocabSize}.bin`, 'tokenizer.bin']
   for (const name of names) {
     const candidate = join(dirname(path), name)
-    if (
-      await access(candidate).then(
-        () => true,
-        () => false,
-      )
-    )
-      return candidate
+    if (await exists(candidate)) return candidate
   }
   throw new UnsupportedModelError(path, [
     `no tokenizer is in the file, and neither ${names.join(' nor ')} is beside it`,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { access, type FileHandle, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rmdir, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { exists } from '../files/regular-file.ts'
 
 /**
  * A file that appears under its name whole or not at all: written beside it, then renamed. A process that is killed leaves
@@ -60,7 +61,7 @@ export class PartialFile {
  * folder exists and takes no other, as in /proc. Throws the error of the disk.
  */
 async function makeFolders(folder: string): Promise<readonly string[]> {
-  if (await isThere(folder)) return []
+  if (await exists(folder)) return []
   const made = await makeFolders(dirname(folder))
   try {
     await mkdir(folder)
@@ -70,12 +71,6 @@ async function makeFolders(folder: string): Promise<readonly string[]> {
   }
   return [...made, folder]
 }
-
-const isThere = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
 
 /** Removes folders that are still empty, the innermost first. */
 async function removeFolders(made: readonly string[]): Promise<void> {

@@ -59,6 +59,14 @@ export interface SourceModel {
   close(): Promise<void>
 }
 
+/** Throws MODEL_MALFORMED for a tensor that the file names and `placed` has no place for; both are by part. */
+export function checkAllPlaced(
+  placed: ReadonlyMap<string, unknown>,
+  named: ReadonlyMap<string, { readonly name: string }>,
+): void {
+  for (const [part, { name }] of named) if (!placed.has(part)) malformed(`the model has no place for ${name}`)
+}
+
 /**
  * The configuration with its positions capped, within the bounds of MOD-1 (so that counts made from it are bounded too).
  * Throws MODEL_MALFORMED; too many positions, by themselves or for the width of a head, are a finding, because a cap helps.

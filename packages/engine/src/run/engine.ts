@@ -5,6 +5,7 @@ import {
   claimedTrace,
   decodeMacs,
   emptyTrace,
+  FOLD_WORDS,
   type KeyedHash,
   type LotteryParams,
   type Model,
@@ -159,7 +160,7 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
         return {
           ...result,
           best: bestTicketOf(model, modelParams, promptTokens, unitId, result.traceRoot, states, hash),
-          tickets: states.length / 16,
+          tickets: states.length / FOLD_WORDS,
           promptMacs: promptMacs(model.config, promptTokens),
           decodeMacs: decodeMacs(model.config, newTokens),
         }

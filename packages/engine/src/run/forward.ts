@@ -90,15 +90,10 @@ export class Forward {
   }
 
   /**
-   * The tokens that follow positions from .. to - 1, which the last run has computed (MOD-5); `use` gets each with its position and
-   * the logits, a view.
+   * The tokens that follow positions from .. to - 1, which the last run has computed (MOD-5); `use` gets each with its
+   * position.
    */
-  nextTokens(
-    decoding: Decoding,
-    from: number,
-    to: number,
-    use: (token: number, position: number, logits: Float32Array) => void,
-  ): void {
+  nextTokens(decoding: Decoding, from: number, to: number, use: (token: number, position: number) => void): void {
     const { vocabSize } = this.#model.config
     const { head, finalNorm } = this.#shared
     const { accumulators, wide, scales } = this.#at
@@ -111,7 +106,7 @@ export class Forward {
         const scale = this.#f32[(scales >> 2) + i]!
         this.#kernels.scale(accumulators + i * ldc, padN(vocabSize), scale, head.scale, wide)
         const logits = storeFinite(this.#f32.subarray(wide >> 2, (wide >> 2) + vocabSize))
-        use(chooseToken(logits, decoding, first + i), first + i, logits)
+        use(chooseToken(logits, decoding, first + i), first + i)
       }
     }
   }

@@ -86,8 +86,6 @@ export interface ThreadPlaces {
 }
 
 export interface EngineLayout {
-  readonly config: ModelConfig
-  readonly lottery: LotteryParams | undefined
   readonly shared: SharedPlaces
   readonly threads: readonly ThreadPlaces[]
   readonly limits: KernelLimits
@@ -168,7 +166,8 @@ export function engineLayout(
     scratch: arena.reserve(kernels.scratchBytes(limits)),
   })
   return {
-    ...{ config, lottery, shared, limits },
+    shared,
+    limits,
     threads: Array.from({ length: threads }, thread),
     bytes: arena.bytes,
   }
