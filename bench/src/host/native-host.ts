@@ -49,6 +49,7 @@ export function nativeHost({ source, library, flags, env }: NativeOptions): Host
       child = spawn(binary, { env: { ...subjectEnvironment(), ...env } })
       child.on('error', (error) => {
         exited = messageOf(error)
+        receive?.(`error ${exited}`)
       })
       child.on('exit', (code, signal) => {
         exited ??= `the process ended (${signal ?? code})`
