@@ -17,6 +17,7 @@ import {
   targetFromBits,
   ticketThreshold,
   type UnitDescriptor,
+  type UnitTask,
   unitId,
   unitTickets,
 } from '@nacre/protocol'
@@ -132,12 +133,21 @@ export class Miner {
       jobId: new Uint8Array(32),
       counter: this.#nextCounter(),
     }
-    const id = unitId(unit, keys.publicKey)
+    const { bindings } = context.params
+    const id = unitId(unit, keys.publicKey, bindings.singleUse)
     const task = bootstrapTask(context.params, id, context.bootstrap.corpus)
     const threshold = this.#threshold(ancestry)
     const startMs = node.clock.nowMs()
     const running = runner.runUnit(
-      { task, unitId: id, minerKey: keys.publicKey, parentBeacon: parent.header.beacon, threshold },
+      {
+        task,
+        unitId: id,
+        minerKey: keys.publicKey,
+        parentBeacon: parent.header.beacon,
+        counter: unit.counter,
+        bindings,
+        threshold,
+      },
       signal,
     )
     // While the unit runs elsewhere: after a win every millisecond is a chance for others.
@@ -156,7 +166,7 @@ export class Miner {
     if (outcome.won === undefined || chain.tip !== parent || this.#publishedOn === parent) return
     this.#publishedOn = parent
     try {
-      await this.#publish(parent, ancestry, unit, outcome)
+      await this.#publish(parent, ancestry, unit, task, outcome)
     } finally {
       this.#publishedOn = undefined
     }
@@ -209,7 +219,13 @@ export class Miner {
     )
   }
 
-  async #publish(parent: TreeNode, ancestry: Ancestry, unit: UnitDescriptor, outcome: UnitOutcome): Promise<void> {
+  async #publish(
+    parent: TreeNode,
+    ancestry: Ancestry,
+    unit: UnitDescriptor,
+    task: UnitTask,
+    outcome: UnitOutcome,
+  ): Promise<void> {
     const { node, keys, shelf } = this.#options
     const { context, chain } = node
     const medianMs = medianOf(ancestry)
@@ -218,7 +234,7 @@ export class Miner {
     // Whatever is chosen by now: an empty block is better than a late one.
     const transactions = this.#selected?.parent === parent ? this.#selected.selection.transactions : []
     const { trace, traceRoot, ticket, proof } = outcome.won!
-    const won = { unit, tokens: outcome.tokens, traceRoot, ticket, proof }
+    const won = { unit, tokens: outcome.tokens, task, traceRoot, ticket, proof }
     const block = this.#signOnce(unit, () =>
       assembleBlock({ context, ancestry, timeMs, won, transactions, reader, ltHash, keys }),
     )
@@ -278,8 +294,8 @@ export class Miner {
 
   /** BLK-3: a miner persists what it signs, and never signs two headers for one unit, not even after a crash. */
   #signOnce(unit: UnitDescriptor, build: () => Block): Block {
-    const { store } = this.#options.node
-    const id = unitId(unit, this.#options.keys.publicKey)
+    const { store, context } = this.#options.node
+    const id = unitId(unit, this.#options.keys.publicKey, context.params.bindings.singleUse)
     const note = store.note(LAST_SIGNED)
     if (note !== undefined && equalBytes(note.subarray(0, 32), id)) return blockCodec.decode(note.subarray(32))
     const block = build()
