@@ -20,7 +20,6 @@ import {
   noisedProduct,
   OP_QKV,
   ProtocolError,
-  presets,
   TICKET_OPS,
   type TicketOp,
   type TicketPosition,
@@ -48,9 +47,8 @@ const without = ({ context }: Network, binding: keyof DrawBindings): DrawBinding
   ...context.params.bindings,
   [binding]: 'off',
 })
-/** A target at which about every second unit wins, and one at which about every twentieth does. */
-const EVERY_SECOND = `difficulty.genesisBits=${presets.unit.difficulty.genesisBits}`
-const EVERY_TWENTIETH = `difficulty.genesisBits=${0x1d35afe0}`
+/** A target at which about every eighth unit wins. */
+const EVERY_EIGHTH = `difficulty.genesisBits=${0x1d6b5fc0}`
 
 /** 24 equal tokens: all operand rows of the first layer are one. */
 export const STRUCTURED: UnitTask = {
@@ -203,7 +201,7 @@ export const CHEATS: readonly Cheat[] = [
     off: ['bindings.completionBeforeDraw=off'],
     refused: 'TICKET_LOSES',
     make: (network) => drawBeforeCompletion(network).block,
-    both: [EVERY_SECOND],
+    both: [EVERY_EIGHTH],
   },
   {
     binding: 'B5',
@@ -211,7 +209,7 @@ export const CHEATS: readonly Cheat[] = [
     off: ['bindings.singleUse=off'],
     refused: 'TICKET_LOSES',
     make: (network) => drawAgain(network).block,
-    both: [EVERY_TWENTIETH],
+    both: [EVERY_EIGHTH],
   },
   {
     binding: 'B6',

@@ -1,6 +1,7 @@
 /** A network of the preset `unit` under given parameters, and its judgement of one block on genesis. */
 import {
   type Ancestry,
+  accountOf,
   type Block,
   type BlockHeader,
   bodyRoot,
@@ -14,6 +15,7 @@ import {
   checkWinner,
   createContext,
   headerTicketHash,
+  type KeyPair,
   LANE_BOOTSTRAP,
   nextBeacon,
   overrideParams,
@@ -24,7 +26,17 @@ import {
   unitId,
   unitModel,
 } from '../../src/index.ts'
-import { easyParams, type Manner, MemoryState, type MineInput, mineUnit, testKeys } from '../chain-fixture.ts'
+import {
+  easyParams,
+  type Manner,
+  MemoryState,
+  type MineInput,
+  mineUnit,
+  TestChain,
+  testKeys,
+} from '../chain-fixture.ts'
+import { FAUCET, transfer } from '../ledger-fixture.ts'
+import { askBody, jobBody, PRICE } from '../market-fixture.ts'
 
 export const miner = testKeys(1)
 
@@ -88,4 +100,29 @@ export function changed(
   const { beacon } = context.genesis.header
   const ticket = headerTicketHash(unsigned, context.params.bindings)
   return { ...block, header: signHeader({ ...unsigned, beacon: nextBeacon(beacon, ticket) }, miner), body: newBody }
+}
+
+/**
+ * A chain under `--set` lines in which two miners ask, and whose last block assigned the first one's own job. Where clients name the
+ * miner, it named itself.
+ *
+ *   1 fund - 2 register - 3 ask - 4 job, cleared - 5 assigned
+ */
+export function assignedJob(
+  client: KeyPair,
+  other: KeyPair,
+  lines: readonly string[] = [],
+): { readonly chain: TestChain; readonly jobId: Uint8Array } {
+  const { context } = networkOf(...lines)
+  const chain = new TestChain(context)
+  const both = [client, other]
+  chain.mine(other, ...both.map((to, i) => chain.tx(FAUCET, transfer(accountOf(to.publicKey), 10n ** 10n), BigInt(i))))
+  chain.mine(other, ...both.map((keys) => chain.tx(keys, { kind: 'minerRegister' })))
+  chain.mine(other, ...both.map((keys) => chain.tx(keys, askBody())))
+  const isNamed = context.params.bindings.provenance === 'client-signed'
+  const minerKey = isNamed ? client.publicKey : undefined
+  const job = jobBody({ expiryHeight: 20, maxPrice: 100n * PRICE, minerKey })
+  const { summary } = chain.mine(other, chain.tx(client, job))
+  chain.mine(other)
+  return { chain, jobId: summary.clearings[0]!.jobIds[0]! }
 }
