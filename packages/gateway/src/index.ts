@@ -1,0 +1,2 @@
+export * from './jobs/errors.ts'
+export * from './jobs/types.ts'
