@@ -44,3 +44,9 @@ export function rpcFlag(text: string): string {
   if (fault !== undefined) throw new CliError(`--rpc is ${fault}`, 2)
   return text.replace(/\/+$/, '')
 }
+
+/** Where the devnet has the RPC of its boot node. */
+const DEFAULT_RPC = 'http://127.0.0.1:8645'
+
+/** `--rpc`, or the default. */
+export const rpcOf = (flag: string | undefined): string => rpcFlag(flag ?? DEFAULT_RPC)

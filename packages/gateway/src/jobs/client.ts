@@ -18,7 +18,7 @@ import { checkAnswer, FalseAnswer } from './check-answer.ts'
 import { endedBy, JobError, jobErrorOf } from './errors.ts'
 import { type AnsweredView, followJob } from './follow.ts'
 import { NodeWatch } from './node-watch.ts'
-import { Outbox, type Sent } from './outbox.ts'
+import { Outbox, type Sent, type SigningJournal } from './outbox.ts'
 import { planJob } from './plan-job.ts'
 import type { JobAnswer, JobBalance, JobChain, JobClient, JobRequest, SubmitOptions, VerifyMode } from './types.ts'
 import { verifyAnswer } from './verify-answer.ts'
@@ -36,6 +36,8 @@ export interface JobClientOptions {
   readonly maxInFlight?: number
   /** How long the node may be silent before jobs end with NO_NODE. */
   readonly silenceMs?: number
+  /** Where what is signed is written down. */
+  readonly journal?: SigningJournal
   readonly log?: Logger
 }
 
@@ -92,6 +94,7 @@ class Client implements JobClient {
       addressPrefix: params.network.addressPrefix,
       fee: params.fees.minTransactionGrains,
       silenceMs,
+      journal: options.journal,
     })
   }
 

@@ -22,6 +22,14 @@ export interface Sent {
   readonly sinceHeight: number
 }
 
+/** Hears of every transaction that is signed, before anybody else does. */
+export interface SigningJournal {
+  /** What it throws keeps the transaction from being sent. */
+  readonly signing: (signed: { readonly nonce: bigint; readonly id: string }) => Promise<void>
+  /** The node took it in, or refused it; not called where nobody knows. */
+  readonly answered: (id: string, isTaken: boolean) => Promise<void>
+}
+
 export interface OutboxOptions {
   readonly rpc: string
   readonly keys: KeyPair
@@ -31,6 +39,7 @@ export interface OutboxOptions {
   readonly fee: bigint
   /** How long a node may be silent. */
   readonly silenceMs: number
+  readonly journal?: SigningJournal | undefined
 }
 
 /**
@@ -57,13 +66,16 @@ export class Outbox {
    * Throws JobError: the protocol's code where the node refuses it, NO_NODE, DEADLINE, STOPPED.
    */
   send(body: TransactionBody, sinceHeight: number, signal: AbortSignal): Promise<Sent> {
+    const { journal } = this.#options
     return this.#alone(signal, async () => {
       for (let tries = 1; ; tries++) {
         const nonce = this.#next ?? (await this.#recover(signal))
         const sent = this.#sign(body, nonce, sinceHeight)
+        await journal?.signing(sent)
         // Whoever gives up now does not know whether the node has it: the next one asks for the nonce.
         this.#next = undefined
         const answer = await this.#post(sent, signal)
+        await journal?.answered(sent.id, !('error' in answer))
         if ('error' in answer) {
           const { code, message } = answer.error
           const isNonce = code === 'TX_NONCE_LOW' || code === 'TX_NONCE_GAP'
@@ -105,9 +117,13 @@ export class Outbox {
 
   #sign(body: TransactionBody, nonce: bigint, sinceHeight: number): Sent {
     const { chainId, fee, keys } = this.#options
-    const transaction = signTransaction({ chainId, nonce, fee, body }, keys)
-    const id = bytesToHex(transactionId(transaction))
-    return { id, nonce, bytes: encodeTransaction(transaction), sinceHeight }
+    try {
+      const transaction = signTransaction({ chainId, nonce, fee, body }, keys)
+      const id = bytesToHex(transactionId(transaction))
+      return { id, nonce, bytes: encodeTransaction(transaction), sinceHeight }
+    } catch (error) {
+      throw jobErrorOf(error)
+    }
   }
 
   /** The next nonce, once the node has again what it lost of those that are wanted. */
