@@ -14,8 +14,9 @@ import {
   checkStep,
   claimedTask,
   FRAUD_CODES,
+  modelOfUnit,
+  outlineOfUnit,
   ProtocolError,
-  registeredModel,
   type StepRef,
   sampleSteps,
   stepOpeningCodec,
@@ -204,7 +205,7 @@ export class Verifier {
     if (openings.length !== steps.length)
       throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
     const task = claimedTask(context, block)
-    const { model } = registeredModel(context, block.header.unit.modelId)
+    const { model } = modelOfUnit(context, block.header.unit.modelId)
     for (const [i, ref] of steps.entries()) {
       const opening = stepOpeningCodec.decode(openings[i]!)
       if (!isSameStep(opening.ref, ref))
@@ -221,8 +222,8 @@ export class Verifier {
 
   #shapeOf(block: Block): TraceShape {
     const { promptTokens, unit } = block.header
-    const { model } = registeredModel(this.#node.context, unit.modelId)
-    return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: model.config }
+    const { config } = outlineOfUnit(this.#node.context, unit.modelId)
+    return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: config }
   }
 }
 

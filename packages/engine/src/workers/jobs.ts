@@ -2,7 +2,11 @@
 import {
   buildTicketProof,
   bytesToHex,
+  generatedModel,
+  isGeneratedModelId,
   type KeyedHash,
+  MAX_GENERATED_MODELS,
+  type Model,
   openStep,
   ProtocolError,
   type StepOpening,
@@ -121,11 +125,32 @@ export function priorityOf(job: EngineJob): JobPriority {
 
 export type JobRunner = <J extends EngineJob>(job: J) => JobOutcome<J>
 
-/** Runs jobs on the engines of some models. Throws what the engines throw, and MODEL_UNREGISTERED for another model. */
-export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash): JobRunner {
+/** Makes the engine of a generated model (B2 off), which draws like the first model. */
+export type EngineFactory = (model: Model) => UnitEngine
+
+/**
+ * Runs jobs on the engines of some models. Throws what the engines throw, and MODEL_UNREGISTERED for another model.
+ * @param engineFor for generated models, of which the engines of the latest are kept; without it they are unregistered too.
+ */
+export function createJobRunner(
+  engines: readonly UnitEngine[],
+  hash: KeyedHash,
+  engineFor?: EngineFactory | undefined,
+): JobRunner {
+  const generated = new Map<string, UnitEngine>()
+  const engineOfGenerated = (modelId: Uint8Array, make: EngineFactory): UnitEngine => {
+    const hex = bytesToHex(modelId)
+    const engine = generated.get(hex) ?? make(generatedModel(modelId, engines[0]!.model.config))
+    generated.delete(hex)
+    generated.set(hex, engine)
+    if (generated.size > MAX_GENERATED_MODELS) generated.delete(generated.keys().next().value!)
+    return engine
+  }
   const byId = new Map(engines.map((engine) => [bytesToHex(engine.model.modelId), engine]))
   const engineOf = (modelId: Uint8Array): UnitEngine => {
     const engine = byId.get(bytesToHex(modelId))
+    if (engine === undefined && engineFor !== undefined && isGeneratedModelId(modelId))
+      return engineOfGenerated(modelId, engineFor)
     if (engine === undefined) throw new ProtocolError('MODEL_UNREGISTERED', `no model ${bytesToHex(modelId)} is loaded`)
     return engine
   }

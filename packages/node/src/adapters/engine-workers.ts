@@ -12,8 +12,8 @@ export function engineBlockWorkers(context: ConsensusContext, workers: WorkerPor
         'TICKET_PROOF_HASH',
         'the proof is not the one the header commits to',
       )
-      const { model, ...input } = ticketProofInput(context, block, parentBeacon)
-      await runJob(workers, { kind: 'verifyTicketProof', modelId: model.modelId, ...input })
+      const input = ticketProofInput(context, block, parentBeacon)
+      await runJob(workers, { kind: 'verifyTicketProof', modelId: block.header.unit.modelId, ...input })
     },
     replayRoot: async (modelId, task, tokens) => {
       const { traceRoot } = await runJob(workers, { kind: 'replayUnit', modelId, task, tokens })
