@@ -30,6 +30,7 @@ import {
   registeredModel,
   type StateReader,
   signTransaction,
+  type TicketProof,
   type Trace,
   type TransactionBody,
   type UnitDescriptor,
@@ -75,7 +76,7 @@ export class MemoryState implements StateReader {
 }
 
 export interface Mined {
-  readonly block: Block
+  readonly block: Block<TicketProof>
   readonly trace: Trace
 }
 

@@ -3,6 +3,7 @@ import {
   buildTicketProof,
   bytesToHex,
   type KeyedHash,
+  type OpenClaim,
   openStep,
   ProtocolError,
   type StepOpening,
@@ -12,6 +13,7 @@ import {
   type TicketProofInput,
   type Trace,
   type UnitTask,
+  verifyOpenProof,
 } from '@nacre/protocol'
 import { compareLittleEndian } from '../run/best-ticket.ts'
 import { commitTraceFast } from '../run/commit.ts'
@@ -62,6 +64,13 @@ export interface VerifyTicketProofJob extends Omit<TicketProofInput, 'model'> {
   readonly modelId: Uint8Array
 }
 
+/** Verifies the plain proof of a block of the open lane (chapter 12). Rejects with PEARL_* and TICKET_STATE_MISMATCH. */
+export interface VerifyOpenProofJob {
+  readonly kind: 'verifyOpenProof'
+  readonly claim: OpenClaim
+  readonly proof: Uint8Array
+}
+
 /** Opens steps of a trace, a service to others (AUD-3). Rejects with STEP_OUT_OF_RANGE. */
 export interface OpenStepsJob {
   readonly kind: 'openSteps'
@@ -69,12 +78,14 @@ export interface OpenStepsJob {
   readonly steps: readonly StepRef[]
 }
 
-export type EngineJob = RunUnitJob | ReplayUnitJob | VerifyTicketProofJob | OpenStepsJob
+export type EngineJob = RunUnitJob | ReplayUnitJob | VerifyTicketProofJob | VerifyOpenProofJob | OpenStepsJob
 
 export interface JobOutcomes {
   readonly runUnit: RunUnitOutcome
   readonly replayUnit: ReplayUnitOutcome
   readonly verifyTicketProof: Uint8Array
+  /** The ticket, 32 bytes. */
+  readonly verifyOpenProof: Uint8Array
   readonly openSteps: readonly StepOpening[]
 }
 
@@ -97,6 +108,7 @@ export function priorityOf(job: EngineJob): JobPriority {
     case 'replayUnit':
       return job.service === true ? 'service' : 'validation'
     case 'verifyTicketProof':
+    case 'verifyOpenProof':
       return 'validation'
   }
 }
@@ -121,6 +133,8 @@ export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash)
       }
       case 'verifyTicketProof':
         return engineOf(job.modelId).verifyTicketProof(job)
+      case 'verifyOpenProof':
+        return verifyOpenProof(job.claim, job.proof, hash).ticket
       case 'openSteps': {
         const commitment = commitTraceFast(job.trace, hash)
         return job.steps.map((step) => openStep(job.trace, commitment, step))

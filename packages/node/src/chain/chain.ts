@@ -18,6 +18,7 @@ import {
   hasValidSignature,
   headerCodec,
   isBetterBranch,
+  isReExecuted,
   type LtHash,
   ltHashFromBytes,
   ltHashToBytes,
@@ -238,10 +239,11 @@ export class Chain {
   }
 
   async #replay(node: TreeNode, block: Block): Promise<void> {
-    checkReplayedRoot(
-      block,
-      await this.#workers.replayRoot(block.header.unit.modelId, claimedTask(this.context, block), block.body.tokens),
-    )
+    if (isReExecuted(block.header))
+      checkReplayedRoot(
+        block,
+        await this.#workers.replayRoot(block.header.unit.modelId, claimedTask(this.context, block), block.body.tokens),
+      )
     node.status = BLOCK_STATUS.valid
     this.#unproven.delete(node.hex)
     this.#store.setStatus(node.id, BLOCK_STATUS.valid)

@@ -1,5 +1,6 @@
 import { equalBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
+import { LANE_OPEN } from '../unit/types.ts'
 import { unitId } from '../unit/unit-id.ts'
 import type { ConsensusContext } from './context.ts'
 import { type BlockHeader, blockId, hasValidSignature, headerCodec } from './header.ts'
@@ -33,5 +34,7 @@ export function checkEquivocationEvidence(
 export function areEquivocating(a: BlockHeader, b: BlockHeader): boolean {
   if (!equalBytes(a.minerKey, b.minerKey) || equalBytes(blockId(a), blockId(b))) return false
   if (equalBytes(headerTicketHash(a), headerTicketHash(b))) return true
+  // Open work has any number of operands under one unit, and so of seeds: two of them contradict nothing (P5).
+  if (a.unit.lane === LANE_OPEN || b.unit.lane === LANE_OPEN) return false
   return equalBytes(unitId(a.unit, a.minerKey), unitId(b.unit, b.minerKey)) && !equalBytes(a.traceRoot, b.traceRoot)
 }

@@ -3,7 +3,8 @@ import { targetFromBits } from '../difficulty/bits.ts'
 import { medianTimePast, nextBits } from '../difficulty/next-bits.ts'
 import { check } from '../errors.ts'
 import { checkHeaderTicket, headerTicket } from '../lottery/header-ticket.ts'
-import { LANE_PAID } from '../unit/types.ts'
+import { checkOpenHeader, openTicketHash } from '../open/validate-open.ts'
+import { LANE_OPEN, LANE_PAID } from '../unit/types.ts'
 import { checkLane, unitId } from '../unit/unit-id.ts'
 import { nextBeacon } from './beacon.ts'
 import { type ConsensusContext, registeredModel } from './context.ts'
@@ -24,6 +25,10 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
   check(header.height >= 1, 'BLOCK_HEIGHT', 'only genesis has height 0')
   const { unit } = header
   checkLane(unit)
+  if (unit.lane === LANE_OPEN || params.bindings.provenance === 'open') {
+    checkOpenHeader(params, header)
+    return
+  }
   check(
     unit.lane !== LANE_PAID || params.jobs.paidDraws === 'on',
     'UNIT_LANE',
@@ -66,6 +71,7 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
 
 /** The ticket recomputed from the header's own fields (WRK-4). */
 export function headerTicketHash(header: Omit<BlockHeader, 'signature'>): Uint8Array {
+  if (header.unit.lane === LANE_OPEN) return openTicketHash(header)
   return headerTicket({
     unitId: unitId(header.unit, header.minerKey),
     traceRoot: header.traceRoot,

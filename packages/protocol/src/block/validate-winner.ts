@@ -2,8 +2,10 @@ import { equalBytes } from '../bytes.ts'
 import { check } from '../errors.ts'
 import { replayUnit } from '../inference/replay.ts'
 import { commitTrace } from '../trace/commit.ts'
+import { LANE_OPEN } from '../unit/types.ts'
 import type { Block } from './body.ts'
 import { type ConsensusContext, registeredModel } from './context.ts'
+import type { BlockHeader } from './header.ts'
 import { claimedTask } from './validate-body.ts'
 
 /** A winner's re-executed trace root against the one it committed to (B6). */
@@ -15,11 +17,17 @@ export function checkReplayedRoot(block: Pick<Block, 'header'>, replayedRoot: Ui
   )
 }
 
+/** Whether a block's unit is executed again (BLK-4): open work has no unit to execute, its plain proof is all there is. */
+export function isReExecuted({ unit }: Pick<BlockHeader, 'unit'>): boolean {
+  return unit.lane !== LANE_OPEN
+}
+
 /**
  * BLK-4, the winner check, by the reference implementation: the unit re-executed without noise in one pass over prompt and
  * committed tokens reproduces the tokens and the trace root. Nodes run the engine's twin of this.
  */
 export function checkWinner(context: ConsensusContext, block: Block): void {
+  if (!isReExecuted(block.header)) return
   const { model } = registeredModel(context, block.header.unit.modelId)
   const trace = replayUnit(model, claimedTask(context, block), block.body.tokens)
   checkReplayedRoot(block, commitTrace(trace).traceRoot)
