@@ -15,6 +15,7 @@ import {
   type UnitTask,
   verifyOpenProof,
 } from '@nacre/protocol'
+import type { OpenDrawInput, OpenDrawOutcome } from '../open/draw.ts'
 import { compareLittleEndian } from '../run/best-ticket.ts'
 import { commitTraceFast } from '../run/commit.ts'
 import type { RunUnitInput, UnitEngine } from '../run/engine.ts'
@@ -71,6 +72,12 @@ export interface VerifyOpenProofJob {
   readonly proof: Uint8Array
 }
 
+/** Draws in the open lane (chapter 12). */
+export interface DrawOpenJob extends OpenDrawInput {
+  readonly kind: 'drawOpen'
+  readonly modelId: Uint8Array
+}
+
 /** Opens steps of a trace, a service to others (AUD-3). Rejects with STEP_OUT_OF_RANGE. */
 export interface OpenStepsJob {
   readonly kind: 'openSteps'
@@ -78,7 +85,13 @@ export interface OpenStepsJob {
   readonly steps: readonly StepRef[]
 }
 
-export type EngineJob = RunUnitJob | ReplayUnitJob | VerifyTicketProofJob | VerifyOpenProofJob | OpenStepsJob
+export type EngineJob =
+  | RunUnitJob
+  | ReplayUnitJob
+  | VerifyTicketProofJob
+  | VerifyOpenProofJob
+  | DrawOpenJob
+  | OpenStepsJob
 
 export interface JobOutcomes {
   readonly runUnit: RunUnitOutcome
@@ -86,6 +99,7 @@ export interface JobOutcomes {
   readonly verifyTicketProof: Uint8Array
   /** The ticket, 32 bytes. */
   readonly verifyOpenProof: Uint8Array
+  readonly drawOpen: OpenDrawOutcome
   readonly openSteps: readonly StepOpening[]
 }
 
@@ -102,6 +116,7 @@ export type JobPriority = (typeof JOB_PRIORITIES)[number]
 export function priorityOf(job: EngineJob): JobPriority {
   switch (job.kind) {
     case 'runUnit':
+    case 'drawOpen':
       return 'mining'
     case 'openSteps':
       return 'service'
@@ -135,6 +150,8 @@ export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash)
         return engineOf(job.modelId).verifyTicketProof(job)
       case 'verifyOpenProof':
         return verifyOpenProof(job.claim, job.proof, hash).ticket
+      case 'drawOpen':
+        return engineOf(job.modelId).drawOpen(job)
       case 'openSteps': {
         const commitment = commitTraceFast(job.trace, hash)
         return job.steps.map((step) => openStep(job.trace, commitment, step))
@@ -160,7 +177,8 @@ function runUnit(engine: UnitEngine, job: RunUnitJob, hash: KeyedHash): RunUnitO
 
 /** The buffers of an outcome that are worth moving instead of copying. */
 export function transfersOf(outcome: JobOutcomes[JobKind]): ArrayBuffer[] {
-  if (outcome instanceof Uint8Array || Array.isArray(outcome)) return []
+  // What a draw of the open lane returns is small.
+  if (outcome instanceof Uint8Array || Array.isArray(outcome) || 'drawMs' in outcome) return []
   const { trace } = 'win' in outcome ? (outcome.win ?? { trace: undefined }) : (outcome as ReplayUnitOutcome)
   if (trace === undefined) return []
   const arrays = [trace.h, trace.x, trace.k, trace.v, trace.kScale, trace.vScale, trace.o, trace.oScale].flat()
