@@ -5,7 +5,8 @@ import { check } from '../errors.ts'
 import { checkHeaderTicket, headerTicket } from '../lottery/header-ticket.ts'
 import { DRAW_BOUND, type DrawBindings } from '../lottery/seeds.ts'
 import { type TicketKeyInput, ticketMacs } from '../lottery/tickets.ts'
-import { LANE_PAID } from '../unit/types.ts'
+import { checkOpenHeader, openTicketHash } from '../open/validate-open.ts'
+import { LANE_OPEN, LANE_PAID } from '../unit/types.ts'
 import { checkLane, unitId } from '../unit/unit-id.ts'
 import { nextBeacon } from './beacon.ts'
 import { type ConsensusContext, outlineOfUnit } from './context.ts'
@@ -26,6 +27,10 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
   check(header.height >= 1, 'BLOCK_HEIGHT', 'only genesis has height 0')
   const { unit } = header
   checkLane(unit, params.bindings.singleUse)
+  if (unit.lane === LANE_OPEN || params.bindings.provenance === 'open') {
+    checkOpenHeader(params, header)
+    return
+  }
   check(
     unit.lane !== LANE_PAID || params.jobs.paidDrawPpm > 0,
     'UNIT_LANE',
@@ -82,6 +87,7 @@ export function headerTicketHash(
   header: Omit<BlockHeader, 'signature'>,
   bindings: DrawBindings = DRAW_BOUND,
 ): Uint8Array {
+  if (header.unit.lane === LANE_OPEN) return openTicketHash(header)
   return headerTicket({
     ...ticketKeyInput(header, bindings),
     foldState: header.foldState,
