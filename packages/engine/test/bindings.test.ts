@@ -8,7 +8,6 @@ import {
   executeUnit,
   generatedModel,
   generatedModelId,
-  LANE_BOOTSTRAP,
   MAX_GENERATED_MODELS,
   type Model,
   unitModel,
@@ -63,7 +62,7 @@ describe.each(EVERY)('%o', (bindings) => {
       expect(engine.runUnit({ task, modelParams, ...keys, counter, bindings }).best).toEqual(best)
       const proof = buildTicketProof(trace, subroots, top, best.position, modelParams.tileRows, hash)
       const claim = { promptTokens: task.promptTokens.length, traceRoot, ticket: best, proof, target: 1n << 255n }
-      const input = { ...keys, modelParams, ...claim, lane: LANE_BOOTSTRAP } as const
+      const input = { ...keys, modelParams, ...claim, ticketMacs: 1000 }
       expect(engine.verifyTicketProof({ ...input, counter, bindings })).toEqual(best.hash)
       const isBound = Object.values(bindings).every((value) => value === 'on')
       if (isBound) expect(engine.verifyTicketProof(input)).toEqual(best.hash)

@@ -184,6 +184,7 @@ export class FullNode {
       this.events.emit('block', { node, tokens, replayMs: event.replayMs / event.joined.length })
       this.#offerOrphans(node.id)
     }
+    this.events.emit('tip', event)
   }
 
   /** What a block that left the best chain contained waits for a block again, unless the new branch contains it too. */

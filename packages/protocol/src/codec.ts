@@ -32,7 +32,8 @@ export function defineCodec<T>(name: string, coder: P.CoderType<T>, maxBytes: nu
   }
   const decode = (bytes: Uint8Array): T => {
     if (bytes.length > maxBytes) tooLarge(name, bytes.length, maxBytes)
-    const own = bytes.slice()
+    // Not slice: that of a Node Buffer is a view.
+    const own = new Uint8Array(bytes)
     let value: T
     try {
       value = coder.decode(own)

@@ -20,6 +20,11 @@ export const MAX_ASKS = 1024
 export const MAX_UNIT_TOKENS: number = 1 << 16
 /** Largest encoded ticket proof. */
 export const MAX_TICKET_PROOF_BYTES: number = 256 * 1024
+/**
+ * Largest plain proof of a block of the open lane: the rows of the narrowest tile at the largest k (12 x 65,536 bytes) with their
+ * siblings. Header and body have the rest of MAX_GOSSIP_BYTES.
+ */
+export const MAX_OPEN_PROOF_BYTES: number = 832 * 1024
 /** Largest fraud proof and so largest opening of one step (TRC-4). */
 export const MAX_STEP_OPENING_BYTES: number = 256 * 1024
 /** Leaves of one Merkle tree. */

@@ -34,6 +34,7 @@ import {
   type StateReader,
   signTransaction,
   type Ticket,
+  type TicketProof,
   type Trace,
   type TransactionBody,
   type UnitDescriptor,
@@ -79,7 +80,7 @@ export class MemoryState implements StateReader {
 }
 
 export interface Mined {
-  readonly block: Block
+  readonly block: Block<TicketProof>
   readonly trace: Trace
 }
 

@@ -14,6 +14,7 @@ import {
   checkStep,
   claimedTask,
   FRAUD_CODES,
+  LANE_OPEN,
   modelOfUnit,
   outlineOfUnit,
   ProtocolError,
@@ -118,7 +119,8 @@ export class Verifier {
   async #sample(at: TreeNode, block: Block): Promise<void> {
     const { chain, clock, random } = this.#node
     // Openings are served for the best chain only (AUD-3), and only there has this node re-executed every unit.
-    if (!chain.isOnBestChain(at)) return
+    // Open work has no trace to open (chapter 12).
+    if (!chain.isOnBestChain(at) || block.header.unit.lane === LANE_OPEN) return
     const steps = sampleSteps(random.bytes(32), this.#shapeOf(block), this.#stepsPerUnit)
     const startMs = clock.nowMs()
     let { isUnserved = false, ...finding } = await this.#check(at, block, steps)

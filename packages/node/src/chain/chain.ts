@@ -18,7 +18,7 @@ import {
   hasValidSignature,
   headerCodec,
   isBetterBranch,
-  isWinnerExecuted,
+  isReExecuted,
   type LtHash,
   ltHashFromBytes,
   ltHashToBytes,
@@ -239,7 +239,7 @@ export class Chain {
   }
 
   async #replay(node: TreeNode, block: Block): Promise<void> {
-    if (isWinnerExecuted(this.context.params)) {
+    if (isReExecuted(this.context.params, block.header)) {
       const task = claimedTask(this.context, block)
       checkReplayedRoot(block, await this.#workers.replayRoot(block.header.unit.modelId, task, block.body.tokens))
     }

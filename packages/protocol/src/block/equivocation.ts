@@ -1,6 +1,7 @@
 import { equalBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { DRAW_BOUND, type DrawBindings } from '../lottery/seeds.ts'
+import { LANE_OPEN } from '../unit/types.ts'
 import { unitId } from '../unit/unit-id.ts'
 import type { ConsensusContext } from './context.ts'
 import { type BlockHeader, blockId, hasValidSignature, headerCodec } from './header.ts'
@@ -34,6 +35,8 @@ export function checkEquivocationEvidence(
 export function areEquivocating(a: BlockHeader, b: BlockHeader, bindings: DrawBindings = DRAW_BOUND): boolean {
   if (!equalBytes(a.minerKey, b.minerKey) || equalBytes(blockId(a), blockId(b))) return false
   if (equalBytes(headerTicketHash(a, bindings), headerTicketHash(b, bindings))) return true
+  // Open work has any number of operands under one unit, and so of seeds: two of them contradict nothing (P5).
+  if (a.unit.lane === LANE_OPEN || b.unit.lane === LANE_OPEN) return false
   const [unitA, unitB] = [a, b].map(({ unit, minerKey }) => unitId(unit, minerKey, bindings.singleUse)) as [
     Uint8Array,
     Uint8Array,

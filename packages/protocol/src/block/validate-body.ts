@@ -4,24 +4,29 @@ import { check, ProtocolError } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
 import type { StateReader } from '../ledger/state.ts'
 import { decodeTransaction, isTransactionOfKind } from '../ledger/transactions.ts'
-import { type TicketProofInput, ticketProofHash, verifyTicketProof, type WeightNoiseCache } from '../lottery/proof.ts'
+import { type TicketProofInput, verifyTicketProof, type WeightNoiseCache } from '../lottery/proof.ts'
+import { ticketMacs } from '../lottery/tickets.ts'
 import { readJob } from '../market/entries.ts'
 import { paidTask } from '../market/receipts.ts'
 import { unitMacs } from '../model/macs.ts'
+import { openClaim, verifyOpenProof } from '../open/open-proof.ts'
+import { checkOpenBody } from '../open/validate-open.ts'
 import type { Params } from '../params/types.ts'
 import { bootstrapTask } from '../unit/bootstrap.ts'
 import { endsByRule } from '../unit/length-rule.ts'
 import { checkTask } from '../unit/task.ts'
-import { LANE_BOOTSTRAP, LANE_PAID, type Lane, type UnitTask } from '../unit/types.ts'
+import { LANE_BOOTSTRAP, LANE_OPEN, LANE_PAID, type Lane, type UnitTask } from '../unit/types.ts'
 import { unitId } from '../unit/unit-id.ts'
 import { type Block, bodyRoot } from './body.ts'
 import { type ConsensusContext, modelOfUnit, outlineOfUnit } from './context.ts'
 import type { BlockHeader } from './header.ts'
+import { blockProofHash, plainProofOf, ticketProofOf } from './proof.ts'
 import { ticketKeyInput } from './validate-header.ts'
 
 /** The task that the header's bootstrap unit was assigned (B1): it follows from the unit id. Throws UNIT_LANE for a paid one. */
 export function assignedTask(context: ConsensusContext, header: Pick<BlockHeader, 'unit' | 'minerKey'>): UnitTask {
   const { params } = context
+  check(header.unit.lane !== LANE_OPEN, 'UNIT_LANE', 'open work executes no task')
   check(header.unit.lane === LANE_BOOTSTRAP, 'UNIT_LANE', 'the task of a paid unit is its job')
   return bootstrapTask(
     params,
@@ -57,13 +62,17 @@ export function claimedTask(context: ConsensusContext, block: Pick<Block, 'heade
 export function checkBody(context: ConsensusContext, block: Pick<Block, 'header' | 'body'>): void {
   const { header, body } = block
   const { params } = context
-  const { config } = outlineOfUnit(context, header.unit.modelId)
   check(equalBytes(bodyRoot(body), header.bodyRoot), 'BLOCK_BODY_ROOT', 'the body is not the one the header commits to')
   check(
     body.transactions.length <= params.block.maxTransactions,
     'BLOCK_TOO_MANY_TRANSACTIONS',
     `${body.transactions.length} transactions, the limit is ${params.block.maxTransactions}`,
   )
+  if (header.unit.lane === LANE_OPEN) {
+    checkOpenBody(block)
+    return
+  }
+  const { config } = outlineOfUnit(context, header.unit.modelId)
   const task = claimedTask(context, block)
   // Nothing else says that the model can execute what the miner chose.
   if (params.bindings.assignedInputs === 'off') checkTask(config, task)
@@ -145,29 +154,30 @@ export function checkPaidTask(
   )
 }
 
-/** What {@link verifyTicketProof} needs to know of a block besides the model. */
+/** What {@link verifyTicketProof} needs to know of a block besides the model. Throws TICKET_PROOF_SHAPE for one of the open lane. */
 export function ticketProofInput(
   context: ConsensusContext,
   block: Pick<Block, 'header' | 'proof'>,
   parentBeacon: Uint8Array,
 ): Omit<TicketProofInput, 'model'> {
   const { header, proof } = block
+  const { params: modelParams, config } = outlineOfUnit(context, header.unit.modelId)
   return {
     ...ticketKeyInput(header, context.params.bindings),
-    lane: header.unit.lane,
-    modelParams: outlineOfUnit(context, header.unit.modelId).params,
+    ticketMacs: ticketMacs(context.params, header.unit.lane, config, modelParams),
+    modelParams,
     promptTokens: header.promptTokens,
     parentBeacon,
     minerKey: header.minerKey,
     ticket: { position: header.ticket, foldState: header.foldState },
     target: targetFromBits(header.bits),
-    proof,
+    proof: ticketProofOf(proof),
   }
 }
 
 /**
- * The ticket proof is the one the header commits to, and it proves the header's fold state (WRK-7). About a millisecond.
- * Throws TICKET_PROOF_HASH and what {@link verifyTicketProof} throws.
+ * The proof is the one the header commits to, and it proves the header's fold state (WRK-7, in the open lane chapter 12). About a
+ * millisecond. Throws TICKET_PROOF_HASH and what {@link verifyTicketProof} or {@link verifyOpenProof} throws.
  */
 export function checkTicketProof(
   context: ConsensusContext,
@@ -178,10 +188,14 @@ export function checkTicketProof(
 ): void {
   const { header, proof } = block
   check(
-    equalBytes(ticketProofHash(proof), header.ticketProofHash),
+    equalBytes(blockProofHash(proof), header.ticketProofHash),
     'TICKET_PROOF_HASH',
     'the proof is not the one the header commits to',
   )
+  if (header.unit.lane === LANE_OPEN) {
+    verifyOpenProof(openClaim(header), plainProofOf(proof), hash)
+    return
+  }
   const { model } = modelOfUnit(context, header.unit.modelId)
   verifyTicketProof({ ...ticketProofInput(context, block, parentBeacon), model }, cache, hash)
 }

@@ -4,8 +4,9 @@ import { medianTimePast, nextBits } from '../difficulty/next-bits.ts'
 import { check } from '../errors.ts'
 import { checkHeaderTicket, headerTicket } from '../lottery/header-ticket.ts'
 import { DRAW_BOUND, type DrawBindings } from '../lottery/seeds.ts'
-import type { TicketKeyInput } from '../lottery/tickets.ts'
-import { LANE_PAID } from '../unit/types.ts'
+import { type TicketKeyInput, ticketMacs } from '../lottery/tickets.ts'
+import { checkOpenHeader, openTicketHash } from '../open/validate-open.ts'
+import { LANE_OPEN, LANE_PAID } from '../unit/types.ts'
 import { checkLane, unitId } from '../unit/unit-id.ts'
 import { nextBeacon } from './beacon.ts'
 import { type ConsensusContext, outlineOfUnit } from './context.ts'
@@ -26,10 +27,14 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
   check(header.height >= 1, 'BLOCK_HEIGHT', 'only genesis has height 0')
   const { unit } = header
   checkLane(unit, params.bindings.singleUse)
+  if (unit.lane === LANE_OPEN || params.bindings.provenance === 'open') {
+    checkOpenHeader(params, header)
+    return
+  }
   check(
-    unit.lane !== LANE_PAID || params.jobs.paidDraws === 'on',
+    unit.lane !== LANE_PAID || params.jobs.paidDrawPpm > 0,
     'UNIT_LANE',
-    'paid units draw nothing on this chain (jobs.paidDraws)',
+    'paid units draw nothing on this chain (jobs.paidDrawPpm)',
   )
   const { params: modelParams, config } = outlineOfUnit(context, unit.modelId)
   check(
@@ -62,7 +67,7 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
     modelParams,
     dims: config,
     promptTokens: header.promptTokens,
-    lane: unit.lane,
+    ticketMacs: ticketMacs(params, unit.lane, config, modelParams),
     target,
   })
   check(hasValidSignature(header), 'SIGNATURE_INVALID', 'the header is not signed by its miner')
@@ -82,6 +87,7 @@ export function headerTicketHash(
   header: Omit<BlockHeader, 'signature'>,
   bindings: DrawBindings = DRAW_BOUND,
 ): Uint8Array {
+  if (header.unit.lane === LANE_OPEN) return openTicketHash(header)
   return headerTicket({
     ...ticketKeyInput(header, bindings),
     foldState: header.foldState,

@@ -1,7 +1,7 @@
 /** ECO-6: the beacon of a block opens the assignment of the jobs that its parent cleared. */
 import { bytesToHex, equalBytes } from '../bytes.ts'
-import { partOf } from '../emission/coinbase.ts'
-import { addAmount } from '../ledger/entries.ts'
+import { mintableOf, partOf } from '../emission/coinbase.ts'
+import { addAmount, readAmount, writeAmount } from '../ledger/entries.ts'
 import type { StateDraft } from '../ledger/state.ts'
 import { unitMacs } from '../model/macs.ts'
 import { weighAsks } from './asks.ts'
@@ -11,6 +11,9 @@ import { type MarketRules, modelOf } from './models.ts'
 import { returnJob } from './post-job.ts'
 import { promptFee } from './prices.ts'
 
+/** Largest amount of a state entry (CNV-4). */
+const MAX_AMOUNT = (1n << 64n) - 1n
+
 /** Who may get a model's jobs of one clearing, and the room that is left. */
 interface Pool {
   readonly keys: readonly Uint8Array[]
@@ -19,9 +22,9 @@ interface Pool {
 
 /**
  * Draws the ranks of every job that the parent cleared, in the order of the clearing, from the miners whose asks the clearing
- * price meets, and burns the prompt's part of the fee for good (ECO-4). It comes first in a block, from the state that the
- * parent left: whoever makes the block knows its beacon, so nothing else in the block may matter. A job that nobody can get goes back
- * in full: only where clients name the miner.
+ * price meets, and burns the prompt's part of the fee for good (ECO-4), which lets premiums mint kappa times as much (ECO-3). It
+ * comes first in a block, from the state that the parent left: whoever makes the block knows its beacon, so nothing else in the
+ * block may matter. A job that nobody can get goes back in full: only where clients name the miner.
  * @returns the ids of the jobs.
  */
 export function assignJobs(
@@ -55,6 +58,7 @@ export function assignJobs(
     pool.candidates[order[0]!] = { ...first, room: first.room > macs ? first.room - macs : 0n }
     const promptBurn = partOf(promptFee(params, model, job.promptTokens, job.price), params.fees.burnPpm)
     addAmount(draft, 'burned', promptBurn)
+    allowPremiums(draft, mintableOf(params, promptBurn))
     writeJob(draft, jobId, {
       ...job,
       held: job.held - promptBurn,
@@ -72,6 +76,12 @@ export function assignJobs(
 function namedRank(pool: Pool, job: JobRecord): number[] {
   const index = pool.keys.findIndex((key) => equalBytes(key, job.ranks[0]!))
   return index < 0 ? [] : [index]
+}
+
+/** Adds to what premiums may mint, up to what an entry holds: kappa can be far above 1. */
+function allowPremiums(draft: StateDraft, grains: bigint): void {
+  const sum = readAmount(draft, 'mintable') + grains
+  writeAmount(draft, 'mintable', sum < MAX_AMOUNT ? sum : MAX_AMOUNT)
 }
 
 function poolOf(rules: MarketRules, draft: StateDraft, modelId: string, price: bigint, height: number): Pool {

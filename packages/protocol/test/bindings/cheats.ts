@@ -25,6 +25,7 @@ import {
   type TicketPosition,
   type Trace,
   targetFromBits,
+  ticketMacs,
   ticketShape,
   type UnitTask,
   unitId,
@@ -71,7 +72,10 @@ export const TOY: GeneratedModelName = {
 /** Whether a fold state wins for a unit, whatever else is true of it. */
 function wins(
   { context }: Network,
-  input: Omit<Parameters<typeof checkHeaderTicket>[0], 'modelParams' | 'dims' | 'promptTokens' | 'lane' | 'target'>,
+  input: Omit<
+    Parameters<typeof checkHeaderTicket>[0],
+    'modelParams' | 'dims' | 'promptTokens' | 'ticketMacs' | 'target'
+  >,
 ): boolean {
   const { params, bootstrap } = context
   try {
@@ -80,7 +84,7 @@ function wins(
       modelParams: bootstrap.params,
       dims: bootstrap.model.config,
       promptTokens: params.units.bootstrapPromptTokens,
-      lane: LANE_BOOTSTRAP,
+      ticketMacs: ticketMacs(params, LANE_BOOTSTRAP, bootstrap.model.config, bootstrap.params),
       target: targetFromBits(params.difficulty.genesisBits),
     })
     return true
