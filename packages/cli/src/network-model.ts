@@ -5,18 +5,23 @@ import {
   inlineWorkers,
   type KernelName,
   loadCorpus,
-  loadModel,
+  loadModelFile,
   processWorkers,
   type WorkerPort,
 } from '@nacre/engine'
+import { messageOf } from '@nacre/node/rpc-client'
 import {
+  bytesToHex,
+  byteTokenizer,
   type ConsensusContext,
   type Corpus,
+  check,
   createContext,
   type KeyedHash,
   type LotteryParams,
   type Model,
   type Params,
+  type Tokenizer,
   unitCorpus,
   unitModel,
 } from '@nacre/protocol'
@@ -27,39 +32,62 @@ const models = new URL('../../../models/', import.meta.url)
 /** The synthetic model of the preset `unit` has no file. */
 const SYNTHETIC = 'unit-model'
 
+/** A registered model with what makes text of its tokens. */
+export interface TextModel {
+  readonly name: string
+  /** Hex. */
+  readonly modelId: string
+  readonly model: Model
+  readonly tokenizer: Tokenizer
+}
+
 const folderOf = (name: string): string => fileURLToPath(new URL(`${name}/`, models))
 
-/** A model that the parameters list: a folder under `models/`, or the synthetic one of the preset `unit`. */
-async function loadListedModel(name: string, hash: KeyedHash): Promise<Model> {
-  if (name === SYNTHETIC) return unitModel()
-  return fromFolder(name, (folder) => loadModel(`${folder}model.safetensors`, hash))
+/** A model that the parameters list, by its name. Throws CliError UNKNOWN_MODEL, and MODEL_UNREGISTERED where the file holds another. */
+export async function loadTextModel(params: Params, name: string, hash: KeyedHash): Promise<TextModel> {
+  const listed = params.models.find((each) => each.name === name)
+  if (listed === undefined) {
+    const names = params.models.map((each) => each.name).join(', ')
+    throw new CliError(`there is no model "${messageOf(name)}" on this network, but ${names}`, 1, 'UNKNOWN_MODEL')
+  }
+  const { modelId } = listed
+  const { model, tokenizer } =
+    name === SYNTHETIC
+      ? { model: unitModel(), tokenizer: byteTokenizer }
+      : await loadModelFile(`${folderOf(name)}model.safetensors`, hash).catch((error: unknown) => missing(name, error))
+  check(bytesToHex(model.modelId) === modelId, 'MODEL_UNREGISTERED', `the file of "${name}" holds another model`)
+  return { name, modelId, model, tokenizer }
+}
+
+function missing(name: string, error: unknown): never {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  throw new CliError(`the model "${name}" is not in ${folderOf(name)}`, 1, 'UNKNOWN_MODEL')
+}
+
+/** Runs one model on the spot, for a few units. */
+export async function inlineModelWorkers({ model }: TextModel, hash: KeyedHash): Promise<WorkerPort> {
+  return inlineWorkers([createUnitEngine({ model, kernels: await createKernels(), hash })], hash)
 }
 
 /** The prompts of the bootstrap lane, which come with the first model. */
 async function loadBootstrapCorpus(name: string): Promise<Corpus> {
   if (name === SYNTHETIC) return unitCorpus()
-  const { prompts } = await fromFolder(name, (folder) => loadCorpus(`${folder}corpus.json`))
+  const { prompts } = await loadCorpus(`${folderOf(name)}corpus.json`).catch((error: unknown) => missing(name, error))
   return prompts
-}
-
-async function fromFolder<T>(name: string, load: (folder: string) => Promise<T>): Promise<T> {
-  const folder = folderOf(name)
-  try {
-    return await load(folder)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new CliError(`the model "${name}" is not in ${folder}`)
-    throw error
-  }
 }
 
 /** Every model that the parameters list, and the corpus of the first. */
 export async function loadContext(params: Params, hash: KeyedHash): Promise<ConsensusContext> {
   const [corpus, first, ...further] = await Promise.all([
     loadBootstrapCorpus(params.models[0]!.name),
-    ...params.models.map(({ name }) => loadListedModel(name, hash)),
+    ...params.models.map(({ name }) => loadTextModel(params, name, hash)),
   ])
-  return createContext(params, first!, corpus, further)
+  return createContext(
+    params,
+    first!.model,
+    corpus,
+    further.map(({ model }) => model),
+  )
 }
 
 /** Without inlining: V8's revectorizer ends the process over some functions that it meets inlined. */

@@ -1,3 +1,4 @@
+import { rpcUrlFault } from '@nacre/node/rpc-client'
 import { overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from './errors.ts'
 
@@ -43,3 +44,16 @@ export function oneFile(positionals: readonly string[], usage: string): string {
   if (path === undefined || rest.length > 0) throw new CliError(`one FILE is needed\n\n${usage}`, 2)
   return path
 }
+
+/** The value of `--rpc`, without a slash at its end. */
+export function rpcFlag(text: string): string {
+  const fault = rpcUrlFault(text)
+  if (fault !== undefined) throw new CliError(`--rpc is ${fault}`, 2)
+  return text.replace(/\/+$/, '')
+}
+
+/** Where the devnet has the RPC of its boot node. */
+const DEFAULT_RPC = 'http://127.0.0.1:8645'
+
+/** `--rpc`, or the default. */
+export const rpcOf = (flag: string | undefined): string => rpcFlag(flag ?? DEFAULT_RPC)

@@ -3,7 +3,6 @@ import {
   type Ancestry,
   bootstrapTask,
   bytesToHex,
-  drawMacs,
   encodeTransaction,
   type KeyPair,
   LANE_BOOTSTRAP,
@@ -11,10 +10,10 @@ import {
   requiredBits,
   signTransaction,
   targetFromBits,
+  ticketMacs,
   ticketThreshold,
   type UnitDescriptor,
   unitId,
-  unitTickets,
 } from '@nacre/protocol'
 import { BlockMaker } from './block-maker.ts'
 import { PaidLane, type PaidUnit } from './paid-lane.ts'
@@ -211,12 +210,8 @@ export class Miner {
     const { node, keys } = this.#options
     const { context } = node
     const { model, params } = registeredModel(context, unit.modelId)
-    const promptTokens = task.promptTokens.length
-    const threshold = ticketThreshold(
-      targetFromBits(requiredBits(context, ancestry)),
-      drawMacs(unit.lane, model.config, promptTokens),
-      unitTickets(model.config, params, promptTokens),
-    )
+    const target = targetFromBits(requiredBits(context, ancestry))
+    const threshold = ticketThreshold(target, ticketMacs(context.params, unit.lane, model.config, params))
     return {
       modelId: unit.modelId,
       task,

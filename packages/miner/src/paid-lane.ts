@@ -98,7 +98,7 @@ export class PaidLane {
       rank: next.rank,
       task: paidTask(reader, next.jobId, job),
       unit: this.#unitOf(next.jobId, job),
-      drawsOn: next.draws && node.context.params.jobs.paidDraws === 'on' ? this.#open.tip : undefined,
+      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? this.#open.tip : undefined,
     }
   }
 

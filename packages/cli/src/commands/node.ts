@@ -3,6 +3,7 @@ import { hexToBytes, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { type RunNodeOptions, runNode } from '../node/run-node.ts'
 import { amountFlag, fractionFlag, integerFlag, paramsFrom, parsed } from '../options.ts'
+import { onInterrupt } from '../signals.ts'
 
 const USAGE = `Runs one Nacre node.
 
@@ -137,7 +138,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
   if (values.register && role === 'boot') throw new CliError('--register is for miners and verifiers', 2)
 
   const abort = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => abort.abort())
+  onInterrupt(() => abort.abort())
   if (values.lifeline) {
     process.stdin.on('close', () => abort.abort())
     process.stdin.on('error', () => abort.abort())
