@@ -10,6 +10,8 @@ export interface NodeEvents {
   readonly reorg: { readonly left: readonly TreeNode[]; readonly tip: TreeNode }
   /** The best chain has changed: once per change, after its `reorg` and `block` events and after the mempool has followed. */
   readonly tip: TipEvent
+  /** A receipt that delivers a job (hex) waits for a block. */
+  readonly receipt: { readonly jobId: string }
   /** Somebody signed two headers for one ticket (BLK-3). */
   readonly equivocation: { readonly evidence: Evidence }
   /** A verifier's sampled check of a unit: see `Verifier` for what the outcomes mean. */
