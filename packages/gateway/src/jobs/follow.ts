@@ -81,23 +81,26 @@ function pauseMs({ watch, blockTimeMs }: FollowOptions, status: JobView['status'
   return Math.min(2000, Math.max(200, blockTimeMs / 10))
 }
 
+const MAX_NEWS = 32
+
 /** What a listener heard, for a loop that waits for it. */
 class News {
-  #view: JobView | undefined
+  readonly #views: JobView[] = []
   #isNew = false
   #wake: () => void = () => undefined
 
   tell(view: JobView | undefined): void {
-    this.#view = view
+    if (view !== undefined) this.#views.push(view)
+    // A job changes about once a block: more than this is none.
+    if (this.#views.length > MAX_NEWS) this.#views.shift()
     this.#isNew = true
     this.#wake()
   }
 
-  /** The newest view that was told, once. */
+  /** The views that were told, one after the other. */
   take(): JobView | undefined {
-    const view = this.#view
-    this.#view = undefined
-    this.#isNew = false
+    const view = this.#views.shift()
+    this.#isNew = this.#views.length > 0
     return view
   }
 
