@@ -1,5 +1,5 @@
 /** Follows a job at a node until its answer is there or cannot come any more. */
-import { isSilence, type JobReceiptView, type JobView, notNode, readJob } from '@nacre/node/rpc-client'
+import { isSilence, type JobView, notNode, type ReceiptView, readJob } from '@nacre/node/rpc-client'
 import { endedBy, JobError, jobErrorOf } from './errors.ts'
 import type { NodeWatch } from './node-watch.ts'
 import type { Outbox, Sent } from './outbox.ts'
@@ -18,7 +18,7 @@ export interface FollowOptions {
   readonly onProgress: (progress: JobProgress) => void
 }
 
-export type AnsweredView = JobView & { readonly receipt: JobReceiptView }
+export type AnsweredView = JobView & { readonly receipt: ReceiptView }
 
 /** Questions in a row that must find nothing before the transaction is sent again: a reorganisation puts it back by itself. */
 const MAX_MISSES = 2
@@ -37,7 +37,7 @@ export async function followJob(options: FollowOptions): Promise<AnsweredView> {
     for (;;) {
       if (signal.aborted) throw endedBy(signal, `job ${jobId} goes on without anybody waiting for it`, jobId)
       try {
-        const view = news.take() ?? (await readJob(rpc, jobId, sent.sinceHeight, signal))
+        const view = news.take() ?? (await readJob(rpc, jobId, signal))
         answeredMs = performance.now()
         if (view.status !== status) onProgress({ jobId, status: view.status, view })
         status = view.status
@@ -70,9 +70,13 @@ function goneError(jobId: string, wasAssigned: boolean): JobError {
     ? new JobError('NO_MINER', 'no miner that the job was assigned to delivered: the escrow is back, less the burn', {
         jobId,
       })
-    : new JobError('EXPIRED', 'no miner asked for the job at this price before it expired: the escrow is back', {
-        jobId,
-      })
+    : new JobError(
+        'EXPIRED',
+        'the job left the book unassigned: nobody asked at its price before it expired, or better bids took its place. The escrow is back',
+        {
+          jobId,
+        },
+      )
 }
 
 /** With an event stream, questions are there for what it missed. */

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createFastHash, createKernels, createUnitEngine, inlineWorkers, type WorkerPort } from '@nacre/engine'
-import type { JobReceiptView, JobView } from '@nacre/node/rpc-client'
+import type { JobView, ReceiptView } from '@nacre/node/rpc-client'
 import {
   bytesToHex,
   chainIdOf,
@@ -99,11 +99,11 @@ export class FakeNode {
   }
 
   /** The true answer to a job, with changes. */
-  answer(id: string, change: Partial<JobReceiptView> = {}, view: Partial<JobView> = {}): void {
+  answer(id: string, change: Partial<ReceiptView> = {}, view: Partial<JobView> = {}): void {
     const { job } = this.jobs.get(id)!
     const { tokens } = engine.generate(job)
     const { traceRoot } = engine.replayUnit(job, tokens)
-    const receipt: JobReceiptView = {
+    const receipt: ReceiptView = {
       minerKey: MINER,
       rank: 0,
       tokens: [...tokens].slice(job.promptTokens.length),
@@ -117,7 +117,7 @@ export class FakeNode {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
-    const [path = '', query = ''] = (request.url ?? '').split('?')
+    const [path = ''] = (request.url ?? '').split('?')
     const json: Json = (value, status = 200) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
     if (path === '/status') return json({ chainId: this.chainId })
@@ -126,8 +126,7 @@ export class FakeNode {
     if (path === '/transactions') return this.#take(await bodyOf(request), json, response)
     if (path.startsWith('/accounts/')) return json(this.#account())
     const id = path.split('/')[2] ?? ''
-    if (path.startsWith('/jobs/') && /^since=\d+$/.test(query))
-      return json(this.jobs.get(id)?.view ?? { id, status: 'unknown' })
+    if (path.startsWith('/jobs/')) return json(this.jobs.get(id)?.view ?? { id, status: 'unknown' })
     if (path.startsWith('/transactions/')) {
       const status = this.jobs.has(id) ? 'waiting' : 'unknown'
       return json({ id, status, height: this.height, searchedFrom: 0 })

@@ -12,14 +12,13 @@ import {
   isTokens,
   reader,
 } from './fields.ts'
-import { JOB_STATUSES, type JobFeeView, type JobReceiptView, type JobStatus, type JobView } from './job-view.ts'
+import { JOB_STATUSES, type JobFeeView, type JobStatus, type JobView, type ReceiptView } from './job-view.ts'
 import { get } from './request.ts'
 
 const isStatus = (value: unknown): value is JobStatus => JOB_STATUSES.includes(value as JobStatus)
 
-/** A job. @param since where to look from for one that is over. */
-export async function readJob(rpc: string, id: string, since: number, interrupt?: AbortSignal): Promise<JobView> {
-  const view = jobViewOf(rpc, await get(rpc, `/jobs/${id}?since=${since}`, interrupt))
+export async function readJob(rpc: string, id: string, interrupt?: AbortSignal): Promise<JobView> {
+  const view = jobViewOf(rpc, await get(rpc, `/jobs/${id}`, interrupt))
   return { ...view, id }
 }
 
@@ -65,7 +64,7 @@ const rankOf = (from: FieldReader): NonNullable<JobView['ranks']>[number] => ({
   lastHeight: from.read('lastHeight', isHeight),
 })
 
-const receiptOf = (from: FieldReader): JobReceiptView => ({
+const receiptOf = (from: FieldReader): ReceiptView => ({
   minerKey: from.read('minerKey', isHash),
   rank: from.read('rank', isCount),
   tokens: from.read('tokens', isTokens),
