@@ -53,8 +53,8 @@ export class FakeNode {
   hasEvents = true
   /** What becomes of a job that was taken in; default: it is answered truly at once. */
   onJob: (taken: Taken) => void = (taken) => this.answer(taken.id)
-  /** A refusal for the next transactions, or a broken connection after they were taken in. */
-  refuse: ((transaction: Transaction) => { code: string; status?: number } | 'cut' | undefined) | undefined
+  /** A refusal of transactions; or no answer, or a broken connection, after they were taken in. */
+  refuse: ((transaction: Transaction) => { code: string; status?: number } | 'cut' | 'silent' | undefined) | undefined
   #server: Server | undefined
   readonly #streams = new Set<ServerResponse>()
   #port = 0
@@ -163,15 +163,16 @@ export class FakeNode {
     const refusal = this.refuse?.(transaction)
     const error = (code: string, status = 400): unknown =>
       json({ error: { code, message: `${code}: as told` } }, status)
-    if (refusal !== undefined && refusal !== 'cut') return error(refusal.code, refusal.status)
+    if (typeof refusal === 'object') return error(refusal.code, refusal.status)
     if (!this.jobs.has(id)) {
       const next = this.nonce + BigInt(this.#waiting.length)
       if (transaction.nonce !== next) return error(transaction.nonce < next ? 'TX_NONCE_LOW' : 'TX_NONCE_GAP')
       const job = transaction.body as Job
       const taken: Taken = { id, hex, transaction, job, view: { id, status: 'waiting' } }
       this.jobs.set(id, taken)
-      if (refusal !== 'cut') setTimeout(() => this.jobs.has(id) && this.onJob(taken), 5)
+      if (refusal === undefined) setTimeout(() => this.jobs.has(id) && this.onJob(taken), 5)
     }
+    if (refusal === 'silent') return response
     return refusal === 'cut' ? response.destroy() : json({ id })
   }
 }
