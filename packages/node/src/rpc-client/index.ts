@@ -6,6 +6,6 @@ export { field, fieldsOf, isGrains, isHash, isHeight, isList, isTime } from './f
 export * from './job-view.ts'
 export * from './jobs.ts'
 export * from './market.ts'
-export * from './market-view.ts'
+export type * from './market-view.ts'
 export * from './params.ts'
 export { get, type PostAnswer, post, rpcUrlFault } from './request.ts'
