@@ -1,3 +1,4 @@
+import { rpcUrlFault } from '@nacre/node/rpc-client'
 import { overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from './errors.ts'
 
@@ -35,4 +36,11 @@ export function oneFile(positionals: readonly string[], usage: string): string {
   const [path, ...rest] = positionals
   if (path === undefined || rest.length > 0) throw new CliError(`one FILE is needed\n\n${usage}`, 2)
   return path
+}
+
+/** The value of `--rpc`, without a slash at its end. */
+export function rpcFlag(text: string): string {
+  const fault = rpcUrlFault(text)
+  if (fault !== undefined) throw new CliError(`--rpc is ${fault}`, 2)
+  return text.replace(/\/+$/, '')
 }

@@ -3,6 +3,7 @@ import { hexToBytes } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { runNode } from '../node/run-node.ts'
 import { fractionFlag, integerFlag, paramsFrom, parsed } from '../options.ts'
+import { onInterrupt } from '../signals.ts'
 
 const USAGE = `Runs one Nacre node.
 
@@ -93,7 +94,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     throw new CliError('--identity-seed is 64 lower-case hex digits', 2)
 
   const abort = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => abort.abort())
+  onInterrupt(() => abort.abort())
   if (values.lifeline) {
     process.stdin.on('close', () => abort.abort())
     process.stdin.on('error', () => abort.abort())

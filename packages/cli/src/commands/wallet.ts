@@ -2,8 +2,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CliError } from '../errors.ts'
-import { parsed } from '../options.ts'
-import { rpcUrl } from '../rpc.ts'
+import { parsed, rpcFlag } from '../options.ts'
 import { parseNcr } from '../wallet/amount.ts'
 import { balanceCommand, faucetCommand, historyCommand, sendCommand } from './wallet-chain.ts'
 import { addressCommand, createCommand, exportCommand, importCommand } from './wallet-keys.ts'
@@ -158,7 +157,7 @@ function callOf(name: string, verb: Verb, args: readonly string[]): WalletCall {
   const given = values as WalletOptions
   return {
     path: given.wallet ?? join(homedir(), '.nacre', 'wallet.json'),
-    rpc: rpcUrl(given.rpc ?? DEFAULT_RPC),
+    rpc: rpcFlag(given.rpc ?? DEFAULT_RPC),
     options: given,
     positionals,
     print: (json, lines) =>

@@ -3,11 +3,12 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BlockView, NodeEvents } from '@nacre/node'
+import { followEvents } from '@nacre/node/rpc-client'
 import { diffParams, overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { calibrate } from './calibrate.ts'
 import { type NodeChild, type ReadyLine, startChild, stopChild } from './child.ts'
-import { fetchBlock, fetchStatus, followEvents, type NodeStatus } from './rpc-client.ts'
+import { fetchBlock, fetchStatus, type NodeStatus } from './rpc-client.ts'
 import { type BlockEvent, formatBlock } from './screen.ts'
 
 /** The `verdict` event as it comes over RPC: `reason` is missing where it is undefined. */
@@ -220,7 +221,9 @@ class Devnet {
     }
     member.events.abort()
     member.events = new AbortController()
-    void followEvents(member.ready.rpc, member.events.signal, (name, data) => this.#onEvent(member, name, data))
+    const onEvent = (name: string, data: unknown): void => this.#onEvent(member, name, data)
+    // The node went away or the devnet stops: whoever called decides what follows.
+    void followEvents(member.ready.rpc, member.events.signal, { onEvent }).catch(() => undefined)
   }
 
   /** Restarts a process that ended by itself: the network goes on without it meanwhile. */

@@ -2,6 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TransactionView } from '@nacre/node'
 import {
+  type Account,
+  isSilence,
+  messageOf,
+  readAccount,
+  readTransaction,
+  submitTransaction,
+} from '@nacre/node/rpc-client'
+import {
   bytesToHex,
   encodeTransaction,
   hexToBytes,
@@ -11,10 +19,8 @@ import {
   transactionId,
 } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { messageOf, NO_ANSWER } from '../rpc.ts'
 import { formatNcr } from './amount.ts'
 import type { WalletNetwork } from './network.ts'
-import { type Account, readAccount, readTransaction, submit } from './node.ts'
 
 export interface Payment {
   readonly rpc: string
@@ -63,12 +69,12 @@ export async function sendPayment(payment: Payment): Promise<Sent> {
     const body = { kind: 'transfer', to: to.account, grains } as const
     const transaction = signTransaction({ chainId: hexToBytes(network.chainId), nonce, fee, body }, keys)
     const id = bytesToHex(transactionId(transaction))
-    const answer = await submit(rpc, encodeTransaction(transaction)).catch((error: unknown) => {
+    const answer = await submitTransaction(rpc, encodeTransaction(transaction)).catch((error: unknown) => {
       throw new CliError(
         `it is not known whether the node took transaction ${id} in: ${messageOf(error)}. ` +
           `The same payment with --nonce ${nonce} cannot be made twice`,
         1,
-        NO_ANSWER,
+        'NO_ANSWER',
       )
     })
     if (!('error' in answer)) return { id, nonce, sinceHeight: account.height }
@@ -141,9 +147,8 @@ export async function followPayment(options: FollowOptions): Promise<Included> {
       misses = view.status === 'unknown' ? misses + 1 : 0
       if (view.status === 'unknown' && misses >= 2) throw await goneError(options, view)
     } catch (error) {
-      const isSilent = error instanceof CliError && error.code === NO_ANSWER
       if (signal.aborted) continue
-      if (!isSilent || performance.now() - answeredMs > SILENCE_MS) throw error
+      if (!isSilence(error) || performance.now() - answeredMs > SILENCE_MS) throw error
     }
     if (performance.now() - startMs > options.timeoutMs) throw timeoutError(options, last)
     await delay(pollMs, undefined, { signal }).catch(() => undefined)
