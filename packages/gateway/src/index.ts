@@ -1,2 +1,21 @@
 export * from './jobs/errors.ts'
 export * from './jobs/types.ts'
+export { GatewayConfigError } from './openai/config-error.ts'
+export { type GatewayModel, gatewayModels, type LoadedModel } from './openai/gateway-models.ts'
+export {
+  type ApiKey,
+  type ApiKeySettings,
+  createApiKey,
+  DEFAULT_KEY_SETTINGS,
+  MAX_CONCURRENT,
+  MAX_REQUESTS_PER_MINUTE,
+  MAX_WINDOW_HOURS,
+  readKeys,
+  writeKeys,
+} from './openai/keys/key-file.ts'
+export { SpendingLedger } from './openai/keys/ledger.ts'
+export { type MarketAsk, type MarketSource, nodeMarket } from './openai/market.ts'
+export { defaultPolicy, type Policy, type PriceLimits, parsePolicy, VERIFY_MODES } from './openai/policy.ts'
+export { type Gateway, type GatewayLog, type ServeOptions, serveGateway } from './openai/serve-gateway.ts'
+export { createScorer, meanLogProbability, type ScoreAnswer } from './swarm/score.ts'
+export { bestOf, majorityOf } from './swarm/select.ts'

@@ -57,13 +57,8 @@ export class Generation {
   readonly done: Promise<void>
 
   /** Finds a model, takes the cost out of the caller's budget and posts the jobs. Rejects with ApiError. */
-  static async start(
-    parts: GenerationParts,
-    request: GenerationRequest,
-    caller: Caller,
-    signal: AbortSignal,
-  ): Promise<Generation> {
-    const routes = await routesFor(parts, request, signal)
+  static async start(parts: GenerationParts, request: GenerationRequest, caller: Caller): Promise<Generation> {
+    const routes = await routesFor(parts, request)
     return new Generation(parts, request, caller, routes)
   }
 
@@ -77,6 +72,10 @@ export class Generation {
 
   get route(): Route {
     return this.#attempt.route
+  }
+
+  get hasAnswers(): boolean {
+    return this.#attempt.fanOut.snapshot().answered.length > 0
   }
 
   /** Calls back for each answer, those first that are there. Returns how to end that. */

@@ -1,3 +1,4 @@
+import { RpcError } from '@nacre/node/rpc-client'
 import { ProtocolError } from '@nacre/protocol'
 import { JobError } from '../jobs/errors.ts'
 import { ApiError, deadlineExceeded, invalidRequest, unavailable } from './api-error.ts'
@@ -14,6 +15,8 @@ export const nobodyTookIt = (error: unknown): boolean => error instanceof JobErr
 export function apiErrorOf(error: unknown, blockTimeMs: number): ApiError {
   if (error instanceof ApiError) return error
   if (!(error instanceof JobError)) {
+    if (error instanceof RpcError)
+      return unavailable('The node of this gateway does not answer.', 'node_unreachable', blockTimeMs, error)
     if (error instanceof ProtocolError) return invalidRequest(error.message, undefined, error.code.toLowerCase())
     return new ApiError(500, 'The gateway failed: its log says why.', {
       ...{ type: 'server_error', code: 'internal_error', cause: error },

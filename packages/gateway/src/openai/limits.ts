@@ -9,8 +9,8 @@ export const SLOW_REQUEST_CHECK_MS = 2_000
 export const MAX_CONNECTIONS = 1024
 /** Jobs that one request may post: prompts times `n` or `best_of`. */
 export const MAX_JOBS_PER_REQUEST = 16
-/** Jobs under way, those that nobody waits for any more among them. */
-export const MAX_JOBS_IN_FLIGHT = 128
+/** Jobs under way, those that nobody waits for any more among them: as many transactions of one account as a node lets wait. */
+export const MAX_JOBS_IN_FLIGHT = 64
 /** Requests that wait for an answer. Each holds a body and a socket. */
 export const MAX_REQUESTS_IN_FLIGHT = 256
 /** Texts that `stop` may name. */

@@ -1,4 +1,5 @@
 /** What the gateway needs to know of the market (ECO-7): who asks what for a model. */
+import { readAsks } from '@nacre/node/rpc-client'
 
 export interface MarketAsk {
   /** Hex. */
@@ -10,8 +11,8 @@ export interface MarketAsk {
 }
 
 export interface MarketSource {
-  /** Standing asks of a model, cheapest first. Rejects with JobError NO_NODE where nobody answers. */
-  asks(modelId: string, signal: AbortSignal): Promise<readonly MarketAsk[]>
+  /** Standing asks of a model. Rejects with RpcError, within the deadline of an RPC request. */
+  asks(modelId: string): Promise<readonly MarketAsk[]>
 }
 
 export interface BidNeeds {
@@ -52,10 +53,10 @@ export function bidFor(asks: readonly MarketAsk[], needs: BidNeeds): bigint | un
 export function cachedMarket(source: MarketSource, maxAgeMs: number, nowMs: () => number): MarketSource {
   const known = new Map<string, { readonly atMs: number; readonly asks: Promise<readonly MarketAsk[]> }>()
   return {
-    asks: (modelId, signal) => {
+    asks: (modelId) => {
       const found = known.get(modelId)
       if (found !== undefined && nowMs() - found.atMs < maxAgeMs) return found.asks
-      const asks = source.asks(modelId, signal)
+      const asks = source.asks(modelId)
       const entry = { atMs: nowMs(), asks }
       known.set(modelId, entry)
       asks.catch(() => {
@@ -65,3 +66,13 @@ export function cachedMarket(source: MarketSource, maxAgeMs: number, nowMs: () =
     },
   }
 }
+
+/** The market as a node shows it. */
+export const nodeMarket = (rpcUrl: string): MarketSource => ({
+  asks: async (modelId) =>
+    (await readAsks(rpcUrl, modelId)).map(({ minerKey, priceGrains, roomMacs }) => ({
+      minerKey,
+      priceGrains: BigInt(priceGrains),
+      roomMacs: BigInt(roomMacs),
+    })),
+})

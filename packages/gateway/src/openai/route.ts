@@ -39,11 +39,7 @@ type Group = {
  * All models that can run a request, the best first. Throws ApiError: 404 for a name that there is not, 400 where the request fits none of
  * the models or costs more than it may, 503 where nobody asks at an allowed price.
  */
-export async function routesFor(
-  parts: RouterParts,
-  request: GenerationRequest,
-  signal: AbortSignal,
-): Promise<readonly Route[]> {
+export async function routesFor(parts: RouterParts, request: GenerationRequest): Promise<readonly Route[]> {
   const groups = groupsOf(parts, request.model, new Set())
   if (groups.length === 0) throw modelNotFound(request.model)
   const routes: Route[] = []
@@ -55,7 +51,7 @@ export async function routesFor(
     const found = await Promise.all(
       fresh.map(async (at) => {
         try {
-          return await routeOn(parts, at, limits, request, signal)
+          return await routeOn(parts, at, limits, request)
         } catch (error) {
           if (!(error instanceof ApiError)) throw error
           failures.push(error)
@@ -95,7 +91,6 @@ async function routeOn(
   at: GatewayModel,
   limits: Group['limits'],
   request: GenerationRequest,
-  signal: AbortSignal,
 ): Promise<Route> {
   const { config } = at.model
   const shapes = request.prompts.map((prompt) => {
@@ -108,7 +103,7 @@ async function routeOn(
     0,
   )
   const { samples } = request
-  const asks = await market.asks(at.modelId, signal)
+  const asks = await market.asks(at.modelId)
   const bidGrains = bidFor(asks, {
     macs: BigInt(macs) * BigInt(samples),
     jobs: samples * shapes.length,

@@ -68,15 +68,17 @@ export class FanOut<T> {
   }
 }
 
-/** Waits for a promise that never rejects, or for the signal. */
+/** Waits for a promise or for the signal, whichever is first. Rejects if the promise does before the signal fires. */
 export async function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return
-  let stop = (): void => undefined
+  let onAbort = (): void => undefined
   const aborted = new Promise<void>((resolve) => {
-    const onAbort = (): void => resolve()
-    signal.addEventListener('abort', onAbort, { once: true })
-    stop = () => signal.removeEventListener('abort', onAbort)
+    onAbort = resolve
   })
-  await Promise.race([promise, aborted])
-  stop()
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
