@@ -35,6 +35,7 @@ export function costOfView(params: Params, view: JobView): bigint | undefined {
 export class JobRunner {
   readonly #client: JobClient
   readonly #ledger: SpendingLedger
+  readonly #onError: (error: unknown) => void
   readonly #stopping = new AbortController()
   /** Charges of jobs under way. */
   readonly #running = new Map<number, Promise<unknown>>()
@@ -42,9 +43,11 @@ export class JobRunner {
     ...{ posted: 0, answered: 0, verified: 0, failed: {}, feeGrains: 0n, inputMacs: 0, outputMacs: 0 },
   }
 
-  constructor(client: JobClient, ledger: SpendingLedger) {
+  /** @param onError hears of failures that are none of a job's: bugs. */
+  constructor(client: JobClient, ledger: SpendingLedger, onError: (error: unknown) => void) {
     this.#client = client
     this.#ledger = ledger
+    this.#onError = onError
   }
 
   get inFlight(): number {
@@ -98,6 +101,7 @@ export class JobRunner {
       return answer
     } catch (error) {
       const code = error instanceof JobError ? error.code : 'INTERNAL'
+      if (!(error instanceof JobError)) this.#onError(error)
       counts.failed[code] = (counts.failed[code] ?? 0) + 1
       const jobId = error instanceof JobError ? (error.jobId ?? posted) : posted
       const cost = costOfFailure(params, code, jobId, view)

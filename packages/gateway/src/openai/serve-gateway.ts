@@ -38,6 +38,8 @@ export interface ServeOptions {
   readonly port: number
   readonly deadlineMs?: number
   readonly stopGraceMs?: number
+  /** How long a stream waits for its first answer before it begins with comments. */
+  readonly streamOpenMs?: number
   readonly log: GatewayLog
   readonly nowMs?: () => number
 }
@@ -72,7 +74,9 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
   const ledger = new SpendingLedger(ledgerPath ?? ':memory:', nowMs)
   const rates = new RateLimiter(nowMs)
   const access = createAccess({ keys, ledger, rates, nowMs })
-  const runner = new JobRunner(client, ledger)
+  const onError = (what: string, error: unknown): void =>
+    log({ event: 'failed', what, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  const runner = new JobRunner(client, ledger, (error) => onError('job', error))
   const closing = new AbortController()
 
   const upkeep = async (): Promise<void> => {
@@ -97,13 +101,13 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
       port: options.port,
       defaultDeadlineMs: options.deadlineMs ?? defaultDeadlineMs(params.block.timeMs),
       stopGraceMs: options.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
+      streamOpenMs: options.streamOpenMs,
       figures: () => figuresOf(client, runner, access.keys),
       health: async () => {
         const { height, spendableGrains } = await client.balance(AbortSignal.timeout(HEALTH_TIMEOUT_MS))
         return { height, isFunded: spendableGrains > 0n }
       },
-      onError: (what, error) =>
-        log({ event: 'failed', what, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+      onError,
     })
   } catch (error) {
     keys?.stop()

@@ -33,6 +33,8 @@ export interface ServerParts extends GenerationParts {
   readonly defaultDeadlineMs: number
   /** How long requests under way may go on once the server stops. */
   readonly stopGraceMs: number
+  /** How long a stream keeps its headers back; by default STREAM_OPEN_MS. */
+  readonly streamOpenMs: number | undefined
   readonly nowMs: () => number
   /** Figures beside the server's own in `/status`. */
   readonly figures: () => Readonly<Record<string, unknown>>
@@ -59,7 +61,8 @@ export async function startApiServer(parts: ServerParts): Promise<ApiServer> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
     genReqId: () => `req_${randomBytes(12).toString('hex')}`,
-    http: { connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS },
+    // Given to Node at once, so that the time for headers is no longer than that for the whole: otherwise neither is kept.
+    http: { requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: SLOW_REQUEST_CHECK_MS },
     frameworkErrors: (error, _request, reply: FastifyReply) => sendError(reply, httpError(error)),
   })
   app.server.maxConnections = MAX_CONNECTIONS
@@ -240,7 +243,7 @@ class ServerState {
     this.#streams++
     try {
       await streamResponse({
-        ...{ generation, score, signal, blockTimeMs: params.block.timeMs },
+        ...{ generation, score, signal, blockTimeMs: params.block.timeMs, openMs: this.#parts.streamOpenMs },
         head: () => headOf(generation.request.endpoint, id.slice('req_'.length), nowMs(), generation.route),
         open: (headers) => {
           reply.hijack()
@@ -251,7 +254,11 @@ class ServerState {
           })
           return reply.raw
         },
-        onLateError: ({ code }) => this.count(`stream_${code}`),
+        lateError: (error) => {
+          const known = this.#stopping.signal.aborted ? this.#stoppingError() : this.toApiError(error)
+          this.count(`stream_${known.code}`)
+          return known
+        },
       })
       return reply
     } finally {
@@ -270,7 +277,7 @@ class ServerState {
   toApiError(error: unknown): ApiError {
     if (!(error instanceof ApiError) && isHttpError(error)) return httpError(error)
     const known = apiErrorOf(error, this.#parts.params.block.timeMs)
-    if (known.status === 500) this.#parts.onError('request', error)
+    if (known.status === 500 && !(error instanceof ApiError)) this.#parts.onError('request', error)
     return known
   }
 }

@@ -6,7 +6,6 @@ import type { ApiError } from './api-error.ts'
 import { Chunks, type ResponseHead, usageOf } from './bodies.ts'
 import { type Choice, type Chosen, chooseAnswers } from './choices.ts'
 import type { Generation, GenerationState, Sample } from './generation.ts'
-import { apiErrorOf } from './job-failure.ts'
 import { STREAM_BEAT_MS, STREAM_OPEN_MS } from './limits.ts'
 import { nacreField, receiptHeader } from './receipt.ts'
 
@@ -19,16 +18,18 @@ export interface StreamParts {
   readonly open: (headers: Record<string, string>) => ServerResponse
   /** The deadline, a client that has gone, a gateway that stops. */
   readonly signal: AbortSignal
-  /** Told of a failure after the headers, which the status of the response does not show. */
-  readonly onLateError: (error: ApiError) => void
+  /** How long the headers wait for an answer; by default STREAM_OPEN_MS. */
+  readonly openMs?: number | undefined
+  /** What a client is told of a failure after the headers, which the status of the response does not show. */
+  readonly lateError: (error: unknown) => ApiError
 }
 
 /**
- * Streams each choice as its job is answered. Headers wait for the first answer, but no longer than STREAM_OPEN_MS, so that a failure before
+ * Streams each choice as its job is answered. Headers wait for the first answer, but not for ever, so that a failure before
  * it still has its status; one after it is an event with the error. Rejects with ApiError only before the headers.
  */
 export async function streamResponse(parts: StreamParts): Promise<void> {
-  const { generation, signal } = parts
+  const { generation } = parts
   const { select, n, samples } = generation.request
   // What is chosen from all answers is known at the end only.
   const isDirect = select === 'all' && samples === n
@@ -43,11 +44,11 @@ export async function streamResponse(parts: StreamParts): Promise<void> {
     sendReady()
     if (isDirect) heard()
   })
-  const whole = generation.collect(signal)
+  const whole = collectAndChoose(parts, isDirect)
   whole.catch(() => undefined)
   const events = new EventWriter()
   try {
-    await untilAborted(Promise.race([first, whole]), AbortSignal.timeout(STREAM_OPEN_MS))
+    await untilAborted(Promise.race([first, whole]), AbortSignal.timeout(parts.openMs ?? STREAM_OPEN_MS))
     events.attach(parts.open(isDirect && ready.length > 0 ? { 'x-nacre-receipt': receiptHeader(ready) } : {}))
     const choices = new ChoiceWriter(parts, events)
     if (isDirect) {
@@ -55,19 +56,30 @@ export async function streamResponse(parts: StreamParts): Promise<void> {
       sendReady()
     }
     try {
-      const state = await whole
+      const { state, chosen } = await whole
       sendReady = () => undefined
-      await choices.finish(state, isDirect)
+      choices.finish(state, chosen)
     } catch (error) {
-      const late = apiErrorOf(error, parts.blockTimeMs)
-      parts.onLateError(late)
-      events.data(late.toBody())
+      events.data(parts.lateError(error).toBody())
     }
     events.end()
   } finally {
     off()
     events.stop()
   }
+}
+
+interface Whole {
+  readonly state: GenerationState
+  /** Undefined where every answer is a choice of its own. */
+  readonly chosen: Chosen | undefined
+}
+
+async function collectAndChoose(parts: StreamParts, isDirect: boolean): Promise<Whole> {
+  const { generation, signal, score, blockTimeMs } = parts
+  const state = await generation.collect(signal)
+  if (isDirect) return { state, chosen: undefined }
+  return { state, chosen: await chooseAnswers(generation.request, state, score, signal, blockTimeMs) }
 }
 
 /** Choices as chunks, each ended when the next begins, so that the last end can carry what is known only then. */
@@ -89,18 +101,13 @@ class ChoiceWriter {
       this.#send({ index: sample.prompt * n + sample.sample, sample })
   }
 
-  /** Sends what is left: the choice where there is one to make, receipt and usage, the end. */
-  async finish(state: GenerationState, isDirect: boolean): Promise<void> {
-    const { generation, score, signal, blockTimeMs } = this.#parts
-    const { request } = generation
-    let chosen: Chosen
-    if (isDirect) {
-      const samples = this.#sent.map(({ sample }) => sample)
-      chosen = { choices: this.#sent, samples, lost: state.lost, scores: new Map(), votes: new Map() }
-    } else {
-      chosen = await chooseAnswers(request, state, score, signal, blockTimeMs)
-      for (const choice of chosen.choices) this.#send(choice)
-    }
+  /** Sends what is left: choices that had to be made, receipt and usage, the end. */
+  finish(state: GenerationState, made: Chosen | undefined): void {
+    const { request } = this.#parts.generation
+    for (const choice of made?.choices ?? []) this.#send(choice)
+    const samples = this.#sent.map(({ sample }) => sample)
+    const none = { scores: new Map(), votes: new Map() }
+    const chosen = made ?? { choices: this.#sent, samples, lost: state.lost, ...none }
     const nacre = nacreField(request, state.route, chosen)
     this.#events.data(this.#chunks!.end(this.#sent.at(-1)!, request.includeUsage ? undefined : nacre))
     if (request.includeUsage) this.#events.data(this.#chunks!.usage(usageOf(state.route, chosen), nacre))

@@ -47,6 +47,8 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
     bodyLimit: MAX_RPC_BODY_BYTES,
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Given to Node at once, so that the time for headers is no longer than that for the whole: otherwise neither is kept.
+    http: { requestTimeout: REQUEST_TIMEOUT_MS },
     // What fails before there is a route: such a path may be long, and is not repeated.
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       void reply
