@@ -10,6 +10,13 @@ export function integerFlag(name: string, text: string, min: number, max: number
   return value
 }
 
+/** A whole number of at least 1 from a flag, such as grains, which may exceed what a number holds exactly. */
+export function amountFlag(name: string, text: string, max: bigint): bigint {
+  if (!/^\d{1,20}$/.test(text) || BigInt(text) < 1n || BigInt(text) > max)
+    throw new CliError(`--${name} is a whole number from 1 to ${max}, not "${text}"`, 2)
+  return BigInt(text)
+}
+
 /** A fraction above 0 and at most 1 from a flag. */
 export function fractionFlag(name: string, text: string): number {
   const value = Number(text)
@@ -44,3 +51,9 @@ export function rpcFlag(text: string): string {
   if (fault !== undefined) throw new CliError(`--rpc is ${fault}`, 2)
   return text.replace(/\/+$/, '')
 }
+
+/** Where the devnet has the RPC of its boot node. */
+const DEFAULT_RPC = 'http://127.0.0.1:8645'
+
+/** `--rpc`, or the default. */
+export const rpcOf = (flag: string | undefined): string => rpcFlag(flag ?? DEFAULT_RPC)

@@ -138,6 +138,7 @@ describe('jobs that fail', () => {
     ['NO_NODE', 'InternalServerError', 503, 'node_unreachable', 2],
     ['WRONG_NETWORK', 'InternalServerError', 503, 'wrong_network', 1],
     ['ANSWER_FALSE', 'InternalServerError', 503, 'answer_false', 2],
+    ['CHECK_FAILED', 'InternalServerError', 503, 'verification_failed', 2],
     ['TX_INSUFFICIENT_FUNDS', 'InternalServerError', 503, 'insufficient_funds', 1],
     ['TX_NONCE_LOW', 'InternalServerError', 503, 'tx_nonce_low', 2],
     ['STOPPED', 'InternalServerError', 503, 'shutting_down', 2],

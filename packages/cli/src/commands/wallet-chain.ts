@@ -17,6 +17,7 @@ import { interruptible } from '../signals.ts'
 import { formatBoth, formatNcr, parseNcr } from '../wallet/amount.ts'
 import { decryptKeys, type KeyFile, readKeyFile } from '../wallet/key-file.ts'
 import { addressOf, networkText, readOwnNetwork, type WalletNetwork } from '../wallet/network.ts'
+import { NonceRecord } from '../wallet/nonce-record.ts'
 import { passphraseOf } from '../wallet/secrets.ts'
 import { followPayment, type Payment, sendPayment } from '../wallet/send.ts'
 import type { WalletCall, WalletOptions } from './wallet.ts'
@@ -90,9 +91,11 @@ export async function sendCommand(call: WalletCall): Promise<void> {
   const account = receiverOf(to, file.network)
   const unlock = async (): Promise<KeyPair> =>
     decryptKeys(file, await passphraseOf({ file: options['passphrase-file'], environment: true, path }), path)
+  const { network } = file
   await pay(call, wishes, {
-    params: await readOwnNetwork(rpc, file.network),
-    network: file.network,
+    params: await readOwnNetwork(rpc, network),
+    ...{ network, force: options.force === true, replace: options.replace === true, again: options.again === true },
+    record: await NonceRecord.open(path, network.chainId, file.address),
     from: file.address,
     to: { address: to, account },
     grains,

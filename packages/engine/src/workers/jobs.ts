@@ -23,6 +23,8 @@ export interface RunUnitJob extends RunUnitInput {
   readonly modelId: Uint8Array
   /** 256-bit little-endian: a unit whose best ticket is below it comes back with its trace. Without it, none does. */
   readonly winBelow?: Uint8Array
+  /** Its trace comes back whether it wins or not: somebody may ask for openings of a paid unit. */
+  readonly wantTrace?: boolean
 }
 
 export interface RunUnitOutcome {
@@ -36,6 +38,20 @@ export interface RunUnitOutcome {
   readonly decodeMacs: number
   /** Only for a ticket below `winBelow`: what a block and its openings need. */
   readonly win: { readonly trace: Trace; readonly proof: TicketProof } | undefined
+  /** Only if `wantTrace`. */
+  readonly trace: Trace | undefined
+}
+
+/** Executes a unit without a draw: a paid unit that makes no block. */
+export interface ExecuteUnitJob {
+  readonly kind: 'executeUnit'
+  readonly modelId: Uint8Array
+  readonly task: UnitTask
+}
+
+export interface ExecuteUnitOutcome {
+  readonly traceRoot: Uint8Array
+  readonly trace: Trace
 }
 
 /** Re-executes a unit (BLK-4). Rejects with BLOCK_TOKENS or BLOCK_REPLAY_TOKENS. */
@@ -69,10 +85,11 @@ export interface OpenStepsJob {
   readonly steps: readonly StepRef[]
 }
 
-export type EngineJob = RunUnitJob | ReplayUnitJob | VerifyTicketProofJob | OpenStepsJob
+export type EngineJob = RunUnitJob | ExecuteUnitJob | ReplayUnitJob | VerifyTicketProofJob | OpenStepsJob
 
 export interface JobOutcomes {
   readonly runUnit: RunUnitOutcome
+  readonly executeUnit: ExecuteUnitOutcome
   readonly replayUnit: ReplayUnitOutcome
   readonly verifyTicketProof: Uint8Array
   readonly openSteps: readonly StepOpening[]
@@ -91,6 +108,7 @@ export type JobPriority = (typeof JOB_PRIORITIES)[number]
 export function priorityOf(job: EngineJob): JobPriority {
   switch (job.kind) {
     case 'runUnit':
+    case 'executeUnit':
       return 'mining'
     case 'openSteps':
       return 'service'
@@ -115,6 +133,10 @@ export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash)
     switch (job.kind) {
       case 'runUnit':
         return runUnit(engineOf(job.modelId), job, hash)
+      case 'executeUnit': {
+        const trace = engineOf(job.modelId).generate(job.task)
+        return { traceRoot: commitTraceFast(trace, hash).traceRoot, trace }
+      }
       case 'replayUnit': {
         const { traceRoot, trace } = engineOf(job.modelId).replayUnit(job.task, job.tokens)
         return { traceRoot, trace: job.wantTrace === true ? trace : undefined }
@@ -141,13 +163,17 @@ function runUnit(engine: UnitEngine, job: RunUnitJob, hash: KeyedHash): RunUnitO
         proof: buildTicketProof(trace, commitment.subroots, commitment.top, best.position, modelParams.tileRows, hash),
       }
     : undefined
-  return { tokens: trace.tokens, traceRoot, best, tickets, promptMacs, decodeMacs, win }
+  const wanted = job.wantTrace === true ? trace : undefined
+  return { tokens: trace.tokens, traceRoot, best, tickets, promptMacs, decodeMacs, win, trace: wanted }
 }
 
 /** The buffers of an outcome that are worth moving instead of copying. */
 export function transfersOf(outcome: JobOutcomes[JobKind]): ArrayBuffer[] {
   if (outcome instanceof Uint8Array || Array.isArray(outcome)) return []
-  const { trace } = 'win' in outcome ? (outcome.win ?? { trace: undefined }) : (outcome as ReplayUnitOutcome)
+  const { trace = 'win' in outcome ? outcome.win?.trace : undefined } = outcome as Exclude<
+    JobOutcomes[JobKind],
+    Uint8Array | readonly StepOpening[]
+  >
   if (trace === undefined) return []
   const arrays = [trace.h, trace.x, trace.k, trace.v, trace.kScale, trace.vScale, trace.o, trace.oScale].flat()
   // Tokens stay: the outcome may hold them twice.

@@ -40,6 +40,8 @@ export function apiErrorOf(error: unknown, blockTimeMs: number): ApiError {
       return unavailable('The node of this gateway is on another network.', 'wrong_network', undefined, error)
     case 'ANSWER_FALSE':
       return unavailable(`A miner gave an answer that the model does not give${about}.`, 'answer_false', 1000, error)
+    case 'CHECK_FAILED':
+      return unavailable(`The answer could not be verified${about}.`, 'verification_failed', 1000, error)
     case 'TX_INSUFFICIENT_FUNDS':
       return unavailable("The gateway's wallet cannot pay for this request.", 'insufficient_funds', undefined, error)
     case 'STOPPED':

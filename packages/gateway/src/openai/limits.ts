@@ -1,4 +1,5 @@
 /** Bounds of the API: each with what one of it can cost. */
+import { DEFAULT_MAX_IN_FLIGHT } from '../jobs/client.ts'
 
 /** A request's body. The longest prompt of a registered model has fewer tokens than this has bytes. */
 export const MAX_BODY_BYTES: number = 256 * 1024
@@ -10,7 +11,7 @@ export const MAX_CONNECTIONS = 1024
 /** Jobs that one request may post: prompts times `n` or `best_of`. */
 export const MAX_JOBS_PER_REQUEST = 16
 /** Jobs under way, those that nobody waits for any more among them: as many transactions of one account as a node lets wait. */
-export const MAX_JOBS_IN_FLIGHT = 64
+export const MAX_JOBS_IN_FLIGHT: number = DEFAULT_MAX_IN_FLIGHT
 /** Requests that wait for an answer. Each holds a body and a socket. */
 export const MAX_REQUESTS_IN_FLIGHT = 256
 /** Texts that `stop` may name. */

@@ -10,7 +10,7 @@ import {
   presets,
 } from '@nacre/protocol'
 import { messageOf, notNode, RpcError } from './errors.ts'
-import { field, fieldsOf, isHash, isList } from './fields.ts'
+import { field, fieldsOf, isHash, isHeight, isList } from './fields.ts'
 import { get } from './request.ts'
 
 const MAX_PARAM_LINES = 1000
@@ -65,4 +65,9 @@ export async function readChain(base: string, interrupt?: AbortSignal): Promise<
   const { params } = await readParams(base, interrupt)
   if (bytesToHex(chainIdOf(params)) !== chainId) throw notNode(base, 'its chain id is not that of its parameters')
   return { params, chainId }
+}
+
+/** The height of a node's best chain. */
+export async function readHeight(base: string, interrupt?: AbortSignal): Promise<number> {
+  return field(base, '/health', fieldsOf(base, '/health', await get(base, '/health', interrupt)), 'height', isHeight)
 }

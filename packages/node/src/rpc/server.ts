@@ -15,6 +15,7 @@ import type { FullNode } from '../node.ts'
 import { accountView, historyView } from './account.ts'
 import { EventStream } from './event-stream.ts'
 import { isLoopback, namesThisHost } from './local-host.ts'
+import { addMarketRoutes, forwardMarketEvents } from './market-routes.ts'
 import { transactionView } from './transaction.ts'
 import { blockView, supplyGrains, supplyView } from './views.ts'
 
@@ -121,7 +122,7 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     addresses: node.network.addresses(),
     mempool: node.mempool.size,
     syncing: node.isSyncing,
-    ...supplyView(chain.tipState().reader),
+    ...supplyView(chain.reader),
     ...extra?.(),
   }))
 
@@ -161,7 +162,7 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     const { id } = request.params
     if (!HEX32.test(id))
       return reply.code(404).send({ error: { code: 'NOT_FOUND', message: `no transaction id: ${id}` } })
-    return transactionView(chain, node.mempool, id, integerOr(request.query.since, 0))
+    return transactionView(node, id, integerOr(request.query.since, 0))
   })
 
   app.post<{ Body: { transaction?: unknown } }>('/transactions', async (request, reply) => {
@@ -171,6 +172,8 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     }
     return { id: bytesToHex(await node.publishTransaction(hexToBytes(hex))) }
   })
+
+  addMarketRoutes(app, node)
 
   app.get('/events', (_request, reply) => {
     reply.hijack()
@@ -198,7 +201,7 @@ function forwardEvents(node: FullNode, events: EventStream): (() => void)[] {
       events.send('block', {
         ...blockView(node.chain, block),
         replayMs,
-        supplyGrains: supplyGrains(node.chain.tipState().reader).toString(),
+        supplyGrains: supplyGrains(node.chain.reader).toString(),
         peers: node.network.peers().length,
       }),
     ),
@@ -207,5 +210,6 @@ function forwardEvents(node: FullNode, events: EventStream): (() => void)[] {
     ),
     node.events.on('verdict', (verdict) => events.send('verdict', verdict)),
     node.events.on('unit', (unit) => events.send('unit', unit)),
+    ...forwardMarketEvents(node, events),
   ]
 }

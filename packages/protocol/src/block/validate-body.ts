@@ -5,6 +5,7 @@ import type { KeyedHash } from '../hash.ts'
 import type { StateReader } from '../ledger/state.ts'
 import { decodeTransaction, isTransactionOfKind } from '../ledger/transactions.ts'
 import { type TicketProofInput, ticketProofHash, verifyTicketProof, type WeightNoiseCache } from '../lottery/proof.ts'
+import { ticketMacs } from '../lottery/tickets.ts'
 import { readJob } from '../market/entries.ts'
 import { paidTask } from '../market/receipts.ts'
 import { unitMacs } from '../model/macs.ts'
@@ -139,7 +140,7 @@ export function ticketProofInput(
   const { header, proof } = block
   const { params: modelParams, model } = registeredModel(context, header.unit.modelId)
   return {
-    lane: header.unit.lane,
+    ticketMacs: ticketMacs(context.params, header.unit.lane, model.config, modelParams),
     modelParams,
     model,
     promptTokens: header.promptTokens,

@@ -9,7 +9,7 @@ import { drawMacs } from '../lottery/tickets.ts'
 import { type LtHash, stateRootOf } from '../lthash.ts'
 import { clearMarkets, type MarketClearing, returnExpired } from '../market/clear-markets.ts'
 import { type JobRecord, readJob, writeWon } from '../market/entries.ts'
-import { modelOf } from '../market/models.ts'
+import { type MarketRules, modelOf } from '../market/models.ts'
 import { closeWindows } from '../market/receipts.ts'
 import type { Settlement } from '../market/settle.ts'
 import { LANE_PAID } from '../unit/types.ts'
@@ -35,6 +35,8 @@ export interface BlockSummary {
   readonly release: bigint
   /** What the miner gets after maturity: its part of the subsidy, release and fees. */
   readonly minerReward: bigint
+  /** Of it, what a paid block earns on top of a bootstrap block (ECO-3). */
+  readonly premium: bigint
   readonly forfeitures: readonly Forfeiture[]
   /** Jobs whose assignment the block's beacon opened. */
   readonly assigned: readonly Uint8Array[]
@@ -157,13 +159,25 @@ function applyTransactions(
   return { fees, transactionIds, forfeitures }
 }
 
-/** ECO-3: the division of the block's subsidy; a paid block has the premium that its job's burn allows. */
+/** WRK-4: the MACs that the tickets of a job's unit stand for together. */
+function jobDrawMacs(rules: MarketRules, job: JobRecord): number {
+  const modelId = bytesToHex(job.modelId)
+  const lottery = rules.params.models.find((each) => each.modelId === modelId)!
+  return drawMacs(rules.params, LANE_PAID, modelOf(rules, job.modelId), lottery, job.promptTokens)
+}
+
+/** ECO-3: the division of the block's subsidy; a paid block has the premium that burns allow. */
 function coinbaseOf(input: BlockInput, draft: StateDraft, work: bigint, job: JobRecord | undefined): CoinbaseParts {
   const { params, height } = input
   const deferredBefore = readAmount(draft, 'deferred')
   if (job === undefined) return bootstrapCoinbase(params, height, deferredBefore)
-  const macs = drawMacs(LANE_PAID, modelOf(input, job.modelId), job.promptTokens)
-  return paidCoinbase(params, height, deferredBefore, { promptBurn: job.promptBurn, work, drawMacs: macs })
+  const win = {
+    promptBurn: job.promptBurn,
+    work,
+    drawMacs: jobDrawMacs(input, job),
+    mintable: readAmount(draft, 'mintable'),
+  }
+  return paidCoinbase(params, height, deferredBefore, win)
 }
 
 /** ECO-2, ECO-3: emits the subsidy, pays the miner and the team after maturity, updates the counters. */
@@ -190,6 +204,7 @@ function payCoinbase(
   addAmount(draft, 'emitted', parts.subsidy)
   addAmount(draft, 'verifierPool', parts.verifierShare)
   addAmount(draft, 'deferred', parts.deferred - parts.release)
-  const { subsidy, verifierShare, teamShare, deferred, release } = parts
-  return { subsidy, verifierShare, teamShare, deferred, release, minerReward }
+  addAmount(draft, 'mintable', -parts.premium)
+  const { subsidy, verifierShare, teamShare, deferred, release, premium } = parts
+  return { subsidy, verifierShare, teamShare, deferred, release, premium, minerReward }
 }

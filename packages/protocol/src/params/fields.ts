@@ -98,7 +98,9 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'units.maxNewTokens': integer('tokens', 1, 32_768, 'longest generation'),
   'units.maxUnitMacs': integer('MACs', 1, 2 ** 50, 'bound on the MACs of one unit'),
   'units.referenceMacsPerSecond': integer('MACs/s', 1, 2 ** 50, 'speed of the slowest machine meant'),
-  'jobs.paidDraws': choice(['on', 'off'], 'whether paid units draw tickets and make blocks (UNT-2)'),
+  'jobs.paidDrawPpm': ppm(
+    'what a paid ticket stands for over what a bootstrap ticket does (WRK-4); 0: paid units make no blocks',
+  ),
   'jobs.inputPricePpm': ppm('price of an input MAC over that of an output MAC (JOB-2)'),
   'jobs.assignmentWindowBlocks': integer('blocks', 1, 10_000, 'blocks that each rank has to deliver a job'),
   'jobs.fallbacks': integer('ranks', 0, MAX_JOB_RANKS - 1, 'ranks of an assignment after rank 0'),

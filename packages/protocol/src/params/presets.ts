@@ -106,7 +106,7 @@ const nacre: Params = {
     referenceMacsPerSecond: 5_000_000_000,
   },
   jobs: {
-    paidDraws: 'off', // until the weaknesses of chapter 10 are closed
+    paidDrawPpm: 80_000, // a ticket drawn again from a kept trace costs at least 114,000 ppm of a bootstrap ticket (rationale)
     inputPricePpm: 250_000, // batched input costs a machine about a quarter of decoding row by row
     assignmentWindowBlocks: 3, // about 10 minutes for each rank
     fallbacks: 2,
@@ -198,7 +198,6 @@ const unit: Params = {
   },
   jobs: {
     ...devnet.jobs,
-    paidDraws: 'on',
     assignmentWindowBlocks: 2,
     fallbacks: 1,
     auditWindowBlocks: 2,
