@@ -1,5 +1,5 @@
 /** A gateway on a job client that answers as a test says: for what happens between HTTP and jobs. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createFastHash, createKernels, createUnitEngine, inlineWorkers } from '@nacre/engine'
@@ -18,11 +18,13 @@ import {
 } from '@nacre/protocol'
 import OpenAI from 'openai'
 import {
+  type ApiKey,
   type ApiKeySettings,
   createApiKey,
   createScorer,
   DEFAULT_KEY_SETTINGS,
   defaultPolicy,
+  formatKeys,
   type Gateway,
   gatewayModels,
   type JobAnswer,
@@ -33,7 +35,6 @@ import {
   type Policy,
   type SubmitOptions,
   serveGateway,
-  writeKeys,
 } from '../src/index.ts'
 
 export const params: Params = presets.unit
@@ -152,6 +153,7 @@ const folders: string[] = []
 export async function testGateway(options: TestOptions = {}): Promise<TestGateway> {
   const double = clientDouble(options.script ?? (() => 'ok'))
   const logs: object[] = []
+  const add = (entry: object): void => void logs.push(entry)
   const { asks = [ASK], keysPath, ledgerPath, deadlineMs, stopGraceMs, streamOpenMs, nowMs } = options
   const gateway = await serveGateway({
     client: double.client,
@@ -165,7 +167,7 @@ export async function testGateway(options: TestOptions = {}): Promise<TestGatewa
     ledgerPath,
     host: '127.0.0.1',
     port: 0,
-    log: (entry) => logs.push(entry),
+    log: { debug: () => undefined, info: add, warn: add, error: add },
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(stopGraceMs === undefined ? {} : { stopGraceMs }),
     ...(streamOpenMs === undefined ? {} : { streamOpenMs }),
@@ -198,6 +200,9 @@ export function temporaryFolder(): string {
   return folder
 }
 
+export const writeKeys = (path: string, keys: readonly ApiKey[]): void =>
+  writeFileSync(path, formatKeys(keys, path), { mode: 0o600 })
+
 /** A file of keys with one key for each of the settings. */
 export async function keyFile(
   settings: readonly Partial<ApiKeySettings>[],
@@ -209,7 +214,7 @@ export async function keyFile(
       0,
     ),
   )
-  await writeKeys(
+  writeKeys(
     path,
     made.map(({ entry }) => entry),
   )

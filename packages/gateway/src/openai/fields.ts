@@ -8,7 +8,7 @@ export class Fields {
   /** @param name of the parameter that holds the object; undefined for the body itself. */
   constructor(value: unknown, name: string | undefined) {
     if (value === null || typeof value !== 'object' || Array.isArray(value))
-      throw invalidRequest(`${name ?? 'The body'} must be a JSON object.`, name, 'invalid_type')
+      throw invalidRequest(`${name === undefined ? 'It' : `"${name}"`} must be a JSON object.`, name, 'invalid_type')
     // null is how clients leave a parameter out.
     this.#values = new Map(Object.entries(value).filter(([, each]) => each !== null))
     this.#prefix = name === undefined ? '' : `${name}.`
@@ -74,7 +74,7 @@ export class Fields {
   finish(): void {
     for (const name of this.#values.keys()) {
       const path = this.path(name.slice(0, 80))
-      throw invalidRequest(`"${path}" is no parameter that this API knows.`, path, 'unknown_parameter')
+      throw invalidRequest(`"${path}" is not known here: leave it out.`, path, 'unknown_parameter')
     }
   }
 }

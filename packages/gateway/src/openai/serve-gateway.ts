@@ -1,4 +1,5 @@
 /** The API on a job client: everything but the client itself and its node. */
+import type { Logger } from '@nacre/node'
 import type { JobView } from '@nacre/node/rpc-client'
 import type { JobClient, VerifyMode } from '../jobs/types.ts'
 import type { ScoreAnswer } from '../swarm/score.ts'
@@ -15,9 +16,6 @@ import { cachedMarket, type MarketSource } from './market.ts'
 import type { Policy } from './policy.ts'
 import { reconcile } from './reconcile.ts'
 import { type ApiServer, startApiServer } from './server.ts'
-
-/** One line of the log: an event with its facts. */
-export type GatewayLog = (entry: Readonly<Record<string, unknown>> & { readonly event: string }) => void
 
 export interface ServeOptions {
   /** Stays the caller's to stop, after the gateway. */
@@ -40,7 +38,7 @@ export interface ServeOptions {
   readonly stopGraceMs?: number
   /** How long a stream waits for its first answer before it begins with comments. */
   readonly streamOpenMs?: number
-  readonly log: GatewayLog
+  readonly log: Logger
   readonly nowMs?: () => number
 }
 
@@ -70,12 +68,12 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
   const keys =
     keysPath === undefined
       ? undefined
-      : await openKeyStore(keysPath, (error) => log({ event: 'keys_unreadable', error: error.message }))
+      : await openKeyStore(keysPath, (error) => log.warn({ event: 'keys_unreadable', error: error.message }))
   const ledger = new SpendingLedger(ledgerPath ?? ':memory:', nowMs)
   const rates = new RateLimiter(nowMs)
   const access = createAccess({ keys, ledger, rates, nowMs })
   const onError = (what: string, error: unknown): void =>
-    log({ event: 'failed', what, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    log.error({ event: 'failed', what, error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
   const runner = new JobRunner(client, ledger, (error) => onError('job', error))
   const closing = new AbortController()
 
@@ -85,9 +83,9 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
       ledger.prune(2 * MAX_WINDOW_HOURS * HOUR_MS)
       const { jobView } = options
       const settled = await reconcile({ params, ledger, runner, jobView }, closing.signal)
-      if (settled > 0) log({ event: 'charges_settled', charges: settled })
+      if (settled > 0) log.info({ event: 'charges_settled', charges: settled })
     } catch (error) {
-      if (!closing.signal.aborted) log({ event: 'upkeep_failed', error: (error as Error).message })
+      if (!closing.signal.aborted) log.warn({ event: 'upkeep_failed', error: (error as Error).message })
     }
   }
 

@@ -1,11 +1,9 @@
 /** The file of API keys: who may ask, and how much. It holds hashes; a key itself is shown once and never again. */
 import { createHash, randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
-import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { stat } from 'node:fs/promises'
 import type { VerifyMode } from '../../jobs/types.ts'
 import { ApiError, invalidRequest } from '../api-error.ts'
-import { GatewayConfigError } from '../config-error.ts'
+import { GatewayConfigError, readConfigFile } from '../config-error.ts'
 import { Fields } from '../fields.ts'
 import { MAX_API_KEYS, MAX_KEY_FILE_BYTES } from '../limits.ts'
 import { VERIFY_MODES } from '../policy.ts'
@@ -51,24 +49,8 @@ export function createApiKey(
 
 /** The keys in a file. Throws GatewayConfigError, also where there is none. */
 export async function readKeys(path: string): Promise<readonly ApiKey[]> {
-  let text: string
-  try {
-    // Without waiting for somebody to write, where it is a pipe.
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    try {
-      const { size } = await handle.stat()
-      if (size > MAX_KEY_FILE_BYTES)
-        throw new GatewayConfigError(`${path} has ${size} bytes: it is no file of API keys`)
-      text = await handle.readFile('utf8')
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    if (error instanceof GatewayConfigError) throw error
-    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message
-    throw new GatewayConfigError(`cannot read the keys ${path}: ${why}. "gateway key add --keys ${path}" makes one`)
-  }
-  return parseKeys(text, path)
+  const hint = `: "gateway key add --keys ${path}" makes one`
+  return parseKeys(await readConfigFile('keys', path, MAX_KEY_FILE_BYTES, hint), path)
 }
 
 /** Checks everything before it is used. */
@@ -123,27 +105,15 @@ function keyOf(fields: Fields): ApiKey {
   return key
 }
 
-/** Replaces the file, mode 0600, completely or not at all. */
-export async function writeKeys(path: string, keys: readonly ApiKey[]): Promise<void> {
+/** The content of a file with these keys. Throws GatewayConfigError where `parseKeys` would refuse it. */
+export function formatKeys(keys: readonly ApiKey[], path: string): string {
   const json = {
     version: VERSION,
     keys: keys.map(({ limitGrains, ...key }) => ({ ...key, limitGrains: limitGrains.toString() })),
   }
   const text = `${JSON.stringify(json, undefined, 2)}\n`
   parseKeys(text, path)
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`)
-  const handle = await open(temporary, 'wx', 0o600)
-  try {
-    await handle.writeFile(text)
-    await handle.sync()
-    await handle.close()
-    await rename(temporary, path)
-  } catch (error) {
-    await handle.close().catch(() => undefined)
-    await unlink(temporary).catch(() => undefined)
-    throw error
-  }
+  return text
 }
 
 /** Finds a key by what a client sends, and follows changes of the file. */

@@ -1,5 +1,6 @@
 /** What each key has spent: kept in SQLite, so that no restart gives a budget back. */
 import { DatabaseSync } from 'node:sqlite'
+import { GatewayConfigError } from '../config-error.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -38,13 +39,22 @@ export class SpendingLedger {
   readonly #db: DatabaseSync
   readonly #nowMs: () => number
 
-  /** @param path a file, or `:memory:` where nothing has to outlive the process. */
+  /**
+   * Throws GatewayConfigError where the file cannot be used, or another gateway has it open.
+   * @param path a file, or `:memory:` where nothing has to outlive the process.
+   */
   constructor(path: string, nowMs: () => number = Date.now) {
     this.#nowMs = nowMs
-    this.#db = new DatabaseSync(path)
-    // A charge that is lost would let a key spend it again.
-    this.#db.exec('pragma journal_mode = wal; pragma synchronous = full;')
-    this.#db.exec(SCHEMA)
+    try {
+      this.#db = new DatabaseSync(path)
+      // A charge that is lost would let a key spend it again; a second gateway would settle those of the first.
+      this.#db.exec('pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full;')
+      this.#db.exec(SCHEMA)
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      const hint = /locked/.test(why) ? ': another gateway has it open' : ''
+      throw new GatewayConfigError(`cannot use the ledger ${path}: ${why}${hint}`, { cause: error })
+    }
   }
 
   /**
