@@ -15,6 +15,8 @@ export type { SourceConfig, SourceModel, SourceOptions } from './import/source.t
 export * from './kernels/create.ts'
 export * from './kernels/self-test.ts'
 export { KERNEL_NAMES, type KernelFactory, type KernelMemory, type KernelName, type Kernels } from './kernels/types.ts'
+export type { OpenDrawInput, OpenDrawOutcome, OpenWin } from './open/draw.ts'
+export { OPEN_WORKS, type OpenPlan, type OpenWork, openPlan } from './open/work.ts'
 export * from './run/best-ticket.ts'
 export * from './run/commit.ts'
 export * from './run/engine.ts'

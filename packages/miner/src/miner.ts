@@ -13,6 +13,7 @@ import {
   ticketMacs,
   ticketThreshold,
   type UnitDescriptor,
+  type UnitTask,
   unitId,
 } from '@nacre/protocol'
 import { BlockMaker } from './block-maker.ts'
@@ -138,7 +139,8 @@ export class Miner {
       jobId: new Uint8Array(32),
       counter: this.#nextCounter(),
     }
-    const id = unitId(unit, keys.publicKey)
+    const { bindings } = context.params
+    const id = unitId(unit, keys.publicKey, bindings.singleUse)
     const task = bootstrapTask(context.params, id, context.bootstrap.corpus)
     const startMs = node.clock.nowMs()
     const running = runner.runUnit(this.#draw(unit, task, ancestry), signal)
@@ -146,7 +148,7 @@ export class Miner {
     void this.#blocks.select('bootstrap', parent, ancestry)
     const { tokens, tickets, won } = await running
     this.#count(id, tokens.length - task.promptTokens.length, tickets, won !== undefined, startMs)
-    if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, tokens, won })
+    if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, task, tokens, won })
   }
 
   async #minePaid(paid: PaidUnit, signal: AbortSignal): Promise<void> {
@@ -155,7 +157,7 @@ export class Miner {
     const startMs = node.clock.nowMs()
     try {
       const { tokens, tickets, won } = await this.#executePaid(paid, signal)
-      const id = unitId(paid.unit, keys.publicKey)
+      const id = unitId(paid.unit, keys.publicKey, node.context.params.bindings.singleUse)
       this.#count(id, tokens.length - paid.task.promptTokens.length, tickets, won, startMs)
     } catch (error) {
       this.#paid.failed(paid)
@@ -180,7 +182,7 @@ export class Miner {
     this.#paid.executed(paid, tokens, traceRoot, trace!)
     if (won !== undefined && node.chain.tip === parent) {
       const receipt = agent.signForBlock(this.#paid.receiptOf(paid))
-      await this.#blocks.publish({ parent, ancestry, unit, tokens, won, paid: { task, receipt } })
+      await this.#blocks.publish({ parent, ancestry, unit, tokens, won, task, receipt })
     }
     return { tokens, tickets, won: won !== undefined }
   }
@@ -206,16 +208,19 @@ export class Miner {
   }
 
   /** A unit with its lottery in the block after the ancestry's last. */
-  #draw(unit: UnitDescriptor, task: Parameters<UnitRunner['runUnit']>[0]['task'], ancestry: Ancestry) {
+  #draw(unit: UnitDescriptor, task: UnitTask, ancestry: Ancestry) {
     const { node, keys } = this.#options
     const { context } = node
     const { model, params } = registeredModel(context, unit.modelId)
+    const { bindings } = context.params
     const target = targetFromBits(requiredBits(context, ancestry))
     const threshold = ticketThreshold(target, ticketMacs(context.params, unit.lane, model.config, params))
     return {
       modelId: unit.modelId,
       task,
-      unitId: unitId(unit, keys.publicKey),
+      unitId: unitId(unit, keys.publicKey, bindings.singleUse),
+      counter: unit.counter,
+      bindings,
       minerKey: keys.publicKey,
       parentBeacon: ancestry.recent.at(-1)!.beacon,
       threshold,

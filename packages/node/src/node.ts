@@ -67,7 +67,7 @@ export class FullNode {
   readonly store: ChainStore
   readonly #minerKey: Uint8Array | undefined
   readonly #orphans = new OrphanPool()
-  readonly #siblings = new SiblingWatch()
+  readonly #siblings: SiblingWatch
   readonly #sync: Sync
   /** Peers with a block that waits for re-execution and whose miner has nothing at stake (BLK-4): one each. */
   readonly #pendingOthers = new Set<PeerName>()
@@ -86,6 +86,7 @@ export class FullNode {
     this.#minerKey = options.minerKey
     this.chain = new Chain(options)
     this.mempool = new Mempool(options.context)
+    this.#siblings = new SiblingWatch(options.context.params.bindings)
     this.#sync = new Sync({ chain: this.chain, network: options.network, clock: options.clock, log: options.log })
   }
 
