@@ -24,6 +24,7 @@ import {
   REQUEST,
   type StatusMessage,
 } from './messages.ts'
+import { WorkWatch } from './monitor/work-watch.ts'
 import type { Clock } from './ports/clock.ts'
 import type { Logger } from './ports/log.ts'
 import type { GossipVerdict, Network, PeerName } from './ports/network.ts'
@@ -58,6 +59,8 @@ export class FullNode {
   readonly chain: Chain
   readonly mempool: Mempool
   readonly events: EventHub = new EventHub()
+  /** What the work of the best chain looks like. */
+  readonly work: WorkWatch
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
@@ -83,6 +86,7 @@ export class FullNode {
     this.#minerKey = options.minerKey
     this.chain = new Chain(options)
     this.mempool = new Mempool(options.context)
+    this.work = new WorkWatch({ chain: this.chain, events: this.events, log: options.log })
     this.#sync = new Sync({ chain: this.chain, network: options.network, clock: options.clock, log: options.log })
   }
 
@@ -90,6 +94,7 @@ export class FullNode {
   async start(): Promise<void> {
     this.#stops.push(this.chain.onTip((event) => this.#onTip(event)))
     await this.chain.resume()
+    this.work.follow()
     const { network } = this
     network.handle(REQUEST.status, async () => encodeStatus(this.status()), { maxRequestBytes: 1024 })
     network.handle(
@@ -183,6 +188,7 @@ export class FullNode {
       this.events.emit('block', { node, tokens, replayMs: event.replayMs / event.joined.length })
       this.#offerOrphans(node.id)
     }
+    this.work.follow()
   }
 
   /** What a block that left the best chain contained waits for a block again, unless the new branch contains it too. */
