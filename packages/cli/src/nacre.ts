@@ -10,6 +10,7 @@ const USAGE = `The nacre command.
   health     exit 0 if a node answers
   wallet     keys in an encrypted file: balance, send, history
   launch     audit whether a launch is fair: a preset or a running chain
+  monitor    does somebody mine faster than declared capacity explains? figures and alarms of a node
   model      import a model from another project, look at one, run one
 
   npm run nacre -- COMMAND --help
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   health: async () => (await import('./commands/health.ts')).healthCommand,
   wallet: async () => (await import('./commands/wallet.ts')).walletCommand,
   launch: async () => (await import('./commands/launch.ts')).launchCommand,
+  monitor: async () => (await import('./commands/monitor.ts')).monitorCommand,
   model: async () => (await import('./commands/model.ts')).modelCommand,
 }
 

@@ -65,6 +65,12 @@ async function request(
 /** The code of the error that nobody answered. */
 export const NO_ANSWER = 'NO_ANSWER'
 
+/** For `catch`: tells whoever got no answer what to look at. */
+export function withHint(error: unknown): never {
+  if (!(error instanceof CliError) || error.code !== NO_ANSWER) throw error
+  throw new CliError(`${error.message}. Is a node running there? --rpc URL names another`, 1, NO_ANSWER)
+}
+
 async function bodyText(base: string, path: string, response: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0

@@ -1,7 +1,7 @@
 /** The network that a wallet belongs to. */
 import { accountOf, bytesToHex, chainIdOf, encodeAddress, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { field, fieldsOf, get, isHash, NO_ANSWER, notNode } from '../rpc.ts'
+import { field, fieldsOf, get, isHash, notNode, withHint } from '../rpc.ts'
 import { readParams } from '../rpc-params.ts'
 
 export interface WalletNetwork {
@@ -33,11 +33,6 @@ export async function readNetwork(rpc: string): Promise<{ params: Params; networ
   const network = networkOf(params)
   if (network.chainId !== chainId) throw notNode(rpc, 'its chain id is not that of its parameters')
   return { params, network }
-}
-
-function withHint(error: unknown): never {
-  if (!(error instanceof CliError) || error.code !== NO_ANSWER) throw error
-  throw new CliError(`${error.message}. Is a node running there? --rpc URL names another`, 1, NO_ANSWER)
 }
 
 /** {@link readNetwork}, of the wallet's own network and no other. Throws CliError WRONG_NETWORK, which names both. */
