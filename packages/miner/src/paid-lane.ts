@@ -85,7 +85,7 @@ export class PaidLane {
   take(): PaidUnit | undefined {
     const { node } = this.#options
     if (this.#open?.tip !== node.chain.tip) return undefined
-    const { reader } = node.chain.tipState()
+    const { reader } = node.chain
     const next = this.#open.assignments
       .filter(({ jobId }) => this.#isToDo(bytesToHex(jobId)))
       .sort((a, b) => Number(b.draws) - Number(a.draws) || a.lastHeight - b.lastHeight)[0]
@@ -127,7 +127,7 @@ export class PaidLane {
   /** Sends the receipts of all open assignments that have an answer. */
   deliver(): void {
     const { node, agent } = this.#options
-    const { reader } = node.chain.tipState()
+    const { reader } = node.chain
     for (const { jobId, lastHeight } of this.#open?.assignments ?? []) {
       const hex = bytesToHex(jobId)
       const answer = this.#answers.get(hex)
@@ -174,7 +174,7 @@ export class PaidLane {
     const { node, keys, shelf } = this.#options
     const { chain, context } = node
     const { tip } = chain
-    const { reader } = chain.tipState()
+    const { reader } = chain
     const { height } = tip.header
     const all = assignmentsOf(context.params, reader, height, keys.publicKey)
     const open = all.filter(({ firstHeight }) => firstHeight <= height + 1)

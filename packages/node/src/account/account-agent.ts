@@ -133,14 +133,14 @@ export class AccountAgent {
   /** Matured grains that no waiting transaction spends. */
   spendable(): bigint {
     const { chain, mempool } = this.#node
-    const { balance } = readAccount(chain.tipState().reader, this.account)
+    const { balance } = readAccount(chain.reader, this.account)
     const spent = mempool.waitingOf(this.account).reduce((sum, { cost }) => sum + cost, 0n)
     return balance > spent ? balance - spent : 0n
   }
 
   /** Signs for a block of one's own, which need not wait in a mempool: with the nonce that the account has after the tip. */
   signForBlock(body: TransactionBody): Uint8Array {
-    const { nonce } = readAccount(this.#node.chain.tipState().reader, this.account)
+    const { nonce } = readAccount(this.#node.chain.reader, this.account)
     return this.#sign(body, nonce, this.#leastFee)
   }
 
@@ -174,7 +174,7 @@ export class AccountAgent {
 
   #forgetWhatIsOver(): void {
     const { chain, store } = this.#node
-    const { reader } = chain.tipState()
+    const { reader } = chain
     for (const [key, { want }] of this.#wanted) {
       if (!want.isOver(reader, chain.tip)) continue
       this.#wanted.delete(key)
@@ -201,7 +201,7 @@ export class AccountAgent {
           await this.#send(wanted, this.#sign(wanted.want.body, sent.nonce, fee))
         continue
       }
-      let { nonce } = readAccount(chain.tipState().reader, this.account)
+      let { nonce } = readAccount(chain.reader, this.account)
       for (const entry of waiting) if (entry.nonce === nonce) nonce++
       await this.#send(wanted, this.#sign(wanted.want.body, nonce, this.#leastFee))
     }
