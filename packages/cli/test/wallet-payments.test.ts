@@ -3,12 +3,12 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type RpcServer, startRpc, type TransactionView } from '@nacre/node'
+import { readAccount, readHistory, readTransaction } from '@nacre/node/rpc-client'
 import { accountOf, type KeyPair, presets, readAccount as readState } from '@nacre/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Forge, faucetKeys, keysOf, transactionOf, transferTo } from '../../node/test/support/forge.ts'
 import { NodeNet, type TestNode } from '../../node/test/support/node-net.ts'
 import { addressOf, networkOf, readNetwork, readOwnNetwork } from '../src/wallet/network.ts'
-import { readAccount, readHistory, readTransaction } from '../src/wallet/node.ts'
 import { type FollowOptions, followPayment, type Payment, type Sent, sendPayment } from '../src/wallet/send.ts'
 
 const forge = new Forge()

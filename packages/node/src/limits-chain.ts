@@ -47,6 +47,8 @@ export const MAX_MEMPOOL_TRANSACTIONS = 4_096
 export const MAX_MEMPOOL_BYTES: number = 16 * MIB
 /** Waiting transactions of one account: bounds the work of rebuilding its queue. */
 export const MAX_MEMPOOL_PER_ACCOUNT = 64
+/** Transactions that a node's own account wants on the chain: as many may wait, and a few of them behind a full queue. */
+export const MAX_WANTED_TRANSACTIONS = 256
 /** Each transaction and each token in a body, and each of these two lists, has a length or a value of 4 bytes (CNV-1). */
 export const LIST_ITEM_BYTES = 4
 /**

@@ -143,10 +143,18 @@ export class Mempool {
    * bytes than surely fit (MAX_BLOCK_TRANSACTION_BYTES), for a block that is too large cannot be sent (NET-2). What pays
    * more per byte comes first, but never before what it builds on; on a tie the account that came first. The caller
    * tries each against the state.
+   * @param reserve bytes that stay free for a sender's transaction that does not wait here; those of that sender are left out.
    */
-  candidates(limit: number, state: StateReader, taken: readonly Uint8Array[] = []): Uint8Array[] {
+  candidates(
+    limit: number,
+    state: StateReader,
+    taken: readonly Uint8Array[] = [],
+    reserve?: { readonly sender: Uint8Array; readonly bytes: number },
+  ): Uint8Array[] {
+    const leftOut = reserve === undefined ? undefined : bytesToHex(accountOf(reserve.sender))
     const waiting: { readonly key: string; readonly entry: Entry; readonly rate: Rate }[] = []
     for (const [key, queue] of this.#byAccount) {
+      if (key === leftOut) continue
       let { nonce } = readAccount(state, hexToBytes(key))
       let rate: Rate | undefined
       for (const entry of queue) {
@@ -161,7 +169,8 @@ export class Mempool {
     waiting.sort((a, b) => compareRates(b.rate, a.rate)) // stable
     const chosen: Uint8Array[] = []
     const ended = new Set<string>()
-    let room = taken.reduce((left, { length }) => left - LIST_ITEM_BYTES - length, MAX_BLOCK_TRANSACTION_BYTES)
+    const most = MAX_BLOCK_TRANSACTION_BYTES - (reserve === undefined ? 0 : LIST_ITEM_BYTES + reserve.bytes)
+    let room = taken.reduce((left, { length }) => left - LIST_ITEM_BYTES - length, most)
     for (const { key, entry } of waiting) {
       if (taken.length + chosen.length >= limit) break
       if (ended.has(key)) continue

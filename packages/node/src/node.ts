@@ -65,7 +65,7 @@ export class FullNode {
   readonly store: ChainStore
   readonly #minerKey: Uint8Array | undefined
   readonly #orphans = new OrphanPool()
-  readonly #siblings = new SiblingWatch()
+  readonly #siblings: SiblingWatch
   readonly #sync: Sync
   /** Peers with a block that waits for re-execution and whose miner has nothing at stake (BLK-4): one each. */
   readonly #pendingOthers = new Set<PeerName>()
@@ -83,6 +83,7 @@ export class FullNode {
     this.#minerKey = options.minerKey
     this.chain = new Chain(options)
     this.mempool = new Mempool(options.context)
+    this.#siblings = new SiblingWatch(options.context.params.bindings)
     this.#sync = new Sync({ chain: this.chain, network: options.network, clock: options.clock, log: options.log })
   }
 
@@ -183,6 +184,7 @@ export class FullNode {
       this.events.emit('block', { node, tokens, replayMs: event.replayMs / event.joined.length })
       this.#offerOrphans(node.id)
     }
+    this.events.emit('tip', event)
   }
 
   /** What a block that left the best chain contained waits for a block again, unless the new branch contains it too. */

@@ -77,6 +77,7 @@ export {
   encodeText as encodeByteText,
 } from './model/byte-tokenizer.ts'
 export * from './model/config.ts'
+export * from './model/generated-model.ts'
 export * from './model/macs.ts'
 export * from './model/manifest.ts'
 export * from './model/synthetic.ts'

@@ -35,6 +35,10 @@ export const MAX_MERKLE_PROOF_HASHES = 4096
 export const MAX_MODEL_DIMENSION: number = 1 << 17
 export const MAX_MODEL_LAYERS = 256
 export const MAX_SEQUENCE_LENGTH: number = 1 << 16
+/** Weights of a model that a miner brings where B2 is off: made again by every node in some ten milliseconds. */
+export const MAX_GENERATED_WEIGHTS: number = 1 << 20
+/** Generated models that a node keeps, so that one block costs one generation. */
+export const MAX_GENERATED_MODELS = 4
 /** Models listed in one parameter set. */
 export const MAX_MODELS = 16
 /** Length of a text parameter, and of a model's name. */

@@ -15,8 +15,9 @@ import {
   claimedTask,
   FRAUD_CODES,
   LANE_OPEN,
+  modelOfUnit,
+  outlineOfUnit,
   ProtocolError,
-  registeredModel,
   type StepRef,
   sampleSteps,
   stepOpeningCodec,
@@ -206,7 +207,7 @@ export class Verifier {
     if (openings.length !== steps.length)
       throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
     const task = claimedTask(context, block)
-    const { model } = registeredModel(context, block.header.unit.modelId)
+    const { model } = modelOfUnit(context, block.header.unit.modelId)
     for (const [i, ref] of steps.entries()) {
       const opening = stepOpeningCodec.decode(openings[i]!)
       if (!isSameStep(opening.ref, ref))
@@ -223,8 +224,8 @@ export class Verifier {
 
   #shapeOf(block: Block): TraceShape {
     const { promptTokens, unit } = block.header
-    const { model } = registeredModel(this.#node.context, unit.modelId)
-    return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: model.config }
+    const { config } = outlineOfUnit(this.#node.context, unit.modelId)
+    return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: config }
   }
 }
 

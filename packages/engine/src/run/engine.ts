@@ -17,6 +17,7 @@ import {
   type TileInput,
   type Trace,
   type TraceCommitment,
+  ticketKey,
   type UnitTask,
   verifyTicketProof,
 } from '@nacre/protocol'
@@ -168,7 +169,7 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
     kernels: kernels.name,
     generate,
     runUnit: (input) => {
-      const { task, modelParams, unitId } = input
+      const { task, modelParams } = input
       checkTask(model.config, task)
       const lottery = lotteryFor(modelParams)
       return lottery.unit(input.parentBeacon, () => {
@@ -176,9 +177,10 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
         const result = committed(trace, lottery.preRoots)
         const { states } = lottery
         const { promptTokens, newTokens } = trace.shape
+        const key = ticketKey({ ...input, traceRoot: result.traceRoot })
         return {
           ...result,
-          best: bestTicketOf(model, modelParams, promptTokens, unitId, result.traceRoot, states, hash),
+          best: bestTicketOf(model, modelParams, promptTokens, key, states, hash),
           tickets: states.length / FOLD_WORDS,
           promptMacs: promptMacs(model.config, promptTokens),
           decodeMacs: decodeMacs(model.config, newTokens),

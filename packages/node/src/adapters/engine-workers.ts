@@ -26,8 +26,8 @@ export function engineBlockWorkers(context: ConsensusContext, workers: WorkerPor
         await runJob(workers, { kind: 'verifyOpenProof', claim: openClaim(block.header), proof })
         return
       }
-      const { model, ...input } = ticketProofInput(context, block, parentBeacon)
-      await runJob(workers, { kind: 'verifyTicketProof', modelId: model.modelId, ...input })
+      const input = ticketProofInput(context, block, parentBeacon)
+      await runJob(workers, { kind: 'verifyTicketProof', modelId: block.header.unit.modelId, ...input })
     },
     replayRoot: async (modelId, task, tokens) => {
       const { traceRoot } = await runJob(workers, { kind: 'replayUnit', modelId, task, tokens })

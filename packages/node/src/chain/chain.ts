@@ -18,7 +18,7 @@ import {
   hasValidSignature,
   headerCodec,
   isBetterBranch,
-  isReExecuted,
+  isWinnerExecuted,
   type LtHash,
   ltHashFromBytes,
   ltHashToBytes,
@@ -239,11 +239,10 @@ export class Chain {
   }
 
   async #replay(node: TreeNode, block: Block): Promise<void> {
-    if (isReExecuted(block.header))
-      checkReplayedRoot(
-        block,
-        await this.#workers.replayRoot(block.header.unit.modelId, claimedTask(this.context, block), block.body.tokens),
-      )
+    if (isWinnerExecuted(this.context.params)) {
+      const task = claimedTask(this.context, block)
+      checkReplayedRoot(block, await this.#workers.replayRoot(block.header.unit.modelId, task, block.body.tokens))
+    }
     node.status = BLOCK_STATUS.valid
     this.#unproven.delete(node.hex)
     this.#store.setStatus(node.id, BLOCK_STATUS.valid)

@@ -53,5 +53,8 @@ export interface ChainStore {
   /** Durable notes of other components (the miner's last signed header), small. */
   note(key: string): Uint8Array | undefined
   setNote(key: string, value: Uint8Array): void
+  dropNote(key: string): void
+  /** Notes whose keys begin with `prefix`, in the order of the keys. */
+  notes(prefix: string): [string, Uint8Array][]
   close(): void
 }

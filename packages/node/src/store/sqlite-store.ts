@@ -58,6 +58,8 @@ export function createSqliteStore(path: string): ChainStore {
     putMeta: db.prepare('insert or replace into meta (key, value) values (?, ?)'),
     note: db.prepare('select value from note where key = ?'),
     putNote: db.prepare('insert or replace into note (key, value) values (?, ?)'),
+    dropNote: db.prepare('delete from note where key = ?'),
+    notes: db.prepare('select key, value from note where key >= ? and key < ? order by key'),
   }
   const bytesOf = (row: Record<string, unknown> | undefined, column: string): Uint8Array | undefined =>
     row === undefined ? undefined : new Uint8Array(row[column] as Uint8Array)
@@ -139,8 +141,18 @@ export function createSqliteStore(path: string): ChainStore {
     setNote: (key, value) => {
       sql.putNote.run(key, value)
     },
+    dropNote: (key) => {
+      sql.dropNote.run(key)
+    },
+    notes: (prefix) =>
+      sql.notes
+        .all(prefix, endOf(prefix))
+        .map((row) => [row.key as string, bytesOf(row, 'value')!] as [string, Uint8Array]),
     close: () => {
       db.close()
     },
   }
 }
+
+/** The least text above all that begin with `prefix`: keys are ASCII. */
+const endOf = (prefix: string): string => `${prefix}\u007f`

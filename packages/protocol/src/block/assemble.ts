@@ -8,6 +8,7 @@ import { type Block, type BlockBody, bodyRoot } from './body.ts'
 import type { ConsensusContext } from './context.ts'
 import { BLOCK_VERSION, blockId, signHeader, type UnsignedHeader } from './header.ts'
 import { type BlockProof, blockProofHash } from './proof.ts'
+import { bodyHasTask } from './validate-body.ts'
 import { type Ancestry, requiredBits } from './validate-header.ts'
 import { applyBlockBody } from './validate-transition.ts'
 
@@ -15,7 +16,7 @@ import { applyBlockBody } from './validate-transition.ts'
 export interface WonUnit<P extends BlockProof = BlockProof> {
   readonly unit: UnitDescriptor
   readonly tokens: readonly number[]
-  /** Of a paid unit: what its job says. The block must contain the unit's receipt (UNT-2). */
+  /** What the unit executed; a paid unit's block must also contain its receipt (UNT-2). May be left out where it is assigned. */
   readonly task?: UnitTask | undefined
   /** In the open lane the seed of A's noise. */
   readonly traceRoot: Uint8Array
@@ -39,7 +40,8 @@ export function assembleBlock<P extends BlockProof>(input: {
 }): Block<P> {
   const { context, ancestry, won, transactions, keys } = input
   const parent = ancestry.recent.at(-1)!
-  const task = won.task && { maxNewTokens: won.task.maxNewTokens, decoding: won.task.decoding }
+  const isSaid = bodyHasTask(context.params, won.unit.lane)
+  const task = isSaid && won.task ? { maxNewTokens: won.task.maxNewTokens, decoding: won.task.decoding } : undefined
   const body: BlockBody = { tokens: [...won.tokens], task, transactions: [...transactions] }
   const base = {
     height: parent.height + 1,

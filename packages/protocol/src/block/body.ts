@@ -9,13 +9,13 @@ import type { UnitTask } from '../unit/types.ts'
 import { type BlockHeader, headerCodec } from './header.ts'
 import { type BlockProof, proofCoder } from './proof.ts'
 
-/** What a paid unit executes besides its prompt; a bootstrap unit's follows from the parameters (UNT-3). */
+/** What a paid unit executes besides its prompt; a bootstrap unit's follows from the parameters (UNT-3), unless B1 is off. */
 export type PaidTask = Omit<UnitTask, 'promptTokens'>
 
 /** BLK-1: all tokens of the winning unit, prompt and generated, and the transactions. */
 export interface BlockBody {
   readonly tokens: readonly number[]
-  /** Present in the paid lane only: with it the block can be executed again without the state that assigned it. */
+  /** Present in the paid lane, and in every lane where B1 is off: with it the block can be executed again without the state that assigned it. */
   readonly task?: PaidTask | undefined
   /** Encoded transactions in the order in which they apply. */
   readonly transactions: readonly Uint8Array[]
