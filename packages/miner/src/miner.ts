@@ -17,6 +17,7 @@ import {
   unitId,
 } from '@nacre/protocol'
 import { BlockMaker } from './block-maker.ts'
+import type { OpenLane } from './open-lane.ts'
 import { PaidLane, type PaidUnit } from './paid-lane.ts'
 import { reportEquivocation } from './report-equivocation.ts'
 import type { TraceShelf } from './trace-shelf.ts'
@@ -33,6 +34,8 @@ export interface MinerOptions {
   readonly dutyCycle: number
   /** Units at once: as many as the runner has threads keep all of them busy. Default 1. */
   readonly unitsInFlight?: number
+  /** Under provenance `open`: what draws instead of bootstrap units (chapter 12). */
+  readonly open?: OpenLane
 }
 
 export interface MinerStats {
@@ -103,7 +106,7 @@ export class Miner {
 
   /** One unit after the other until the miner stops. Somebody waits for paid ones: they go first. */
   async #mine(): Promise<void> {
-    const { node, dutyCycle } = this.#options
+    const { node, dutyCycle, open } = this.#options
     const { signal } = this.#abort
     const { network } = node.context.params
     const launchMs = network.genesisTimeMs + network.launchDelayMs
@@ -115,7 +118,9 @@ export class Miner {
       }
       const paid = this.#paid.take()
       try {
-        await (paid === undefined ? this.#mineBootstrap(signal) : this.#minePaid(paid, signal))
+        if (paid !== undefined) await this.#minePaid(paid, signal)
+        else if (open !== undefined) await this.#mineOpen(open, signal)
+        else await this.#mineBootstrap(signal)
       } catch (error) {
         if (signal.aborted) return
         const message = error instanceof Error ? error.message : String(error)
@@ -149,6 +154,18 @@ export class Miner {
     const { tokens, tickets, won } = await running
     this.#count(id, tokens.length - task.promptTokens.length, tickets, won !== undefined, startMs)
     if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, task, tokens, won })
+  }
+
+  async #mineOpen(open: OpenLane, signal: AbortSignal): Promise<void> {
+    const { chain, clock } = this.#options.node
+    const parent = chain.tip
+    const ancestry = chain.ancestry(parent)
+    const startMs = clock.nowMs()
+    const running = open.draw(parent.id, ancestry, signal)
+    void this.#blocks.select('bootstrap', parent, ancestry)
+    const { unit, id, newTokens, tickets, won } = await running
+    this.#count(id, newTokens, tickets, won !== undefined, startMs)
+    if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, tokens: [], won })
   }
 
   async #minePaid(paid: PaidUnit, signal: AbortSignal): Promise<void> {

@@ -30,6 +30,17 @@ const ALL_BINDINGS: BindingParams = {
   provenance: 'assigned',
 }
 
+/** Of the open lane, where none of them holds. Matrices commit to their dimensions by rules of their own (chapter 12). */
+const NO_BINDINGS: BindingParams = {
+  assignedInputs: 'off',
+  registeredWeights: 'off',
+  operandBeforeNoise: 'off',
+  completionBeforeDraw: 'off',
+  singleUse: 'off',
+  checked: 'off',
+  provenance: 'open',
+}
+
 const nacreSmall: ModelParams = {
   name: 'nacre-small',
   modelId: NACRE_SMALL.modelId,
@@ -184,6 +195,7 @@ const bitcoinLike: Params = {
 const pearl: Params = {
   ...nacre,
   network: { ...nacre.network, name: 'pearl', launchDelayMs: 0 },
+  block: { ...nacre.block, winnerCheck: 'none' },
   difficulty: {
     algorithm: 'wtema-unclamped',
     halfLifeMs: 604_800_000, // one week
@@ -198,14 +210,15 @@ const pearl: Params = {
     verifierSharePpm: 0,
   },
   fees: { ...nacre.fees, burnPpm: 0, verifierPpm: 0 },
-  bindings: { ...ALL_BINDINGS, provenance: 'open' },
+  jobs: { ...nacre.jobs, paidDrawPpm: 0 },
+  bindings: NO_BINDINGS,
 }
 
 /** `pearl` with the seconds, the faucet and the easy targets of `devnet`. */
 const pearlDevnet: Params = {
   ...pearl,
   network: { ...devnet.network, name: 'pearl-devnet' },
-  block: devnet.block,
+  block: { ...devnet.block, winnerCheck: 'none' },
   difficulty: {
     ...pearl.difficulty,
     halfLifeMs: devnet.difficulty.halfLifeMs,
@@ -220,7 +233,7 @@ const pearlDevnet: Params = {
   },
   bonds: devnet.bonds,
   units: devnet.units,
-  jobs: devnet.jobs,
+  jobs: { ...devnet.jobs, paidDrawPpm: 0 },
 }
 
 /** Tiny, for tests: windows of a few blocks, units of milliseconds. */
