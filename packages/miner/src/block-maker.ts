@@ -4,6 +4,7 @@ import {
   type Ancestry,
   assembleBlock,
   type Block,
+  type BlockProof,
   blockCodec,
   blockId,
   bytesToHex,
@@ -12,6 +13,7 @@ import {
   medianTimePast,
   ProtocolError,
   requiredBits,
+  type Trace,
   type UnitDescriptor,
   type UnitTask,
   unitId,
@@ -41,9 +43,12 @@ export interface Win {
   readonly unit: UnitDescriptor
   /** Prompt and generated. */
   readonly tokens: readonly number[]
-  readonly won: WinningUnit
-  /** Of a paid unit: its task, and its receipt, signed for this block. */
-  readonly paid?: { readonly task: UnitTask; readonly receipt: Uint8Array }
+  /** Without a trace in the open lane. */
+  readonly won: Omit<WinningUnit, 'trace' | 'proof'> & { readonly proof: BlockProof; readonly trace?: Trace }
+  /** Undefined in the open lane. */
+  readonly task?: UnitTask
+  /** Of a paid unit: its receipt, signed for this block. */
+  readonly receipt?: Uint8Array
 }
 
 export interface BlockMakerOptions {
@@ -126,18 +131,18 @@ export class BlockMaker {
     if (isOurs && equalBytes(header.parentId, node.chain.tip.id)) await this.#offer(block)
   }
 
-  #make({ parent, ancestry, unit, tokens, won, paid }: Win): Block {
+  #make({ parent, ancestry, unit, task, tokens, won, receipt }: Win): Block {
     const { node, keys, shelf } = this.#options
     const { context, chain } = node
     const timeMs = Math.max(node.clock.nowMs(), medianTimePast(ancestry.recent.map((header) => header.timeMs)) + 1)
     const { reader, ltHash } = chain.tipState()
     const { trace, traceRoot, ticket, proof } = won
-    const wonUnit = { unit, tokens, task: paid?.task, traceRoot, ticket, proof }
+    const wonUnit = { unit, tokens, task, traceRoot, ticket, proof }
     const block = this.#signOnce(unit, () => {
-      const transactions = this.#transactions(parent, paid?.receipt)
+      const transactions = this.#transactions(parent, receipt)
       return assembleBlock({ context, ancestry, timeMs, won: wonUnit, transactions, reader, ltHash, keys })
     })
-    shelf.put(blockId(block.header), trace)
+    if (trace !== undefined) shelf.put(blockId(block.header), trace)
     return block
   }
 
@@ -190,8 +195,9 @@ export class BlockMaker {
 
   /** BLK-3: a miner persists what it signs, and never signs two headers for one unit, not even after a crash. */
   #signOnce(unit: UnitDescriptor, build: () => Block): Block {
-    const { store } = this.#options.node
-    const id = unitId(unit, this.#options.keys.publicKey)
+    const { node, keys } = this.#options
+    const { store } = node
+    const id = unitId(unit, keys.publicKey, node.context.params.bindings.singleUse)
     const note = store.note(LAST_SIGNED)
     if (note !== undefined && equalBytes(note.subarray(0, 32), id)) return blockCodec.decode(note.subarray(32))
     const block = build()

@@ -13,9 +13,11 @@ import {
   ticketMacs,
   ticketThreshold,
   type UnitDescriptor,
+  type UnitTask,
   unitId,
 } from '@nacre/protocol'
 import { BlockMaker } from './block-maker.ts'
+import type { OpenLane } from './open-lane.ts'
 import { PaidLane, type PaidUnit } from './paid-lane.ts'
 import { reportEquivocation } from './report-equivocation.ts'
 import type { TraceShelf } from './trace-shelf.ts'
@@ -32,6 +34,8 @@ export interface MinerOptions {
   readonly dutyCycle: number
   /** Units at once: as many as the runner has threads keep all of them busy. Default 1. */
   readonly unitsInFlight?: number
+  /** Under provenance `open`: what draws instead of bootstrap units (chapter 12). */
+  readonly open?: OpenLane
 }
 
 export interface MinerStats {
@@ -102,7 +106,7 @@ export class Miner {
 
   /** One unit after the other until the miner stops. Somebody waits for paid ones: they go first. */
   async #mine(): Promise<void> {
-    const { node, dutyCycle } = this.#options
+    const { node, dutyCycle, open } = this.#options
     const { signal } = this.#abort
     const { network } = node.context.params
     const launchMs = network.genesisTimeMs + network.launchDelayMs
@@ -114,7 +118,9 @@ export class Miner {
       }
       const paid = this.#paid.take()
       try {
-        await (paid === undefined ? this.#mineBootstrap(signal) : this.#minePaid(paid, signal))
+        if (paid !== undefined) await this.#minePaid(paid, signal)
+        else if (open !== undefined) await this.#mineOpen(open, signal)
+        else await this.#mineBootstrap(signal)
       } catch (error) {
         if (signal.aborted) return
         const message = error instanceof Error ? error.message : String(error)
@@ -138,7 +144,8 @@ export class Miner {
       jobId: new Uint8Array(32),
       counter: this.#nextCounter(),
     }
-    const id = unitId(unit, keys.publicKey)
+    const { bindings } = context.params
+    const id = unitId(unit, keys.publicKey, bindings.singleUse)
     const task = bootstrapTask(context.params, id, context.bootstrap.corpus)
     const startMs = node.clock.nowMs()
     const running = runner.runUnit(this.#draw(unit, task, ancestry), signal)
@@ -146,7 +153,19 @@ export class Miner {
     void this.#blocks.select('bootstrap', parent, ancestry)
     const { tokens, tickets, won } = await running
     this.#count(id, tokens.length - task.promptTokens.length, tickets, won !== undefined, startMs)
-    if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, tokens, won })
+    if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, task, tokens, won })
+  }
+
+  async #mineOpen(open: OpenLane, signal: AbortSignal): Promise<void> {
+    const { chain, clock } = this.#options.node
+    const parent = chain.tip
+    const ancestry = chain.ancestry(parent)
+    const startMs = clock.nowMs()
+    const running = open.draw(parent.id, ancestry, signal)
+    void this.#blocks.select('bootstrap', parent, ancestry)
+    const { unit, id, newTokens, tickets, won } = await running
+    this.#count(id, newTokens, tickets, won !== undefined, startMs)
+    if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, tokens: [], won })
   }
 
   async #minePaid(paid: PaidUnit, signal: AbortSignal): Promise<void> {
@@ -155,7 +174,7 @@ export class Miner {
     const startMs = node.clock.nowMs()
     try {
       const { tokens, tickets, won } = await this.#executePaid(paid, signal)
-      const id = unitId(paid.unit, keys.publicKey)
+      const id = unitId(paid.unit, keys.publicKey, node.context.params.bindings.singleUse)
       this.#count(id, tokens.length - paid.task.promptTokens.length, tickets, won, startMs)
     } catch (error) {
       this.#paid.failed(paid)
@@ -180,7 +199,7 @@ export class Miner {
     this.#paid.executed(paid, tokens, traceRoot, trace!)
     if (won !== undefined && node.chain.tip === parent) {
       const receipt = agent.signForBlock(this.#paid.receiptOf(paid))
-      await this.#blocks.publish({ parent, ancestry, unit, tokens, won, paid: { task, receipt } })
+      await this.#blocks.publish({ parent, ancestry, unit, tokens, won, task, receipt })
     }
     return { tokens, tickets, won: won !== undefined }
   }
@@ -206,16 +225,19 @@ export class Miner {
   }
 
   /** A unit with its lottery in the block after the ancestry's last. */
-  #draw(unit: UnitDescriptor, task: Parameters<UnitRunner['runUnit']>[0]['task'], ancestry: Ancestry) {
+  #draw(unit: UnitDescriptor, task: UnitTask, ancestry: Ancestry) {
     const { node, keys } = this.#options
     const { context } = node
     const { model, params } = registeredModel(context, unit.modelId)
+    const { bindings } = context.params
     const target = targetFromBits(requiredBits(context, ancestry))
     const threshold = ticketThreshold(target, ticketMacs(context.params, unit.lane, model.config, params))
     return {
       modelId: unit.modelId,
       task,
-      unitId: unitId(unit, keys.publicKey),
+      unitId: unitId(unit, keys.publicKey, bindings.singleUse),
+      counter: unit.counter,
+      bindings,
       minerKey: keys.publicKey,
       parentBeacon: ancestry.recent.at(-1)!.beacon,
       threshold,

@@ -1,6 +1,7 @@
 import type { WorkerPort } from '@nacre/engine'
 import {
   type ConsensusContext,
+  type DrawBindings,
   registeredModel,
   type StepOpening,
   type StepRef,
@@ -18,6 +19,9 @@ export interface UnitJob {
   readonly unitId: Uint8Array
   readonly minerKey: Uint8Array
   readonly parentBeacon: Uint8Array
+  /** Of the unit, and what the network's tickets commit to (B3 to B5). */
+  readonly counter?: number
+  readonly bindings?: DrawBindings
   /** Tickets below this win; trace and proof come back only then. */
   readonly threshold: bigint
   /** The trace comes back in any case. */

@@ -15,9 +15,8 @@ import {
   transactionIdOfBytes,
 } from '@nacre/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { JobView, KnownJobView } from '../src/rpc/job-view.ts'
-import type { AskBookView, MarketView, MinersView } from '../src/rpc/market.ts'
 import { type RpcServer, startRpc } from '../src/rpc/server.ts'
+import type { AskView, JobView, MarketView, MinersView } from '../src/rpc-client/index.ts'
 import { Forge, faucetKeys, keysOf, transactionOf, transferTo } from './support/forge.ts'
 import { NodeNet, type TestNode } from './support/node-net.ts'
 
@@ -91,7 +90,7 @@ async function get<T>(path: string, status = 200): Promise<T> {
   expect(response.status, JSON.stringify(body)).toBe(status)
   return body
 }
-const view = async (id = jobId): Promise<KnownJobView> => (await get<JobView>(`/jobs/${id}?since=1`)) as KnownJobView
+const view = (id = jobId): Promise<JobView> => get<JobView>(`/jobs/${id}?since=1`)
 const publish = (labels: string) =>
   labels.split(' ').reduce(async (before, label) => {
     await before
@@ -281,7 +280,7 @@ describe('a job on its way', () => {
       },
     ])
     for (const name of ['unit-model', model]) {
-      const { asks } = await get<AskBookView>(`/market/${name}/asks`)
+      const { asks } = await get<{ asks: AskView[] }>(`/market/${name}/asks`)
       expect(asks).toEqual([
         {
           minerKey: bytesToHex(miner.publicKey),

@@ -78,7 +78,8 @@ async function readOnce(
 }
 
 const isBits = (value: unknown): value is string => typeof value === 'string' && /^0x[0-9a-f]{1,8}$/.test(value)
-const isLane = (value: unknown): value is ChainBlock['lane'] => value === 'bootstrap' || value === 'paid'
+const isLane = (value: unknown): value is ChainBlock['lane'] =>
+  value === 'bootstrap' || value === 'paid' || value === 'open'
 
 function statusOf(base: string, answer: unknown): ChainStatus {
   const from = fieldsOf(base, '/status', answer)

@@ -2,7 +2,12 @@
 import {
   buildTicketProof,
   bytesToHex,
+  generatedModel,
+  isGeneratedModelId,
   type KeyedHash,
+  MAX_GENERATED_MODELS,
+  type Model,
+  type OpenClaim,
   openStep,
   ProtocolError,
   type StepOpening,
@@ -12,7 +17,9 @@ import {
   type TicketProofInput,
   type Trace,
   type UnitTask,
+  verifyOpenProof,
 } from '@nacre/protocol'
+import type { OpenDrawInput, OpenDrawOutcome } from '../open/draw.ts'
 import { compareLittleEndian } from '../run/best-ticket.ts'
 import { commitTraceFast } from '../run/commit.ts'
 import type { RunUnitInput, UnitEngine } from '../run/engine.ts'
@@ -78,6 +85,19 @@ export interface VerifyTicketProofJob extends Omit<TicketProofInput, 'model'> {
   readonly modelId: Uint8Array
 }
 
+/** Verifies the plain proof of a block of the open lane (chapter 12). Rejects with PEARL_* and TICKET_STATE_MISMATCH. */
+export interface VerifyOpenProofJob {
+  readonly kind: 'verifyOpenProof'
+  readonly claim: OpenClaim
+  readonly proof: Uint8Array
+}
+
+/** Draws in the open lane (chapter 12). */
+export interface DrawOpenJob extends OpenDrawInput {
+  readonly kind: 'drawOpen'
+  readonly modelId: Uint8Array
+}
+
 /** Opens steps of a trace, a service to others (AUD-3). Rejects with STEP_OUT_OF_RANGE. */
 export interface OpenStepsJob {
   readonly kind: 'openSteps'
@@ -85,13 +105,23 @@ export interface OpenStepsJob {
   readonly steps: readonly StepRef[]
 }
 
-export type EngineJob = RunUnitJob | ExecuteUnitJob | ReplayUnitJob | VerifyTicketProofJob | OpenStepsJob
+export type EngineJob =
+  | RunUnitJob
+  | ExecuteUnitJob
+  | ReplayUnitJob
+  | VerifyTicketProofJob
+  | VerifyOpenProofJob
+  | DrawOpenJob
+  | OpenStepsJob
 
 export interface JobOutcomes {
   readonly runUnit: RunUnitOutcome
   readonly executeUnit: ExecuteUnitOutcome
   readonly replayUnit: ReplayUnitOutcome
   readonly verifyTicketProof: Uint8Array
+  /** The ticket, 32 bytes. */
+  readonly verifyOpenProof: Uint8Array
+  readonly drawOpen: OpenDrawOutcome
   readonly openSteps: readonly StepOpening[]
 }
 
@@ -109,23 +139,46 @@ export function priorityOf(job: EngineJob): JobPriority {
   switch (job.kind) {
     case 'runUnit':
     case 'executeUnit':
+    case 'drawOpen':
       return 'mining'
     case 'openSteps':
       return 'service'
     case 'replayUnit':
       return job.service === true ? 'service' : 'validation'
     case 'verifyTicketProof':
+    case 'verifyOpenProof':
       return 'validation'
   }
 }
 
 export type JobRunner = <J extends EngineJob>(job: J) => JobOutcome<J>
 
-/** Runs jobs on the engines of some models. Throws what the engines throw, and MODEL_UNREGISTERED for another model. */
-export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash): JobRunner {
+/** Makes the engine of a generated model (B2 off), which draws like the first model. */
+export type EngineFactory = (model: Model) => UnitEngine
+
+/**
+ * Runs jobs on the engines of some models. Throws what the engines throw, and MODEL_UNREGISTERED for another model.
+ * @param engineFor for generated models, of which the engines of the latest are kept; without it they are unregistered too.
+ */
+export function createJobRunner(
+  engines: readonly UnitEngine[],
+  hash: KeyedHash,
+  engineFor?: EngineFactory | undefined,
+): JobRunner {
+  const generated = new Map<string, UnitEngine>()
+  const engineOfGenerated = (modelId: Uint8Array, make: EngineFactory): UnitEngine => {
+    const hex = bytesToHex(modelId)
+    const engine = generated.get(hex) ?? make(generatedModel(modelId, engines[0]!.model.config))
+    generated.delete(hex)
+    generated.set(hex, engine)
+    if (generated.size > MAX_GENERATED_MODELS) generated.delete(generated.keys().next().value!)
+    return engine
+  }
   const byId = new Map(engines.map((engine) => [bytesToHex(engine.model.modelId), engine]))
   const engineOf = (modelId: Uint8Array): UnitEngine => {
     const engine = byId.get(bytesToHex(modelId))
+    if (engine === undefined && engineFor !== undefined && isGeneratedModelId(modelId))
+      return engineOfGenerated(modelId, engineFor)
     if (engine === undefined) throw new ProtocolError('MODEL_UNREGISTERED', `no model ${bytesToHex(modelId)} is loaded`)
     return engine
   }
@@ -143,6 +196,10 @@ export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash)
       }
       case 'verifyTicketProof':
         return engineOf(job.modelId).verifyTicketProof(job)
+      case 'verifyOpenProof':
+        return verifyOpenProof(job.claim, job.proof, hash).ticket
+      case 'drawOpen':
+        return engineOf(job.modelId).drawOpen(job)
       case 'openSteps': {
         const commitment = commitTraceFast(job.trace, hash)
         return job.steps.map((step) => openStep(job.trace, commitment, step))
@@ -169,10 +226,11 @@ function runUnit(engine: UnitEngine, job: RunUnitJob, hash: KeyedHash): RunUnitO
 
 /** The buffers of an outcome that are worth moving instead of copying. */
 export function transfersOf(outcome: JobOutcomes[JobKind]): ArrayBuffer[] {
-  if (outcome instanceof Uint8Array || Array.isArray(outcome)) return []
+  // What a draw of the open lane returns is small.
+  if (outcome instanceof Uint8Array || Array.isArray(outcome) || 'drawMs' in outcome) return []
   const { trace = 'win' in outcome ? outcome.win?.trace : undefined } = outcome as Exclude<
     JobOutcomes[JobKind],
-    Uint8Array | readonly StepOpening[]
+    Uint8Array | readonly StepOpening[] | OpenDrawOutcome
   >
   if (trace === undefined) return []
   const arrays = [trace.h, trace.x, trace.k, trace.v, trace.kScale, trace.vScale, trace.o, trace.oScale].flat()

@@ -1,5 +1,5 @@
 /** Follows a job at a node until its answer is there or cannot come any more. */
-import { isSilence, type JobView, notNode, type ReceiptView, readJob } from '@nacre/node/rpc-client'
+import { isSilence, type JobReceiptView, type JobView, notNode, readJob } from '@nacre/node/rpc-client'
 import { endedBy, JobError, jobErrorOf } from './errors.ts'
 import type { NodeWatch } from './node-watch.ts'
 import type { Outbox, Sent } from './outbox.ts'
@@ -18,7 +18,7 @@ export interface FollowOptions {
   readonly onProgress: (progress: JobProgress) => void
 }
 
-export type AnsweredView = JobView & { readonly receipt: ReceiptView }
+export type AnsweredView = JobView & { readonly receipt: JobReceiptView }
 
 /** Questions in a row that must find nothing before the transaction is sent again: a reorganisation puts it back by itself. */
 const MAX_MISSES = 2

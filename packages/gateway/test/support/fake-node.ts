@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createFastHash, createKernels, createUnitEngine, inlineWorkers, type WorkerPort } from '@nacre/engine'
-import type { JobView, ReceiptView } from '@nacre/node/rpc-client'
+import type { JobReceiptView, JobView } from '@nacre/node/rpc-client'
 import {
   bytesToHex,
   chainIdOf,
@@ -99,11 +99,11 @@ export class FakeNode {
   }
 
   /** The true answer to a job, with changes. */
-  answer(id: string, change: Partial<ReceiptView> = {}, view: Partial<JobView> = {}): void {
+  answer(id: string, change: Partial<JobReceiptView> = {}, view: Partial<JobView> = {}): void {
     const { job } = this.jobs.get(id)!
     const { tokens } = engine.generate(job)
     const { traceRoot } = engine.replayUnit(job, tokens)
-    const receipt: ReceiptView = {
+    const receipt: JobReceiptView = {
       minerKey: MINER,
       rank: 0,
       tokens: [...tokens].slice(job.promptTokens.length),

@@ -20,6 +20,7 @@ import {
   headerCodec,
   hexToBytes,
   isBetterBranch,
+  isWinnerExecuted,
   type LtHash,
   ltHashFromBytes,
   ltHashToBytes,
@@ -246,10 +247,10 @@ export class Chain {
   }
 
   async #replay(node: TreeNode, block: Block): Promise<void> {
-    checkReplayedRoot(
-      block,
-      await this.#workers.replayRoot(block.header.unit.modelId, claimedTask(this.context, block), block.body.tokens),
-    )
+    if (isWinnerExecuted(this.context.params)) {
+      const task = claimedTask(this.context, block)
+      checkReplayedRoot(block, await this.#workers.replayRoot(block.header.unit.modelId, task, block.body.tokens))
+    }
     node.status = BLOCK_STATUS.valid
     this.#unproven.delete(node.hex)
     this.#store.setStatus(node.id, BLOCK_STATUS.valid)

@@ -12,7 +12,7 @@ import {
   isTokens,
   reader,
 } from './fields.ts'
-import { JOB_STATUSES, type JobFeeView, type JobStatus, type JobView, type ReceiptView } from './job-view.ts'
+import { JOB_STATUSES, type JobFeeView, type JobReceiptView, type JobStatus, type JobView } from './job-view.ts'
 import { get } from './request.ts'
 
 const isStatus = (value: unknown): value is JobStatus => JOB_STATUSES.includes(value as JobStatus)
@@ -64,7 +64,7 @@ const rankOf = (from: FieldReader): NonNullable<JobView['ranks']>[number] => ({
   lastHeight: from.read('lastHeight', isHeight),
 })
 
-const receiptOf = (from: FieldReader): ReceiptView => ({
+const receiptOf = (from: FieldReader): JobReceiptView => ({
   minerKey: from.read('minerKey', isHash),
   rank: from.read('rank', isCount),
   tokens: from.read('tokens', isTokens),

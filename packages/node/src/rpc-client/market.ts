@@ -1,10 +1,7 @@
 /** Models, prices and asks. */
-import type { AskBookView, MarketView, ModelMarketView, ModelView } from '../rpc/market.ts'
 import { type FieldReader, isCount, isGrains, isHash, isHeight, isName, isWhole, reader } from './fields.ts'
+import type { AskView, MarketView, ModelMarketView, ModelView } from './market-view.ts'
 import { get } from './request.ts'
-
-export type { MarketView, ModelMarketView, ModelView } from '../rpc/market.ts'
-export type AskView = AskBookView['asks'][number]
 
 export async function readModels(rpc: string, interrupt?: AbortSignal): Promise<readonly ModelView[]> {
   const answer = reader(rpc, '/models', await get(rpc, '/models', interrupt))

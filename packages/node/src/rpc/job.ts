@@ -33,11 +33,23 @@ import {
   transactionIdOfBytes,
 } from '@nacre/protocol'
 import type { FullNode } from '../node.ts'
-import type { JobFeeView, JobView, KnownJobView } from './job-view.ts'
+import type { JobFeeView, JobStatus, JobView } from '../rpc-client/job-view.ts'
+
+/** What is there of every job that a node knows. */
+type KnownJobView = JobView & {
+  readonly [K in
+    | 'modelId'
+    | 'client'
+    | 'promptTokens'
+    | 'maxNewTokens'
+    | 'decoding'
+    | 'maxPriceGrains'
+    | 'expiryHeight']: NonNullable<JobView[K]>
+}
 
 /** A job as the state has it, or had it until it ended. */
 interface Found {
-  readonly status: KnownJobView['status']
+  readonly status: JobStatus
   readonly record: JobRecord
   readonly promptTokens: readonly number[]
   /** Height of the block that ended it. */
@@ -104,7 +116,7 @@ export class JobViews {
     return { ...this.#asked(id, status, accountOf(sender), body, body.promptTokens), ...heightOf(height) }
   }
 
-  #statusOf(id: string, record: JobRecord): KnownJobView['status'] {
+  #statusOf(id: string, record: JobRecord): JobStatus {
     if (record.delivery !== undefined) return 'delivered'
     if (record.price === 0n) return 'open'
     if (record.openedHeight === 0) return 'cleared'
@@ -127,7 +139,7 @@ export class JobViews {
 
   #asked(
     id: string,
-    status: KnownJobView['status'],
+    status: JobStatus,
     client: Uint8Array,
     job: Pick<Job, 'modelId' | 'maxNewTokens' | 'decoding' | 'maxPrice' | 'expiryHeight'>,
     promptTokens: readonly number[],
@@ -148,7 +160,7 @@ export class JobViews {
     }
   }
 
-  #priced(record: JobRecord): Partial<KnownJobView> {
+  #priced(record: JobRecord): Partial<JobView> {
     const { params, market } = this.#node.context
     return {
       priceGrains: record.price.toString(),
@@ -157,7 +169,7 @@ export class JobViews {
     }
   }
 
-  #assigned({ openedHeight, promptBurn, ranks }: JobRecord): Partial<KnownJobView> {
+  #assigned({ openedHeight, promptBurn, ranks }: JobRecord): Partial<JobView> {
     const { chain, context } = this.#node
     const { assignmentWindowBlocks } = context.params.jobs
     if (openedHeight === 0) return {}
@@ -173,7 +185,7 @@ export class JobViews {
     }
   }
 
-  #delivered(record: JobRecord, found: FoundReceipt, endHeight: number | undefined): Partial<KnownJobView> {
+  #delivered(record: JobRecord, found: FoundReceipt, endHeight: number | undefined): Partial<JobView> {
     const { transaction, receipt, height, bytes } = found
     const model = modelOf(this.#node.context.market, record.modelId)
     const newTokens = receipt.tokens.length
@@ -260,7 +272,7 @@ export class JobViews {
 const heightOf = (height: number | undefined): { postedHeight?: number } =>
   height === undefined ? {} : { postedHeight: height }
 
-const decodingView = ({ temperatureMilli, seed, stopAtEos }: Decoding): KnownJobView['decoding'] => ({
+const decodingView = ({ temperatureMilli, seed, stopAtEos }: Decoding): NonNullable<JobView['decoding']> => ({
   temperatureMilli,
   seed: bytesToHex(seed),
   stopAtEos,

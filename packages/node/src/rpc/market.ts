@@ -20,67 +20,7 @@ import {
 } from '@nacre/protocol'
 import { MAX_RPC_MINERS } from '../limits-chain.ts'
 import type { FullNode } from '../node.ts'
-
-/** A registered model, and the largest job for it: both maxima need not fit one job, whose positions and MACs are bounded too (JOB-1). */
-export interface ModelView {
-  readonly name: string
-  readonly modelId: string
-  readonly vocabSize: number
-  readonly maxSeqLen: number
-  readonly maxPromptTokens: number
-  readonly maxNewTokens: number
-}
-
-/** Prices are grains per 10^9 output MACs, "0" where there is none yet. */
-export interface ModelMarketView {
-  readonly name: string
-  readonly modelId: string
-  readonly clearingPriceGrains: string
-  readonly clearedHeight: number
-  readonly volumeMacs: string
-  readonly jobs: number
-  /** Of the last call: lowest bid and highest ask that traded, or best bid and best ask where nothing did. */
-  readonly bidGrains: string
-  readonly askGrains: string
-  /** Ask less bid, where there are both: negative or 0 where bids traded. */
-  readonly spreadGrains?: string
-  readonly referenceGrains: string
-  /** What one GMAC of this model costs in GMACs of another, in parts per million, by its name; "0" while either has no price. */
-  readonly crossRatesPpm: Readonly<Record<string, string>>
-  readonly openJobs: number
-  readonly asks: number
-  readonly bestAskGrains?: string
-  /** MACs that the standing asks take in one block. */
-  readonly roomMacs: string
-}
-
-export interface MarketView {
-  readonly height: number
-  readonly models: readonly ModelMarketView[]
-}
-
-export interface AskBookView {
-  readonly asks: readonly {
-    readonly minerKey: string
-    readonly priceGrains: string
-    readonly capacityMacs: string
-    readonly roomMacs: string
-    readonly weightMacs: string
-  }[]
-}
-
-export interface MinersView {
-  /** By weight, the heaviest first; at most MAX_RPC_MINERS. */
-  readonly miners: readonly {
-    readonly minerKey: string
-    readonly address: string
-    readonly bondGrains: string
-    readonly weightMacs: string
-    readonly averageWorkMacs: string
-    readonly isActive: boolean
-  }[]
-  readonly verifiers: number
-}
+import type { AskView, MarketView, MinersView, ModelMarketView, ModelView } from '../rpc-client/market-view.ts'
 
 export function modelsView({ context }: FullNode): { readonly models: readonly ModelView[] } {
   const { units } = context.params
@@ -141,7 +81,7 @@ function modelMarketView(node: FullNode, { name, modelId }: ModelParams): ModelM
   }
 }
 
-export function askBookView(node: FullNode, modelId: string): AskBookView {
+export function askBookView(node: FullNode, modelId: string): { readonly asks: readonly AskView[] } {
   const asks = standingAsks(node, modelId).map(({ minerKey, price, capacityMacs, room, weight }) => ({
     minerKey: bytesToHex(minerKey),
     priceGrains: price.toString(),

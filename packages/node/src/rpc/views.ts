@@ -6,12 +6,17 @@ import {
   decodeByteTokens,
   decodeTransaction,
   encodeAddress,
-  LANE_BOOTSTRAP,
+  LANE_NAMES,
+  LANE_OPEN,
+  type LaneName,
+  openConfiguration,
   type Params,
   ProtocolError,
+  pearl,
   readAmount,
   type StateReader,
   transactionIdOfBytes,
+  type UnitDescriptor,
   usefulSharePpm,
 } from '@nacre/protocol'
 import type { TreeNode } from '../chain/block-tree.ts'
@@ -25,7 +30,7 @@ export interface BlockView {
   readonly bits: string
   readonly miner: string
   readonly minerKey: string
-  readonly lane: 'bootstrap' | 'paid'
+  readonly lane: LaneName
   readonly promptTokens: number
   readonly newTokens: number
   /** The open question at the end of the prompt, as text; for reading, not part of consensus. */
@@ -43,6 +48,8 @@ export interface BlockView {
     readonly tileRow: number
     readonly tileColumn: number
   }
+  /** Shape of the winning tile of a block of the open lane: h x w values, k long. */
+  readonly open?: { readonly h: number; readonly w: number; readonly k: number; readonly rank: number }
   readonly totalWorkMacs: string
   readonly transactions: readonly { readonly id: string; readonly kind: string }[]
 }
@@ -64,7 +71,7 @@ export function blockView(chain: Chain, node: TreeNode): BlockView {
     bits: `0x${header.bits.toString(16)}`,
     miner: addressOf(params, header.minerKey),
     minerKey: bytesToHex(header.minerKey),
-    lane: header.unit.lane === LANE_BOOTSTRAP ? 'bootstrap' : 'paid',
+    lane: LANE_NAMES[header.unit.lane],
     promptTokens,
     newTokens: generated.length,
     question: decodeByteTokens(prompt.slice(prompt.lastIndexOf(bosToken) + 1)),
@@ -74,12 +81,18 @@ export function blockView(chain: Chain, node: TreeNode): BlockView {
     traceRoot: bytesToHex(header.traceRoot),
     beacon: bytesToHex(header.beacon),
     ticket: { ...header.ticket },
+    ...(header.unit.lane === LANE_OPEN && { open: openShape(header.unit) }),
     totalWorkMacs: node.totalWork.toString(),
     transactions: (body?.transactions ?? []).map((bytes) => ({
       id: bytesToHex(transactionIdOfBytes(bytes)),
       kind: kindOf(bytes),
     })),
   }
+}
+
+function openShape(unit: UnitDescriptor): NonNullable<BlockView['open']> {
+  const { rows, columns, k, rank } = openConfiguration(unit)
+  return { h: pearl.patternSize(rows), w: pearl.patternSize(columns), k, rank }
 }
 
 /** A block beside the best chain may contain anything in place of a transaction. */
