@@ -11,6 +11,7 @@ import {
   decodeTransaction,
   type EquivocationChecker,
   equalBytes,
+  MAX_BLOCK_ACCUSATIONS,
   ProtocolError,
   type StateReader,
 } from '@nacre/protocol'
@@ -31,6 +32,7 @@ export class BlockSelection {
   readonly #context: ApplyContext
   readonly #maxTransactions: number
   readonly #chosen: Uint8Array[] = []
+  #accusations = 0
 
   /** @param reader the state after the tip; must stay so while {@link extend} runs. Throws like an empty block. */
   constructor(context: ConsensusContext, header: SelectionHeader, mempool: Mempool, reader: StateReader) {
@@ -71,6 +73,11 @@ export class BlockSelection {
     const transaction = decodeTransaction(bytes)
     const sender = bytesToHex(transaction.sender)
     if (ended.has(sender)) return
+    const isAccusation = transaction.body.kind === 'equivocation'
+    if (isAccusation && this.#accusations === MAX_BLOCK_ACCUSATIONS) {
+      ended.add(sender) // it stays for a later block
+      return
+    }
     try {
       applyTransaction(this.#context, transaction) // on an error the draft is as before
     } catch (error) {
@@ -81,6 +88,7 @@ export class BlockSelection {
       return
     }
     this.#chosen.push(bytes)
+    if (isAccusation) this.#accusations++
   }
 }
 

@@ -90,7 +90,7 @@ const nacre: Params = {
     faucetGrains: 0n,
     faucetAccount: '',
   },
-  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n },
+  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n, minJobGrains: 10_000n },
   bonds: {
     minerGrains: 100n * GRAINS_PER_NCR,
     verifierGrains: 500n * GRAINS_PER_NCR,
@@ -187,6 +187,7 @@ const unit: Params = {
     genesisBits: 0x1e035afe, // 5 * 10^6 MACs per block: about one unit
   },
   emission: { ...devnet.emission, curveBlocks: 1000, rampBlocks: 10 },
+  fees: { ...devnet.fees, minJobGrains: 0n }, // jobs of any size, down to those whose fees round to nothing
   bonds: { minerGrains: GRAINS_PER_NCR, verifierGrains: 2n * GRAINS_PER_NCR, unbondingBlocks: 4 },
   units: {
     bootstrapPromptTokens: 24,

@@ -19,9 +19,21 @@ import {
   readMarket,
   readOpenJobs,
   transactionIdOfBytes,
+  weightAt,
+  weightKey,
 } from '../../src/index.ts'
 import { MODEL_HEX } from '../ledger-fixture.ts'
-import { askBody, CLIENT, jobBody, market, minerKeys, OTHER_CLIENT, PRICE, params } from '../market-fixture.ts'
+import {
+  askBody,
+  CLIENT,
+  jobBody,
+  type MarketLedger,
+  market,
+  minerKeys,
+  OTHER_CLIENT,
+  PRICE,
+  params,
+} from '../market-fixture.ts'
 import { accepted, filled, rejected } from './verbs.ts'
 
 /** The least bid that the tests post. */
@@ -251,6 +263,89 @@ test('a full book of asks takes a cheaper one for the highest, of equal ones the
     [minerKeys(0).publicKey, 9n],
     [minerKeys(2).publicKey, 8n],
   ])
+})
+
+/** A ledger whose third miner has a matured win: blocks that it made, and the maturity. */
+function withWinner(...asks: bigint[]): MarketLedger {
+  const ledger = market({ params: params('jobs.maxAsksPerModel=2'), asks: asks.map((price) => ({ price })) })
+  ledger.block([], minerKeys(2))
+  ledger.blocks(ledger.params.block.maturityBlocks)
+  return ledger
+}
+const bookOf = (ledger: MarketLedger) => readAsks(ledger, MODEL_HEX).map(({ minerKey, price }) => [minerKey, price])
+const ask = (ledger: MarketLedger, i: number, price: bigint): void => {
+  ledger.block([ledger.tx(minerKeys(i), askBody({ price }))])
+  ledger.blocks(ledger.params.jobs.askDelayBlocks)
+}
+
+test('keys without a win that fill the book at price 1 do not keep out a miner with a matured one', () => {
+  const ledger = withWinner(1n, 1n, 1n)
+  expect(weightAt(ledger.params, ledger, minerKeys(2).publicKey, ledger.height)).toBeGreaterThan(0n)
+  const [first, second, winner] = [0, 1, 2].map((i) => minerKeys(i).publicKey)
+  expect(bookOf(ledger)).toEqual([
+    [first, 1n],
+    [second, 1n],
+  ])
+  ask(ledger, 2, PRICE)
+  // Of equal ones the latest leaves.
+  expect(bookOf(ledger)).toEqual([
+    [first, 1n],
+    [winner, PRICE],
+  ])
+  // And it stays, however cheap a key without weight asks: that one displaces only its like, if it is cheaper.
+  ask(ledger, 1, 1n)
+  expect(bookOf(ledger)).toEqual([
+    [first, 1n],
+    [winner, PRICE],
+  ])
+  ask(ledger, 0, 3n)
+  ask(ledger, 1, 2n)
+  expect(bookOf(ledger)).toEqual([
+    [winner, PRICE],
+    [second, 2n],
+  ])
+})
+
+test('among keys that all have weight the book is for the cheapest; one without never gets in', () => {
+  const ledger = market({ params: params('jobs.maxAsksPerModel=2', 'bonds.minerGrains=1'), asks: [{}, {}, {}, {}] })
+  for (const i of [0, 1, 2]) ledger.block([], minerKeys(i))
+  ledger.blocks(ledger.params.block.maturityBlocks)
+  const [first, second, third] = [0, 1, 2].map((i) => minerKeys(i).publicKey)
+  ask(ledger, 0, 5n)
+  ask(ledger, 1, 9n)
+  ask(ledger, 2, 9n)
+  expect(bookOf(ledger)).toEqual([
+    [first, 5n],
+    [second, 9n],
+  ])
+  ask(ledger, 3, 1n)
+  expect(bookOf(ledger)).toEqual([
+    [first, 5n],
+    [second, 9n],
+  ])
+  ask(ledger, 2, 8n)
+  expect(bookOf(ledger)).toEqual([
+    [first, 5n],
+    [third, 8n],
+  ])
+})
+
+test('a call without open jobs looks up no weight, and still says the best ask', () => {
+  const ledger = market({ asks: [{ price: 9n }, { price: 7n }] })
+  const reads: string[] = []
+  const reader = {
+    get: (key: string) => {
+      reads.push(key)
+      return ledger.get(key)
+    },
+  }
+  ledger.block([], undefined, { reader })
+  expect(readMarket(ledger, MODEL_HEX)).toMatchObject({ bidPrice: 0n, askPrice: 7n })
+  const weights = (): string[] =>
+    [0, 1].map((i) => weightKey(minerKeys(i).publicKey)).filter((key) => reads.includes(key))
+  expect(weights()).toEqual([])
+  ledger.block([ledger.tx(CLIENT, jobBody())], undefined, { reader })
+  expect(weights()).toHaveLength(2)
 })
 
 test('jobs of one block clear together at one price, best bids first, others wait', () => {
