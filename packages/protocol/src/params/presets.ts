@@ -106,7 +106,9 @@ const nacre: Params = {
     referenceMacsPerSecond: 5_000_000_000,
   },
   jobs: {
-    paidDrawPpm: 80_000, // a ticket drawn again from a kept trace costs at least 114,000 ppm of a bootstrap ticket (rationale)
+    // Below the least cost of drawing a kept trace again, 114,000 ppm of a bootstrap ticket, times bootstrapFactorPpm: not even with the
+    // whole premium does that beat mining (rationale).
+    paidDrawPpm: 50_000,
     inputPricePpm: 250_000, // batched input costs a machine about a quarter of decoding row by row
     assignmentWindowBlocks: 3, // about 10 minutes for each rank
     fallbacks: 2,
