@@ -14,11 +14,11 @@ test.each([
   [['--miners', 'three'], /--miners is a whole number from 1 to 50, not "three"/],
   [['--miners', '0'], /--miners is a whole number from 1 to 50/],
   [['--duty', '1.5'], /--duty is a number above 0 and at most 1/],
-  [['--preset', 'pearl'], /preset pearl is refused/],
-  [['--preset', 'moon'], /there is no preset moon, only nacre, bitcoin-like, devnet, unit/],
+  [['--work', 'random,hashes'], /--work is one of random, structured, inference, not "hashes"/],
+  [['--preset', 'moon'], /there is no preset moon, only nacre, bitcoin-like, pearl, devnet, pearl-devnet, unit/],
   [['--set', 'block.tymeMs=1'], /there is no parameter block\.tymeMs/],
-  [['--set', 'block.winnerCheck=none'], /block\.winnerCheck=none is refused/],
-  [['--set', 'bindings.singleUse=off'], /bindings\.singleUse=off is refused/],
+  [['--set', 'block.winnerCheck=sample'], /block\.winnerCheck=sample is refused/],
+  [['--set', 'block.winnerCheck=none'], /bindings\.checked=off and block\.winnerCheck=none are one switch/],
   [['--bogus'], /Unknown option '--bogus'/],
 ])('%j is refused with a message and no stack trace', (args, message) => {
   const { status, stdout, stderr } = devnet(...args)

@@ -1,4 +1,5 @@
 import type { TreeNode } from './chain/block-tree.ts'
+import type { TipEvent } from './chain/chain.ts'
 import type { Evidence } from './chain/sibling-watch.ts'
 import type { Alarm } from './monitor/types.ts'
 
@@ -8,6 +9,10 @@ export interface NodeEvents {
   readonly block: { readonly node: TreeNode; readonly tokens: readonly number[]; readonly replayMs: number }
   /** Blocks left the best chain. */
   readonly reorg: { readonly left: readonly TreeNode[]; readonly tip: TreeNode }
+  /** The best chain has changed: once per change, after its `reorg` and `block` events and after the mempool has followed. */
+  readonly tip: TipEvent
+  /** A receipt that delivers a job (hex) waits for a block. */
+  readonly receipt: { readonly jobId: string }
   /** Somebody signed two headers for one ticket (BLK-3). */
   readonly equivocation: { readonly evidence: Evidence }
   /** A verifier's sampled check of a unit: see `Verifier` for what the outcomes mean. */

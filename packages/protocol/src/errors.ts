@@ -108,6 +108,7 @@ export const ERROR_VERDICTS = {
   JOB_NEW_TOKENS: 'reject',
   JOB_MACS: 'reject',
   JOB_PRICE: 'reject',
+  JOB_MINER: 'reject',
   JOB_EXPIRED: 'ignore',
   JOB_EXPIRY_TOO_FAR: 'ignore',
   JOB_BOOK_FULL: 'ignore',

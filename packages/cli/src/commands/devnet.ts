@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
+import { OPEN_WORKS } from '@nacre/engine'
 import { type DevnetOptions, runDevnet } from '../devnet/devnet.ts'
-import { fractionFlag, integerFlag, parsed } from '../options.ts'
+import { fractionFlag, integerFlag, parsed, workFlag } from '../options.ts'
+import { onInterrupt } from '../signals.ts'
 
 const USAGE = `Starts a local Nacre network: one bootstrap node, miners and verifiers as separate processes on libp2p.
 
@@ -9,7 +11,8 @@ const USAGE = `Starts a local Nacre network: one bootstrap node, miners and veri
   --miners N          miners (default 3)
   --verifiers N       verifiers (default 2)
   --duty F            part of the time each miner works, above 0 to 1 (default: so that all share the machine)
-  --preset NAME       parameter preset (default devnet)
+  --preset NAME       parameter preset (default devnet); pearl means pearl-devnet here, the same with seconds
+  --work KIND,KIND    what the miners of pearl-devnet multiply, in turns: random, structured, inference (default all three)
   --set PATH=VALUE    override a parameter, repeatable, for example --set block.timeMs=3000
   --rpc-port PORT     where boot's HTTP RPC listens on 127.0.0.1 (default 8645; any free port where that is taken)
   --until-height N    stop when every node has block N, and exit 0
@@ -18,6 +21,9 @@ const USAGE = `Starts a local Nacre network: one bootstrap node, miners and veri
   --stall-seconds N   give up when no block comes for so long (default 120)
   --help              this text
 `
+
+/** Presets whose blocks take minutes, and what a local network runs in their place. */
+const LOCAL_PRESETS: ReadonlyMap<string, string> = new Map([['pearl', 'pearl-devnet']])
 
 /** `nacre devnet`. */
 export async function devnetCommand(args: readonly string[]): Promise<void> {
@@ -30,6 +36,7 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
           verifiers: { type: 'string', default: '2' },
           duty: { type: 'string' },
           preset: { type: 'string', default: 'devnet' },
+          work: { type: 'string', default: OPEN_WORKS.join(',') },
           set: { type: 'string', multiple: true, default: [] },
           'rpc-port': { type: 'string', default: '8645' },
           'until-height': { type: 'string' },
@@ -52,10 +59,11 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
     out.write('\nstopping ...\n')
     abort.abort()
   }
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupt)
+  onInterrupt(interrupt)
   const options: DevnetOptions = {
-    preset: values.preset,
+    preset: LOCAL_PRESETS.get(values.preset) ?? values.preset,
     overrides: values.set,
+    works: values.work.split(',').map((work) => workFlag('work', work)),
     miners: integerFlag('miners', values.miners, 1, 50),
     verifiers: integerFlag('verifiers', values.verifiers, 0, 50),
     dutyCycle: values.duty === undefined ? undefined : fractionFlag('duty', values.duty),

@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { isSilence, messageOf } from '@nacre/node/rpc-client'
 import { CliError } from '../errors.ts'
 import { workPage } from '../monitor/page.ts'
 import { readWork } from '../monitor/read.ts'
-import { parsed } from '../options.ts'
-import { messageOf, NO_ANSWER, rpcUrl, withHint } from '../rpc.ts'
-
-const DEFAULT_RPC = 'http://127.0.0.1:8645'
+import { DEFAULT_RPC, parsed, rpcFlag, withHint } from '../options.ts'
+import { interruptible } from '../signals.ts'
 
 const USAGE = `Does somebody mine faster than what is declared explains?
 
@@ -56,8 +55,8 @@ export async function monitorCommand(args: readonly string[]): Promise<void> {
     return
   }
   if (positionals.length > 0) throw new CliError(`there is no "monitor ${positionals.join(' ')}"\n\n${USAGE}`, 2)
-  const rpc = rpcUrl(values.rpc)
-  if (values.watch) await watch(rpc, values.json)
+  const rpc = rpcFlag(values.rpc)
+  if (values.watch) await interruptible((signal) => watch(rpc, values.json, signal))
   else await show(rpc, values.json)
 }
 
@@ -72,29 +71,19 @@ async function show(rpc: string, json: boolean, shown?: number, interrupt?: Abor
 }
 
 /** A node that does not answer once it has is asked again. */
-async function watch(rpc: string, json: boolean): Promise<void> {
-  const stopping = new AbortController()
-  const stop = (): void => stopping.abort()
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
-  const { signal } = stopping
+async function watch(rpc: string, json: boolean, signal: AbortSignal): Promise<void> {
   let shown: number | undefined
   let isSilent = false
-  try {
-    while (!signal.aborted) {
-      try {
-        shown = await show(rpc, json, shown, signal)
-        isSilent = false
-      } catch (error) {
-        if (signal.aborted) return
-        if (shown === undefined || !(error instanceof CliError) || error.code !== NO_ANSWER) throw error
-        if (!isSilent) process.stderr.write(`nacre: ${messageOf(error)}; asking again\n`)
-        isSilent = true
-      }
-      await delay(WATCH_MS, undefined, { signal }).catch(() => undefined)
+  while (!signal.aborted) {
+    try {
+      shown = await show(rpc, json, shown, signal)
+      isSilent = false
+    } catch (error) {
+      if (signal.aborted) return
+      if (shown === undefined || !isSilence(error)) throw error
+      if (!isSilent) process.stderr.write(`nacre: ${messageOf(error)}; asking again\n`)
+      isSilent = true
     }
-  } finally {
-    process.off('SIGINT', stop)
-    process.off('SIGTERM', stop)
+    await delay(WATCH_MS, undefined, { signal }).catch(() => undefined)
   }
 }

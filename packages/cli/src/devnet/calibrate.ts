@@ -1,4 +1,4 @@
-import { createFastHash, createKernels, createUnitEngine } from '@nacre/engine'
+import { createFastHash, createKernels, createUnitEngine, type OpenWork } from '@nacre/engine'
 import {
   bitsFromTarget,
   bootstrapTask,
@@ -11,22 +11,36 @@ import {
   u32le,
 } from '@nacre/protocol'
 import { loadContext } from '../network-model.ts'
+import { calibrateOpen } from './calibrate-open.ts'
 
 export interface Calibration {
   /** Compact first target at which this machine finds about one block per block time. */
   readonly genesisBits: number
-  readonly unitMs: number
-  readonly replayMs: number
-  readonly kernels: string
+  /** What was measured, for people. */
+  readonly text: string
 }
 
 /**
  * Part of the measured speed that miners reach once all processes share the cores. Rather too low: a target that is too easy
  * costs some early blocks until the difficulty rule has caught up, one that is too hard keeps everybody waiting.
  */
-const SHARED_SPEED = 0.6
+export const SHARED_SPEED = 0.6
 const WARM_UP_UNITS = 3
 const MEASURED_UNITS = 7
+
+/**
+ * The first target that suits this machine.
+ * @param works what the miners multiply where that is their choice.
+ */
+export function calibrate(
+  params: Params,
+  activeMiners: number,
+  cores: number,
+  works: readonly OpenWork[],
+): Promise<Calibration> {
+  const isOpen = params.bindings.provenance === 'open'
+  return isOpen ? calibrateOpen(params, activeMiners, cores, works) : calibrateUnits(params, activeMiners, cores)
+}
 
 /**
  * Measures units on this machine and derives the first target (BLK-6): a wrong one would make the first blocks come in a
@@ -34,7 +48,7 @@ const MEASURED_UNITS = 7
  * @param activeMiners miners times duty cycle: how many work at once on average.
  * @param cores how many can really run at once.
  */
-export async function calibrate(params: Params, activeMiners: number, cores: number): Promise<Calibration> {
+async function calibrateUnits(params: Params, activeMiners: number, cores: number): Promise<Calibration> {
   const hash = await createFastHash()
   const context = await loadContext(params, hash)
   const { model, params: modelParams, corpus } = context.bootstrap
@@ -62,17 +76,21 @@ export async function calibrate(params: Params, activeMiners: number, cores: num
   const unitMs = median(unitTimes)
   const atOnce = Math.min(activeMiners, cores)
   const unitsPerBlock = (params.block.timeMs / unitMs) * atOnce * SHARED_SPEED
-  const macs = Number(drawMacs(LANE_BOOTSTRAP, model.config, params.units.bootstrapPromptTokens))
-  const maxTarget = targetFromBits(params.difficulty.maxTargetBits)
-  const target = TARGET_LIMIT / BigInt(Math.max(1, Math.round(macs * unitsPerBlock)))
+  const macs = drawMacs(params, LANE_BOOTSTRAP, model.config, modelParams, params.units.bootstrapPromptTokens)
+  const times = `${unitMs.toFixed(0)} ms with the lottery, its re-execution ${median(replayTimes).toFixed(0)} ms`
   return {
-    genesisBits: bitsFromTarget(target < maxTarget ? target : maxTarget),
-    unitMs,
-    replayMs: median(replayTimes),
-    kernels: kernels.name,
+    genesisBits: bitsForWork(params, macs * unitsPerBlock),
+    text: `a unit takes ${times} (${kernels.name} kernels)`,
   }
 }
 
-function median(values: readonly number[]): number {
+/** Compact target at which so many MACs find one block, as far as the parameters allow it. */
+export function bitsForWork(params: Params, macsPerBlock: number): number {
+  const maxTarget = targetFromBits(params.difficulty.maxTargetBits)
+  const target = TARGET_LIMIT / BigInt(Math.max(1, Math.round(macsPerBlock)))
+  return bitsFromTarget(target < maxTarget ? target : maxTarget)
+}
+
+export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >>> 1]!
 }

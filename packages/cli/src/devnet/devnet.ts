@@ -2,12 +2,14 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { OPEN_WORKS, type OpenWork } from '@nacre/engine'
 import type { BlockView, NodeEvents } from '@nacre/node'
-import { diffParams, overrideParams, type Params, presetByName } from '@nacre/protocol'
+import { followEvents } from '@nacre/node/rpc-client'
+import { diffParams, type LaneName, overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { calibrate } from './calibrate.ts'
 import { type NodeChild, type ReadyLine, startChild, stopChild } from './child.ts'
-import { fetchBlock, fetchStatus, followEvents, type NodeStatus } from './rpc-client.ts'
+import { fetchBlock, fetchStatus, type NodeStatus } from './rpc-client.ts'
 import { type BlockEvent, formatBlock } from './screen.ts'
 
 /** The `verdict` event as it comes over RPC: `reason` is missing where it is undefined. */
@@ -22,6 +24,8 @@ export interface DevnetOptions {
   readonly verifiers: number
   /** Part of the time that each miner works; undefined: chosen so that all processes share the machine. */
   readonly dutyCycle: number | undefined
+  /** What the miners multiply under provenance `open`, in turns; by default all kinds. */
+  readonly works?: readonly OpenWork[]
   readonly untilHeight: number | undefined
   /** Where boot's RPC listens, if that port is free; undefined: any port. */
   readonly rpcPort?: number
@@ -46,12 +50,15 @@ export interface DevnetMember {
   readonly status: NodeStatus | undefined
 }
 
+/** Blocks of one miner; `open` only under provenance `open`. */
+type LaneCounts = Partial<Record<LaneName, number>> & { readonly paid: number; readonly bootstrap: number }
+
 /** What `--json` prints. Grains are decimal strings. */
 export interface DevnetSummary {
   readonly height: number
   readonly tip: string
   readonly stateRoots: Readonly<Record<string, string>>
-  readonly blocks: Readonly<Record<string, { readonly paid: number; readonly bootstrap: number }>>
+  readonly blocks: Readonly<Record<string, LaneCounts>>
   readonly units: number
   readonly tokens: number
   readonly tickets: number
@@ -122,11 +129,14 @@ class Devnet {
     )
     const isPinned = overrides.some((line) => line.startsWith('difficulty.genesisBits='))
     if (!isPinned && miners > 0) {
-      const { genesisBits, unitMs, replayMs, kernels } = await calibrate(this.#params, miners * duty, cores)
-      overrides.push(`difficulty.genesisBits=${genesisBits}`)
-      print(
-        `calibrated: a unit takes ${unitMs.toFixed(0)} ms with the lottery, its re-execution ${replayMs.toFixed(0)} ms (${kernels} kernels)`,
+      const { genesisBits, text } = await calibrate(
+        this.#params,
+        miners * duty,
+        cores,
+        this.#options.works ?? OPEN_WORKS,
       )
+      overrides.push(`difficulty.genesisBits=${genesisBits}`)
+      print(`calibrated: ${text}`)
     }
     this.#params = overrideParams(presetByName(this.#options.preset), overrides)
     for (const { path, a, b } of diffParams(presetByName(this.#options.preset), this.#params))
@@ -140,7 +150,7 @@ class Devnet {
     const later: [string, Member['role'], string[]][] = []
     for (let i = 1; i <= verifiers; i++) later.push([`verifier-${i}`, 'verifier', [...common, ...bootstrap]])
     for (let i = 1; i <= miners; i++)
-      later.push([`miner-${i}`, 'miner', [...common, ...bootstrap, '--duty', String(duty)]])
+      later.push([`miner-${i}`, 'miner', [...common, ...bootstrap, '--duty', String(duty), ...this.#workOf(i)]])
     await Promise.all(later.map(([name, role, args]) => this.#launch(name, role, args)))
     if (signal.aborted) return
     this.#lastProgressMs = performance.now()
@@ -154,6 +164,15 @@ class Devnet {
         status,
       })),
     )
+  }
+
+  /** The open work of miner `i`, counted from 1, as options of its process. */
+  #workOf(i: number): string[] {
+    const { works = OPEN_WORKS, print } = this.#options
+    if (this.#params.bindings.provenance !== 'open') return []
+    const work = works[(i - 1) % works.length]!
+    print(`  miner-${i}: ${work}`)
+    return ['--work', work]
   }
 
   /** Until the height, the signal or a failure. */
@@ -220,7 +239,9 @@ class Devnet {
     }
     member.events.abort()
     member.events = new AbortController()
-    void followEvents(member.ready.rpc, member.events.signal, (name, data) => this.#onEvent(member, name, data))
+    const onEvent = (name: string, data: unknown): void => this.#onEvent(member, name, data)
+    // The node went away or the devnet stops: whoever called decides what follows.
+    void followEvents(member.ready.rpc, member.events.signal, { onEvent }).catch(() => undefined)
   }
 
   /** Restarts a process that ended by itself: the network goes on without it meanwhile. */
@@ -309,15 +330,14 @@ class Devnet {
     const boot = this.#members[0]!
     const chain = await Promise.all(Array.from({ length: height }, (_, i) => fetchBlock(boot.ready.rpc, i + 1)))
     const miners = this.#members.filter(({ role }) => role === 'miner')
-    const blocks: Record<string, { paid: number; bootstrap: number }> = Object.fromEntries(
+    const blocks: Record<string, LaneCounts> = Object.fromEntries(
       miners.map(({ name }) => [name, { paid: 0, bootstrap: 0 }]),
     )
     for (const block of chain) {
       if (block === undefined) throw new CliError('a block is missing from the chain of boot')
       const name = this.#nameOf(block.minerKey)
       const entry = blocks[name] ?? { paid: 0, bootstrap: 0 }
-      entry[block.lane]++
-      blocks[name] = entry
+      blocks[name] = { ...entry, [block.lane]: (entry[block.lane] ?? 0) + 1 }
     }
     const sum = (key: 'units' | 'tokens' | 'tickets'): number =>
       miners.reduce((total, { status, before }) => total + before[key] + (status?.miner?.[key] ?? 0), 0)

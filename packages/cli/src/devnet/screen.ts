@@ -27,15 +27,18 @@ export function formatBlock(block: BlockEvent, miner: string, sinceParentMs: num
   // Without an end of sequence the unit's fixed length cut the answer off.
   const isCut = block.text === block.answer
   const since = sinceParentMs === undefined ? '' : `${(sinceParentMs / 1000).toFixed(1)} s`
+  const { open } = block
   const cells = [
     `#${block.height}`.padEnd(5),
     since.padStart(7),
     miner.padEnd(8),
     block.lane,
-    `${block.newTokens} tokens`,
-    `re-executed in ${Math.round(block.replayMs)} ms`.padEnd(21),
+    ...(open === undefined
+      ? [`${block.newTokens} tokens`, `re-executed in ${Math.round(block.replayMs)} ms`.padEnd(21)]
+      : [`tile of ${open.h} x ${open.w}, k ${open.k}, rank ${open.rank}`]),
     `supply ${formatNcr(BigInt(block.supplyGrains))} NCR`,
     `${block.peers} peers`,
   ]
+  if (open !== undefined) return cells.join('  ')
   return `${cells.join('  ')}\n         ${printable(block.question, 60)} ▸ ${printable(block.answer, 60)}${isCut ? '…' : ''}`
 }

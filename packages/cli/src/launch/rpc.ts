@@ -1,15 +1,30 @@
 /** Reads a running chain over the RPC of one node. */
 import type { BlockView } from '@nacre/node'
+import {
+  field,
+  fieldsOf,
+  get,
+  isGrains,
+  isHash,
+  isHeight,
+  isList,
+  isTime,
+  type PresetDifference,
+  readParams,
+} from '@nacre/node/rpc-client'
 import type { Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { field, fieldsOf, get, isGrains, isHash, isHeight, isList, isTime, rpcUrl } from '../rpc.ts'
-import { type PresetDifference, readParams } from '../rpc-params.ts'
+import { rpcFlag } from '../options.ts'
 
 /** Blocks asked for at once: the most that a node gives. */
 const PAGE_BLOCKS = 100
 
 /** The part of a block that the audit reads. */
-export type ChainBlock = Pick<BlockView, 'height' | 'id' | 'parentId' | 'timeMs' | 'bits' | 'minerKey' | 'lane'>
+export interface ChainBlock
+  extends Pick<BlockView, 'height' | 'id' | 'parentId' | 'timeMs' | 'bits' | 'minerKey' | 'lane'> {
+  /** See `BlockView`. */
+  readonly deferredChangeGrains: bigint
+}
 
 /** The part of `/status` that the audit reads. */
 export interface ChainStatus {
@@ -20,6 +35,10 @@ export interface ChainStatus {
   readonly faucetGrains: bigint
   readonly emittedGrains: bigint
   readonly deferredGrains: bigint
+  readonly burnedGrains: bigint
+  /** E2, in parts per million. */
+  readonly usefulSharePpm: bigint
+  readonly burnedOverMintedPpm: bigint
 }
 
 export interface ChainData {
@@ -33,7 +52,7 @@ export interface ChainData {
 
 /** Reads the parameters and at most `maxBlocks` blocks after genesis. Throws CliError. */
 export async function readChain(rpc: string, maxBlocks: number): Promise<ChainData> {
-  const base = rpcUrl(rpc)
+  const base = rpcFlag(rpc)
   const { params, difference } = await readParams(base)
   const first = await readOnce(base, maxBlocks)
   // The best chain may have changed between two answers.
@@ -67,7 +86,10 @@ async function readOnce(
 }
 
 const isBits = (value: unknown): value is string => typeof value === 'string' && /^0x[0-9a-f]{1,8}$/.test(value)
-const isLane = (value: unknown): value is ChainBlock['lane'] => value === 'bootstrap' || value === 'paid'
+const isLane = (value: unknown): value is ChainBlock['lane'] =>
+  value === 'bootstrap' || value === 'paid' || value === 'open'
+
+const isChange = (value: unknown): value is string => typeof value === 'string' && /^-?\d{1,20}$/.test(value)
 
 function statusOf(base: string, answer: unknown): ChainStatus {
   const from = fieldsOf(base, '/status', answer)
@@ -80,6 +102,9 @@ function statusOf(base: string, answer: unknown): ChainStatus {
     faucetGrains: grains('faucetGrains'),
     emittedGrains: grains('emittedGrains'),
     deferredGrains: grains('deferredGrains'),
+    burnedGrains: grains('burnedGrains'),
+    usefulSharePpm: grains('usefulSharePpm'),
+    burnedOverMintedPpm: grains('burnedOverMintedPpm'),
   }
 }
 
@@ -95,6 +120,7 @@ function blocksOf(base: string, answer: unknown): ChainBlock[] {
       bits: field(base, 'a block', from, 'bits', isBits),
       minerKey: field(base, 'a block', from, 'minerKey', isHash),
       lane: field(base, 'a block', from, 'lane', isLane),
+      deferredChangeGrains: BigInt(field(base, 'a block', from, 'deferredChangeGrains', isChange)),
     }
   })
 }

@@ -1,6 +1,7 @@
 /** The work monitor on the terminal. */
+
+import { messageOf } from '@nacre/node/rpc-client'
 import { counted, duration, percent, short, shortKey } from '../launch/format.ts'
-import { messageOf } from '../rpc.ts'
 import type { Interval, WorkPage } from './read.ts'
 
 /** @param rpc where the figures come from. */

@@ -1,6 +1,6 @@
 /** `GET /work` of a node, checked for shape before anything of it is shown. */
 import { ALARM_CODES, type AlarmCode } from '@nacre/node/monitor'
-import { type Fields, field, fieldsOf, get, isHash, isHeight, isList, isText } from '../rpc.ts'
+import { type Fields, field, fieldsOf, get, isHash, isHeight, isList, isText } from '@nacre/node/rpc-client'
 
 /** A quantity with its interval at 95 %. */
 export interface Interval {

@@ -11,15 +11,18 @@ import {
   type Model,
   promptMacs,
   shortenTrace,
+  TICKET_OPS,
   type Ticket,
   type TicketProofInput,
   type TileInput,
   type Trace,
   type TraceCommitment,
+  ticketKey,
   type UnitTask,
   verifyTicketProof,
 } from '@nacre/protocol'
 import { type KernelFactory, type KernelMemory, type KernelName, MAX_NOISED_K } from '../kernels/types.ts'
+import { type InferWithOperands, OpenDrawer, type OpenDrawInput, type OpenDrawOutcome } from '../open/draw.ts'
 import { bestTicketOf } from './best-ticket.ts'
 import { commitTraceFast, type PreRoots } from './commit.ts'
 import { Forward, type TicketProduct } from './forward.ts'
@@ -60,6 +63,8 @@ export interface UnitEngine {
   replayUnit(task: UnitTask, tokens: ArrayLike<number>): CommittedTrace
   /** Executes a unit without a draw. Throws UNIT_PROMPT or UNIT_SHAPE. */
   generate(task: UnitTask): Trace
+  /** Draws in the open lane (chapter 12). Throws as {@link OpenDrawer.draw}. */
+  drawOpen(input: OpenDrawInput): OpenDrawOutcome
   /** Verifies a ticket proof (WRK-7) with W' from memory if this parent is known, and returns the ticket. */
   verifyTicketProof(input: Omit<TicketProofInput, 'model'>): Uint8Array
 }
@@ -99,6 +104,8 @@ export function createSharedMemory(
 interface Placed {
   readonly forward: Forward
   readonly lottery: Lottery | undefined
+  /** The memory that both work on. */
+  readonly memory: Int8Array
 }
 
 /**
@@ -141,15 +148,28 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
     return { trace, traceRoot: commitment.traceRoot, commitment }
   }
 
+  const generate = (task: UnitTask): Trace => {
+    checkTask(model.config, task)
+    return execute(task)
+  }
+  /** A unit whose ticket operations are shown their operands as they are computed. */
+  const inferred: InferWithOperands = (task, use) => {
+    checkTask(model.config, task)
+    const { memory } = placed
+    return execute(task, ({ layer, op, rows, a, lda }) => {
+      use(TICKET_OPS.length * layer + op, { memory, at: a, stride: lda, rows })
+      return false
+    })
+  }
+  /** Made when it is first needed: it has a memory of its own. */
+  let open: OpenDrawer | undefined
+
   return {
     model,
     kernels: kernels.name,
-    generate: (task) => {
-      checkTask(model.config, task)
-      return execute(task)
-    },
+    generate,
     runUnit: (input) => {
-      const { task, modelParams, unitId } = input
+      const { task, modelParams } = input
       checkTask(model.config, task)
       const lottery = lotteryFor(modelParams)
       return lottery.unit(input.parentBeacon, () => {
@@ -157,9 +177,10 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
         const result = committed(trace, lottery.preRoots)
         const { states } = lottery
         const { promptTokens, newTokens } = trace.shape
+        const key = ticketKey({ ...input, traceRoot: result.traceRoot })
         return {
           ...result,
-          best: bestTicketOf(model, modelParams, promptTokens, unitId, result.traceRoot, states, hash),
+          best: bestTicketOf(model, modelParams, promptTokens, key, states, hash),
           tickets: states.length / FOLD_WORDS,
           promptMacs: promptMacs(model.config, promptTokens),
           decodeMacs: decodeMacs(model.config, newTokens),
@@ -175,6 +196,10 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
         checkChosenToken(trace, position, token),
       )
       return committed(trace)
+    },
+    drawOpen: (input) => {
+      open ??= new OpenDrawer(model, options.kernels, hash, inferred)
+      return open.draw(input)
     },
     verifyTicketProof: (input) => {
       const { lottery } = placed
@@ -208,6 +233,7 @@ function place(
   const control = new SharedControl(memory.buffer, shared.control)
   control.packWeights(thread, () => packModel(model, shared, kernels))
   return {
+    memory: new Int8Array(memory.buffer),
     forward: new Forward(model, kernels, shared, places),
     lottery:
       params === undefined ? undefined : new Lottery({ model, params, kernels, hash, shared, places, control, thread }),

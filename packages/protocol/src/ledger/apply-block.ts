@@ -9,7 +9,7 @@ import { drawMacs } from '../lottery/tickets.ts'
 import { type LtHash, stateRootOf } from '../lthash.ts'
 import { clearMarkets, type MarketClearing, returnExpired } from '../market/clear-markets.ts'
 import { type JobRecord, readJob, writeWon } from '../market/entries.ts'
-import { modelOf } from '../market/models.ts'
+import { type MarketRules, modelOf } from '../market/models.ts'
 import { closeWindows } from '../market/receipts.ts'
 import type { Settlement } from '../market/settle.ts'
 import { LANE_PAID } from '../unit/types.ts'
@@ -35,13 +35,15 @@ export interface BlockSummary {
   readonly release: bigint
   /** What the miner gets after maturity: its part of the subsidy, release and fees. */
   readonly minerReward: bigint
+  /** Of it, what a paid block earns on top of a bootstrap block (ECO-3). */
+  readonly premium: bigint
   readonly forfeitures: readonly Forfeiture[]
   /** Jobs whose assignment the block's beacon opened. */
   readonly assigned: readonly Uint8Array[]
   readonly settled: readonly Settlement[]
   /** Miners that missed their windows. */
   readonly missed: readonly { readonly jobId: Uint8Array; readonly minerKey: Uint8Array }[]
-  /** Jobs that ended without delivery: expired in the book, or missed by every rank. */
+  /** Jobs that ended without delivery: without a miner, missed by every rank, or expired in the book. */
   readonly returned: readonly Uint8Array[]
   readonly clearings: readonly MarketClearing[]
 }
@@ -67,7 +69,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
   const begun = beginBlock(input)
   const most = Math.min(params.block.maxTransactions, MAX_BLOCK_TRANSACTIONS)
   check(transactions.length <= most, 'BLOCK_TOO_MANY_TRANSACTIONS', `${transactions.length} of at most ${most}`)
-  checkLane(input.unit)
+  checkLane(input.unit, params.bindings.singleUse)
   const job = input.unit.lane === LANE_PAID ? checkPaidUnit(input, input.reader) : undefined
 
   const { context } = begun
@@ -83,7 +85,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
 
   const changes = draft.finish()
   const ltHash = applyChanges(input.ltHash, changes)
-  const { assigned, matured, settled } = begun
+  const { assigned, returned, matured, settled } = begun
   const summary: BlockSummary = {
     transactionIds,
     matured,
@@ -93,7 +95,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
     assigned,
     settled,
     missed: closed.missed,
-    returned: [...closed.returned, ...expired],
+    returned: [...returned, ...closed.returned, ...expired],
     clearings,
   }
   return { changes, ltHash, stateRoot: stateRootOf(ltHash), summary }
@@ -106,10 +108,10 @@ export function applyBlock(input: BlockInput): AppliedBlock {
  * @param reader the state after the parent.
  */
 export function checkPaidUnit(
-  input: Pick<BlockInput, 'height' | 'parentId' | 'unit' | 'promptTokens' | 'minerKey'>,
+  input: Pick<BlockInput, 'params' | 'height' | 'parentId' | 'unit' | 'promptTokens' | 'minerKey'>,
   reader: StateReader,
 ): JobRecord {
-  const { height, parentId, unit, promptTokens, minerKey } = input
+  const { params, height, parentId, unit, promptTokens, minerKey } = input
   const job = readJob(reader, unit.jobId)
   if (job === undefined || job.openedHeight === 0)
     throw new ProtocolError('UNIT_JOB', `no job ${bytesToHex(unit.jobId)} is assigned after the parent`)
@@ -120,7 +122,12 @@ export function checkPaidUnit(
   )
   check(equalBytes(job.ranks[0]!, minerKey), 'UNIT_RANK', 'a paid unit draws only for rank 0 (UNT-2)')
   check(equalBytes(job.modelId, unit.modelId), 'UNIT_MODEL', 'the job is for another model')
-  check(job.promptTokens === promptTokens, 'UNIT_SHAPE', `the job's prompt has ${job.promptTokens} tokens`)
+  const isAssigned = params.bindings.assignedInputs === 'on'
+  check(
+    !isAssigned || job.promptTokens === promptTokens,
+    'UNIT_SHAPE',
+    `the job's prompt has ${job.promptTokens} tokens`,
+  )
   return job
 }
 
@@ -157,13 +164,25 @@ function applyTransactions(
   return { fees, transactionIds, forfeitures }
 }
 
-/** ECO-3: the division of the block's subsidy; a paid block has the premium that its job's burn allows. */
+/** WRK-4: the MACs that the tickets of a job's unit stand for together. */
+function jobDrawMacs(rules: MarketRules, job: JobRecord): number {
+  const modelId = bytesToHex(job.modelId)
+  const lottery = rules.params.models.find((each) => each.modelId === modelId)!
+  return drawMacs(rules.params, LANE_PAID, modelOf(rules, job.modelId), lottery, job.promptTokens)
+}
+
+/** ECO-3: the division of the block's subsidy; a paid block has the premium that burns allow. */
 function coinbaseOf(input: BlockInput, draft: StateDraft, work: bigint, job: JobRecord | undefined): CoinbaseParts {
   const { params, height } = input
   const deferredBefore = readAmount(draft, 'deferred')
   if (job === undefined) return bootstrapCoinbase(params, height, deferredBefore)
-  const macs = drawMacs(LANE_PAID, modelOf(input, job.modelId), job.promptTokens)
-  return paidCoinbase(params, height, deferredBefore, { promptBurn: job.promptBurn, work, drawMacs: macs })
+  const win = {
+    promptBurn: job.promptBurn,
+    work,
+    drawMacs: jobDrawMacs(input, job),
+    mintable: readAmount(draft, 'mintable'),
+  }
+  return paidCoinbase(params, height, deferredBefore, win)
 }
 
 /** ECO-2, ECO-3: emits the subsidy, pays the miner and the team after maturity, updates the counters. */
@@ -190,6 +209,7 @@ function payCoinbase(
   addAmount(draft, 'emitted', parts.subsidy)
   addAmount(draft, 'verifierPool', parts.verifierShare)
   addAmount(draft, 'deferred', parts.deferred - parts.release)
-  const { subsidy, verifierShare, teamShare, deferred, release } = parts
-  return { subsidy, verifierShare, teamShare, deferred, release, minerReward }
+  addAmount(draft, 'mintable', -parts.premium)
+  const { subsidy, verifierShare, teamShare, deferred, release, premium } = parts
+  return { subsidy, verifierShare, teamShare, deferred, release, premium, minerReward }
 }

@@ -3,13 +3,10 @@ import { check } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
 import type { ModelDims } from '../model/types.ts'
 import { OP_GATE_UP, OP_QKV } from '../trace/types.ts'
-import type { Lane } from '../unit/types.ts'
-import { drawMacs, type LotteryParams, ticketHash, ticketKey, ticketShape, ticketWins, unitTickets } from './tickets.ts'
+import { type LotteryParams, type TicketKeyInput, ticketHash, ticketKey, ticketShape, ticketWins } from './tickets.ts'
 import { FOLD_WORDS, type TicketPosition } from './types.ts'
 
-export interface HeaderTicketInput {
-  readonly unitId: Uint8Array
-  readonly traceRoot: Uint8Array
+export interface HeaderTicketInput extends TicketKeyInput {
   /** 16 words. */
   readonly foldState: Uint32Array
   readonly position: TicketPosition
@@ -17,14 +14,15 @@ export interface HeaderTicketInput {
 
 /** The ticket that a header claims, recomputed from its fields: 32 bytes, the value that the beacon commits to (BLK-2). */
 export function headerTicket(input: HeaderTicketInput, hash?: KeyedHash): Uint8Array {
-  return ticketHash(ticketKey(input.unitId, input.traceRoot), input.foldState, input.position, hash)
+  return ticketHash(ticketKey(input), input.foldState, input.position, hash)
 }
 
 export interface HeaderTicketCheck extends HeaderTicketInput {
   readonly modelParams: LotteryParams
   readonly dims: ModelDims
   readonly promptTokens: number
-  readonly lane: Lane
+  /** MACs that one ticket of the unit stands for (WRK-4). */
+  readonly ticketMacs: number
   readonly target: bigint
 }
 
@@ -34,16 +32,11 @@ export interface HeaderTicketCheck extends HeaderTicketInput {
  * Throws TICKET_POSITION, TICKET_PROOF_SHAPE (a fold state of another length) or TICKET_LOSES.
  */
 export function checkHeaderTicket(input: HeaderTicketCheck, hash?: KeyedHash): Uint8Array {
-  const { modelParams, dims, promptTokens, lane, target, position, foldState } = input
+  const { modelParams, dims, promptTokens, target, position, foldState } = input
   checkTicketPosition(dims, modelParams, promptTokens, position)
   check(foldState.length === FOLD_WORDS, 'TICKET_PROOF_SHAPE', `a fold state has ${FOLD_WORDS} words`)
   const ticket = headerTicket(input, hash)
-  const wins = ticketWins(
-    ticket,
-    target,
-    drawMacs(lane, dims, promptTokens),
-    unitTickets(dims, modelParams, promptTokens),
-  )
+  const wins = ticketWins(ticket, target, input.ticketMacs)
   check(wins, 'TICKET_LOSES', 'the ticket is not below its threshold (WRK-4)')
   return ticket
 }

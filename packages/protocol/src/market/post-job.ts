@@ -24,11 +24,12 @@ export interface JobTerms {
 /**
  * What must hold of a job whatever the state, and what it costs at most. Throws JOB_MODEL (not registered), JOB_PROMPT (empty,
  * or a token outside the vocabulary), JOB_PROMPT_TOO_LONG, JOB_NEW_TOKENS (none, too many, or more positions than the model
- * has), JOB_MACS (beyond `units.maxUnitMacs`), JOB_PRICE (0, or an escrow beyond 2^64 - 1).
+ * has), JOB_MACS (beyond `units.maxUnitMacs`), JOB_PRICE (0, or an escrow beyond 2^64 - 1), JOB_MINER (a miner is named, and
+ * provenance is not `client-signed`, or the other way round).
  */
 export function checkJobForm(rules: MarketRules, job: Job): JobTerms {
-  const { units } = rules.params
-  const { promptTokens, maxNewTokens, maxPrice } = job
+  const { units, bindings } = rules.params
+  const { promptTokens, maxNewTokens, maxPrice, minerKey } = job
   const model = rules.models.get(bytesToHex(job.modelId))
   if (model === undefined) throw new ProtocolError('JOB_MODEL', `no model ${bytesToHex(job.modelId)} is registered`)
   const length = promptTokens.length
@@ -47,6 +48,12 @@ export function checkJobForm(rules: MarketRules, job: Job): JobTerms {
   check(macs <= units.maxUnitMacs, 'JOB_MACS', `the unit has ${macs} MACs, the limit is ${units.maxUnitMacs} (JOB-3)`)
   const escrow = jobFee(rules.params, model, { promptTokens: length, maxNewTokens }, maxPrice)
   check(maxPrice >= 1n && escrow < 1n << 64n, 'JOB_PRICE', `a price of ${maxPrice} grains holds back ${escrow}`)
+  const names = bindings.provenance === 'client-signed'
+  check(
+    names === (minerKey !== undefined),
+    'JOB_MINER',
+    names ? 'the job names no miner' : 'the beacon chooses the miner, the job names none (B1)',
+  )
   return { model, macs: BigInt(macs), escrow }
 }
 
@@ -99,7 +106,7 @@ export function preparePostJob(context: MarketContext, jobId: Uint8Array, sender
       price: 0n,
       openedHeight: 0,
       promptBurn: 0n,
-      ranks: [],
+      ranks: job.minerKey === undefined ? [] : [job.minerKey],
       delivery: undefined,
     })
   }

@@ -1,10 +1,17 @@
-/** What breaks when a parameter is off, zero or loose: for whoever experiments. Paths are those of `PARAM_FIELDS`. */
+import { paramLines } from './lines.ts'
+import type { Params } from './types.ts'
+
+/**
+ * What breaks when a parameter is off, zero or loose: for whoever experiments. Paths are those of `PARAM_FIELDS`. Clauses are separated by
+ * semicolons; one that begins with a value and a colon is about exactly that value.
+ */
 export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'network.launchDelayMs': '0: whoever knows first mines first',
   'network.genesisBeacon': 'known beforehand: work can be prepared before the launch',
   'block.maxFutureMs': 'large: miners pretend long solve times and lower the difficulty',
   'block.maturityBlocks': 'short: rewards are spent before a fault can be shown',
-  'block.winnerCheck': 'not `execute`: a ticket proof alone can be ground by varying the trace root',
+  'block.winnerCheck':
+    'none: winners are not executed again, and a ticket proof alone can be ground by varying the trace root',
   'difficulty.halfLifeMs':
     'short: chance and hopping miners move the difficulty; long: a change of speed is felt for days',
   'difficulty.genesisBits': 'too easy: a burst of blocks until the rule has caught up; too hard: no blocks',
@@ -16,8 +23,8 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
     '0: useful work earns no more than bootstrap work; above 1000000: paying oneself mints more than it burns',
   'fees.burnPpm': '0: fake demand costs nothing, so it is mined like a bootstrap prompt but looks useful',
   'fees.verifierPpm': '0: checks are paid by the subsidy alone',
-  'jobs.paidDraws':
-    'on: a client that mines its own jobs draws more, and mints more, than it pays for (weaknesses 1 and 2 of chapter 10)',
+  'jobs.paidDrawPpm':
+    '0: paid work makes no blocks; above what drawing a kept trace again costs over a bootstrap unit: doing that beats mining (WRK-4)',
   'jobs.inputPricePpm':
     '0: prompts are free, burn nothing and so mint nothing; high: long prompts cost more than their work',
   'jobs.assignmentWindowBlocks':
@@ -33,11 +40,28 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'jobs.newcomerSharePpm': '0: who has no wins gets no jobs; large: keys are free, so new ones take the market',
   'jobs.nonDeliveryPpm': '0: taking jobs and not delivering them costs nothing',
   'jobs.referenceMovePpm': 'large: one block moves the price that others rely on',
-  'bindings.assignedInputs': 'off: random or structured matrices mine as well as real prompts',
-  'bindings.registeredWeights': 'off: a private model that is cheaper to run wins more often',
-  'bindings.operandBeforeNoise': 'off: the operand is chosen, or its dimensions bent, once the noise is known',
-  'bindings.completionBeforeDraw': 'off: only the first layer is computed, the rest of the inference is skipped',
-  'bindings.singleUse': 'off: one result is drawn again and again, cached work is mined twice',
+  'bindings.assignedInputs':
+    'off: the miner chooses prompts and how to go on from them, so the same text mines for ever',
+  'bindings.registeredWeights':
+    'off: a private model that nobody asked for, and that is cheaper to run, wins more often',
+  'bindings.operandBeforeNoise':
+    'off: the noise is known before the operand, which can be chosen, or its length, to suit it',
+  'bindings.completionBeforeDraw':
+    'off: tickets are drawn layer by layer, and the rest of the inference is run only after a win',
+  'bindings.singleUse': 'off: one result is drawn again and again by its counter, for a hash a ticket',
   'bindings.checked': 'off: a garbage trace is a free nonce, blocks cost hashes instead of inference',
-  'bindings.provenance': 'open: the miner brings whatever matrices it likes',
+  'bindings.provenance':
+    'open: the miner brings whatever matrices it likes; client-signed: a client that is also a miner gives itself its jobs and their draws',
+}
+
+/** What breaks with the values of `params`, as `path=value: what`, in the order of the paths. */
+export function paramWarnings(params: Params): string[] {
+  return paramLines(params).flatMap((line) => {
+    const at = line.indexOf('=')
+    const prefix = `${line.slice(at + 1)}: `
+    const clauses = PARAM_BREAKS[line.slice(0, at)]?.split('; ') ?? []
+    return clauses
+      .filter((clause) => clause.startsWith(prefix))
+      .map((clause) => `${line}: ${clause.slice(prefix.length)}`)
+  })
 }

@@ -53,11 +53,19 @@ function checkFields(prefix: string, node: unknown): void {
 }
 
 function checkContradictions(params: Params): void {
-  const { block, difficulty, emission, units, jobs, models, bonds } = params
+  const { block, difficulty, emission, units, jobs, models, bonds, bindings } = params
   const need = (holds: boolean, why: string): void => check(holds, 'PARAM_CONTRADICTION', why)
   need(block.maxFutureMs <= 5 * block.timeMs, 'block.maxFutureMs is more than 5 block.timeMs (BLK-6)')
   need(difficulty.halfLifeMs >= 16 * block.timeMs, 'difficulty.halfLifeMs is less than 16 block.timeMs (BLK-6)')
   need(bonds.unbondingBlocks >= block.maturityBlocks, 'bonds.unbondingBlocks is less than block.maturityBlocks (ECO-1)')
+  need(
+    (bindings.checked === 'on') === (block.winnerCheck === 'execute'),
+    'bindings.checked=off and block.winnerCheck=none are one switch: set both (B6, BLK-4)',
+  )
+  need(
+    bindings.provenance !== 'open' || jobs.paidDrawPpm === 0,
+    'under bindings.provenance=open units draw nothing: set jobs.paidDrawPpm=0 too (chapter 12)',
+  )
   const maxTarget = targetFromBits(difficulty.maxTargetBits)
   need(maxTarget >= 1n, 'difficulty.maxTargetBits is no target')
   const genesisTarget = targetFromBits(difficulty.genesisBits)

@@ -6,7 +6,7 @@
 export type Toggle = 'on' | 'off'
 export type EmissionCurve = 'hyperbolic' | 'halving' | 'linear' | 'constant'
 export type EmissionRamp = 'none' | 'linear' | 'quadratic'
-export type DifficultyAlgorithm = 'wtema' | 'asert'
+export type DifficultyAlgorithm = 'wtema' | 'wtema-unclamped' | 'asert'
 export type WinnerCheck = 'execute' | 'sample' | 'none'
 export type Provenance = 'open' | 'client-signed' | 'assigned'
 
@@ -84,8 +84,8 @@ export interface FeeParams {
 
 /** Paid jobs and their market (JOB, UNT-2, ECO-4, ECO-6, ECO-7). */
 export interface JobParams {
-  /** Whether units of the paid lane draw tickets and so make blocks (UNT-2). */
-  readonly paidDraws: 'on' | 'off'
+  /** What a paid ticket stands for over what a bootstrap ticket does (WRK-4); at 0 paid units make no blocks (UNT-2). */
+  readonly paidDrawPpm: number
   /** Price of an input MAC over that of an output MAC (JOB-2). */
   readonly inputPricePpm: number
   /** Blocks that each rank of an assignment has to deliver (ECO-6). */

@@ -87,9 +87,11 @@ const withKappa = (mintCapPpm: number): Params => ({
 export function marketVectors(): unknown {
   const { config } = unitModel()
   const wins = [
-    { promptBurn: 1_000n, work: 10n ** 12n, drawMacs: 10 ** 9 },
-    { promptBurn: 1n << 60n, work: 10n ** 12n, drawMacs: 10 ** 6 },
-    { promptBurn: 7n, work: 3n, drawMacs: 1000 },
+    { promptBurn: 1_000n, work: 10n ** 12n, drawMacs: 10 ** 9, mintable: 1n << 60n },
+    { promptBurn: 1_000n, work: 10n ** 12n, drawMacs: 10 ** 9, mintable: 999n },
+    { promptBurn: 1n << 60n, work: 10n ** 12n, drawMacs: 10 ** 6, mintable: (1n << 64n) - 1n },
+    { promptBurn: 7n, work: 3n, drawMacs: 1000, mintable: 7n },
+    { promptBurn: 7n, work: 3n, drawMacs: 0, mintable: 7n },
   ]
   return text({
     description:
