@@ -4,6 +4,7 @@ import {
   type Ancestry,
   assembleBlock,
   type Block,
+  type BlockProof,
   blockCodec,
   blockId,
   bytesToHex,
@@ -12,6 +13,7 @@ import {
   medianTimePast,
   ProtocolError,
   requiredBits,
+  type Trace,
   type UnitDescriptor,
   type UnitTask,
   unitId,
@@ -41,8 +43,10 @@ export interface Win {
   readonly unit: UnitDescriptor
   /** Prompt and generated. */
   readonly tokens: readonly number[]
-  readonly won: WinningUnit
-  readonly task: UnitTask
+  /** Without a trace in the open lane. */
+  readonly won: Omit<WinningUnit, 'trace' | 'proof'> & { readonly proof: BlockProof; readonly trace?: Trace }
+  /** Undefined in the open lane. */
+  readonly task?: UnitTask
   /** Of a paid unit: its receipt, signed for this block. */
   readonly receipt?: Uint8Array
 }
@@ -138,7 +142,7 @@ export class BlockMaker {
       const transactions = this.#transactions(parent, receipt)
       return assembleBlock({ context, ancestry, timeMs, won: wonUnit, transactions, reader, ltHash, keys })
     })
-    shelf.put(blockId(block.header), trace)
+    if (trace !== undefined) shelf.put(blockId(block.header), trace)
     return block
   }
 

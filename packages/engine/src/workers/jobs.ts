@@ -230,7 +230,7 @@ export function transfersOf(outcome: JobOutcomes[JobKind]): ArrayBuffer[] {
   if (outcome instanceof Uint8Array || Array.isArray(outcome) || 'drawMs' in outcome) return []
   const { trace = 'win' in outcome ? outcome.win?.trace : undefined } = outcome as Exclude<
     JobOutcomes[JobKind],
-    Uint8Array | OpenDrawOutcome | readonly StepOpening[]
+    Uint8Array | readonly StepOpening[] | OpenDrawOutcome
   >
   if (trace === undefined) return []
   const arrays = [trace.h, trace.x, trace.k, trace.v, trace.kScale, trace.vScale, trace.o, trace.oScale].flat()

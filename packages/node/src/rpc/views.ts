@@ -9,12 +9,16 @@ import {
   decodeTransaction,
   encodeAddress,
   LANE_NAMES,
+  LANE_OPEN,
   type LaneName,
+  openConfiguration,
   type Params,
   ProtocolError,
+  pearl,
   readAmount,
   type StateReader,
   transactionIdOfBytes,
+  type UnitDescriptor,
   usefulSharePpm,
 } from '@nacre/protocol'
 import type { TreeNode } from '../chain/block-tree.ts'
@@ -46,6 +50,8 @@ export interface BlockView {
     readonly tileRow: number
     readonly tileColumn: number
   }
+  /** Shape of the winning tile of a block of the open lane: h x w values, k long. */
+  readonly open?: { readonly h: number; readonly w: number; readonly k: number; readonly rank: number }
   readonly totalWorkMacs: string
   /** What the block added to the deferred pot, less its release (ECO-3); absent beside the best chain. */
   readonly deferredChangeGrains?: string
@@ -79,6 +85,7 @@ export function blockView(chain: Chain, node: TreeNode): BlockView {
     traceRoot: bytesToHex(header.traceRoot),
     beacon: bytesToHex(header.beacon),
     ticket: { ...header.ticket },
+    ...(header.unit.lane === LANE_OPEN && { open: openShape(header.unit) }),
     totalWorkMacs: node.totalWork.toString(),
     ...(chain.isOnBestChain(node) ? { deferredChangeGrains: deferredChange(chain, node).toString() } : {}),
     transactions: (body?.transactions ?? []).map((bytes) => ({
@@ -86,6 +93,11 @@ export function blockView(chain: Chain, node: TreeNode): BlockView {
       kind: kindOf(bytes),
     })),
   }
+}
+
+function openShape(unit: UnitDescriptor): NonNullable<BlockView['open']> {
+  const { rows, columns, k, rank } = openConfiguration(unit)
+  return { h: pearl.patternSize(rows), w: pearl.patternSize(columns), k, rank }
 }
 
 function deferredChange(chain: Chain, node: TreeNode): bigint {
