@@ -3,7 +3,7 @@ import { equalBytes, presets, readAsks, type StandingAsk } from '@nacre/protocol
 import { afterEach, expect, test } from 'vitest'
 import type { LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
 import { AskKeeper } from '../src/ask-keeper.ts'
-import { heightOf, isAssigned, jobAt, marketNet, PRICE } from './market-net.ts'
+import { faucet, heightOf, isAssigned, jobAt, marketNet, NCR, PRICE } from './market-net.ts'
 
 let network: LocalNetwork
 afterEach(() => network.stop())
@@ -30,10 +30,10 @@ test('an ask that a newcomer lost by not delivering is posted again', async () =
   await run(() => member.asks!.view[0]!.state === 'standing')
 })
 
-test('another price replaces the ask; a higher one than all of a full book is not posted', async () => {
+test('another price replaces the ask; one that a full book would not take is not posted', async () => {
   const net = await marketNet({ miners: 2, overrides: ['jobs.maxAsksPerModel=2'] })
   ;({ network } = net)
-  const { plain, miners, run } = net
+  const { plain, miners, run, send } = net
   const [member] = miners as [LocalMember]
   member.asks!.stop()
   const { node, agent } = member
@@ -44,13 +44,15 @@ test('another price replaces the ask; a higher one than all of a full book is no
   await run(() => cheaper.view[0]!.state === 'standing')
   cheaper.stop()
 
-  // The book is full, and this one would pay for an ask that is not taken.
-  const dear = new AskKeeper({ node, agent, priceGrains: PRICE + 1n, capacityMacs: 10n ** 12n })
-  expect(dear.view[0]!.state).toBe('waiting')
-  const other = new AskKeeper({
-    ...{ node: plain.node, agent: network.add('late', 'miner').agent, priceGrains: PRICE, capacityMacs: 1n },
-  })
-  expect(other.view[0]!.state).toBe('unregistered')
+  const late = network.add('late', 'plain', { register: true, ask: 2n * PRICE })
+  await network.startMember(late)
+  await send(faucet, { kind: 'transfer', to: late.agent.account, grains: 10n * NCR })
+  await run(() => late.registration.view.state === 'active')
+  const height = heightOf(plain)
+  await run(() => heightOf(plain) >= height + 4)
+  expect(late.asks!.view).toMatchObject([{ state: 'book-full' }])
+  expect(late.agent.waiting).toEqual([])
+  expect(asksAt(plain)).toHaveLength(2)
 })
 
 test('asks wait for a registration', async () => {
