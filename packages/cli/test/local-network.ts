@@ -22,6 +22,7 @@ import {
   createContext,
   type KeyPair,
   keyPairFromSeed,
+  type Model,
   overrideParams,
   type Params,
   presets,
@@ -92,6 +93,8 @@ export interface MemberOptions {
 export interface LocalNetworkOptions {
   readonly seed: string
   readonly params?: Params
+  /** Models that the parameters list after the first. */
+  readonly further?: readonly Model[]
   readonly miners: number
   readonly verifiers?: number
   readonly latencyMs?: { readonly min: number; readonly max: number }
@@ -107,7 +110,7 @@ export class LocalNetwork {
 
   constructor(options: LocalNetworkOptions) {
     const params = options.params ?? presets.unit
-    this.context = createContext(params, unitModel(), unitCorpus())
+    this.context = createContext(params, unitModel(), unitCorpus(), options.further)
     this.clock = new VirtualClock(params.network.genesisTimeMs + 1000)
     this.#random = seededRandom(options.seed)
     this.hub = new MemoryHub({
