@@ -12,7 +12,13 @@ export class CliError extends Error {
 }
 
 /** Errors whose message is for people; by name, so that a small command loads none of what throws them. */
-const EXPECTED: ReadonlySet<string> = new Set(['CliError', 'ProtocolError', 'RpcError', 'JobError'])
+const EXPECTED: ReadonlySet<string> = new Set([
+  'CliError',
+  'ProtocolError',
+  'RpcError',
+  'JobError',
+  'GatewayConfigError',
+])
 
 /** Runs a command and turns its failure into a message and an exit code. */
 export async function runMain(main: () => Promise<void>): Promise<void> {

@@ -1,5 +1,5 @@
 import { OPEN_WORKS, type OpenWork } from '@nacre/engine'
-import { rpcUrlFault } from '@nacre/node/rpc-client'
+import { isSilence, RpcError, rpcUrlFault } from '@nacre/node/rpc-client'
 import { overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from './errors.ts'
 
@@ -61,7 +61,13 @@ export function rpcFlag(text: string): string {
 }
 
 /** Where the devnet has the RPC of its boot node. */
-const DEFAULT_RPC = 'http://127.0.0.1:8645'
+export const DEFAULT_RPC = 'http://127.0.0.1:8645'
 
 /** `--rpc`, or the default. */
 export const rpcOf = (flag: string | undefined): string => rpcFlag(flag ?? DEFAULT_RPC)
+
+/** For `catch`: tells whoever got no answer what to look at. */
+export function withHint(error: unknown): never {
+  if (!isSilence(error)) throw error
+  throw new RpcError('NO_ANSWER', `${(error as Error).message}. Is a node running there? --rpc URL names another`)
+}

@@ -1,6 +1,7 @@
 export * from './files/corpus.ts'
 export * from './files/load.ts'
 export * from './files/model-file.ts'
+export { readBounded } from './files/regular-file.ts'
 export * from './float/float-model.ts'
 export * from './float/float-session.ts'
 export * from './float/generate.ts'

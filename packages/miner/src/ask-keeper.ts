@@ -55,7 +55,7 @@ export class AskKeeper {
 
   get view(): readonly AskView[] {
     const { priceGrains, capacityMacs, node } = this.#options
-    const { reader } = node.chain.tipState()
+    const { reader } = node.chain
     return node.context.params.models.map(({ name, modelId }) => ({
       model: name,
       state: this.#state(reader, modelId),
@@ -67,7 +67,7 @@ export class AskKeeper {
   #look(): void {
     const { node, agent, priceGrains, capacityMacs } = this.#options
     if (node.isSyncing) return
-    const { reader } = node.chain.tipState()
+    const { reader } = node.chain
     for (const { modelId } of node.context.params.models) {
       if (this.#state(reader, modelId) !== 'waiting') continue
       const body: Ask = { kind: 'ask', modelId: hexToBytes(modelId), price: priceGrains, capacityMacs }

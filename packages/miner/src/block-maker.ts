@@ -82,7 +82,7 @@ export class BlockMaker {
     try {
       if (this.#selected.get(kind)?.parent !== parent) {
         this.#selected.delete(kind)
-        const { reader } = node.chain.tipState()
+        const { reader } = node.chain
         const base = {
           height: parent.header.height + 1,
           parentId: parent.id,

@@ -30,7 +30,7 @@ export interface MinerOptions {
   /** Sends receipts and reports: the only user of `keys` for transactions. */
   readonly agent: AccountAgent
   readonly shelf: TraceShelf
-  /** Part of the time spent on units, in (0, 1]: several miners can share a machine. */
+  /** Part of the time spent on units that nobody asked for, in (0, 1]: several miners can share a machine. Paid jobs are executed at once. */
   readonly dutyCycle: number
   /** Units at once: as many as the runner has threads keep all of them busy. Default 1. */
   readonly unitsInFlight?: number
@@ -40,6 +40,8 @@ export interface MinerOptions {
 
 export interface MinerStats {
   units: number
+  /** Of the units: those of paid jobs. */
+  paidUnits: number
   tokens: number
   tickets: number
   blocks: number
@@ -53,7 +55,7 @@ const IDLE_MS = 250
 
 /** Runs the jobs assigned to it, and bootstrap units on the tip, some at a time, and turns a winning one into a block. */
 export class Miner {
-  readonly #stats = { units: 0, tokens: 0, tickets: 0, blocks: 0 }
+  readonly #stats = { units: 0, paidUnits: 0, tokens: 0, tickets: 0, blocks: 0 }
   readonly #options: MinerOptions
   readonly #abort = new AbortController()
   readonly #blocks: BlockMaker
@@ -128,7 +130,22 @@ export class Miner {
         await sleep(node.clock, IDLE_MS, signal)
       }
       const busyMs = node.clock.nowMs() - nowMs
-      await sleep(node.clock, busyMs * (1 / dutyCycle - 1), signal)
+      if (paid === undefined) await this.#rest(busyMs * (1 / dutyCycle - 1), signal)
+    }
+  }
+
+  /** Until the time is over, or somebody waits for a paid unit. */
+  async #rest(restMs: number, signal: AbortSignal): Promise<void> {
+    const { node } = this.#options
+    const wake = new AbortController()
+    // The paid lane has followed the tip before.
+    const unsubscribe = node.events.on('tip', () => {
+      if (this.#paid.hasWork) wake.abort()
+    })
+    try {
+      await sleep(node.clock, restMs, AbortSignal.any([signal, wake.signal]))
+    } finally {
+      unsubscribe()
     }
   }
 
@@ -176,6 +193,7 @@ export class Miner {
       const { tokens, tickets, won } = await this.#executePaid(paid, signal)
       const id = unitId(paid.unit, keys.publicKey, node.context.params.bindings.singleUse)
       this.#count(id, tokens.length - paid.task.promptTokens.length, tickets, won, startMs)
+      this.#stats.paidUnits++
     } catch (error) {
       this.#paid.failed(paid)
       throw error

@@ -81,14 +81,21 @@ export class PaidLane {
     this.#unsubscribe?.()
   }
 
+  /** Whether {@link take} has a job to give. */
+  get hasWork(): boolean {
+    return this.#toDo().length > 0
+  }
+
+  #toDo(): readonly Assignment[] {
+    if (this.#open?.tip !== this.#options.node.chain.tip) return []
+    return this.#open.assignments.filter(({ jobId }) => this.#isToDo(bytesToHex(jobId)))
+  }
+
   /** The job to execute next, which counts as under way from now on: one that draws first, then the one whose window ends first. */
   take(): PaidUnit | undefined {
     const { node } = this.#options
-    if (this.#open?.tip !== node.chain.tip) return undefined
-    const { reader } = node.chain.tipState()
-    const next = this.#open.assignments
-      .filter(({ jobId }) => this.#isToDo(bytesToHex(jobId)))
-      .sort((a, b) => Number(b.draws) - Number(a.draws) || a.lastHeight - b.lastHeight)[0]
+    const { reader } = node.chain
+    const next = this.#toDo().toSorted((a, b) => Number(b.draws) - Number(a.draws) || a.lastHeight - b.lastHeight)[0]
     const job = next && readJob(reader, next.jobId)
     if (next === undefined || job === undefined) return undefined
     const jobId = bytesToHex(next.jobId)
@@ -98,7 +105,7 @@ export class PaidLane {
       rank: next.rank,
       task: paidTask(reader, next.jobId, job),
       unit: this.#unitOf(next.jobId, job),
-      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? this.#open.tip : undefined,
+      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? node.chain.tip : undefined,
     }
   }
 
@@ -127,7 +134,7 @@ export class PaidLane {
   /** Sends the receipts of all open assignments that have an answer. */
   deliver(): void {
     const { node, agent } = this.#options
-    const { reader } = node.chain.tipState()
+    const { reader } = node.chain
     for (const { jobId, lastHeight } of this.#open?.assignments ?? []) {
       const hex = bytesToHex(jobId)
       const answer = this.#answers.get(hex)
@@ -174,7 +181,7 @@ export class PaidLane {
     const { node, keys, shelf } = this.#options
     const { chain, context } = node
     const { tip } = chain
-    const { reader } = chain.tipState()
+    const { reader } = chain
     const { height } = tip.header
     const all = assignmentsOf(context.params, reader, height, keys.publicKey)
     const open = all.filter(({ firstHeight }) => firstHeight <= height + 1)

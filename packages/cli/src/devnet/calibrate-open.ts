@@ -12,7 +12,7 @@ export async function calibrateOpen(
   activeMiners: number,
   cores: number,
   works: readonly OpenWork[],
-): Promise<Calibration> {
+): Promise<Omit<Calibration, 'dutyCycle'>> {
   const hash = await createFastHash()
   const context = await loadContext(params, hash)
   const { model, corpus } = context.bootstrap

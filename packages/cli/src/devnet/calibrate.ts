@@ -16,6 +16,7 @@ import { calibrateOpen } from './calibrate-open.ts'
 export interface Calibration {
   /** Compact first target at which this machine finds about one block per block time. */
   readonly genesisBits: number
+  readonly dutyCycle: number
   /** What was measured, for people. */
   readonly text: string
 }
@@ -25,30 +26,41 @@ export interface Calibration {
  * costs some early blocks until the difficulty rule has caught up, one that is too hard keeps everybody waiting.
  */
 export const SHARED_SPEED = 0.6
+/** Units that nobody paid for, of all miners together, where clients ask for many: enough for blocks to come evenly. */
+const BOOTSTRAP_UNITS_PER_BLOCK = 10
 const WARM_UP_UNITS = 3
 const MEASURED_UNITS = 7
 
-/**
- * The first target that suits this machine.
- * @param works what the miners multiply where that is their choice.
- */
-export function calibrate(
-  params: Params,
-  activeMiners: number,
-  cores: number,
-  works: readonly OpenWork[],
-): Promise<Calibration> {
-  const isOpen = params.bindings.provenance === 'open'
-  return isOpen ? calibrateOpen(params, activeMiners, cores, works) : calibrateUnits(params, activeMiners, cores)
+export interface CalibrationInput {
+  readonly params: Params
+  readonly miners: number
+  /** Undefined: chosen here. */
+  readonly dutyCycle: number | undefined
+  /** Whether miners have paid units, which need no pause, so that few others suffice. */
+  readonly isPaid: boolean
+  /** How many can really run at once. */
+  readonly cores: number
+  /** What the miners multiply where that is their choice. */
+  readonly works: readonly OpenWork[]
+}
+
+/** Part of the time that each miner can work, so that all share the machine. */
+export const sharedDuty = (miners: number, cores: number): number =>
+  Math.min(0.9, Math.max(0.05, (0.6 * cores) / Math.max(1, miners)))
+
+/** The first target that suits this machine, and the duty cycle it is for. */
+export async function calibrate(input: CalibrationInput): Promise<Calibration> {
+  const { params, miners, cores, works } = input
+  if (params.bindings.provenance !== 'open') return calibrateUnits(input)
+  const dutyCycle = input.dutyCycle ?? sharedDuty(miners, cores)
+  return { ...(await calibrateOpen(params, miners * dutyCycle, cores, works)), dutyCycle }
 }
 
 /**
  * Measures units on this machine and derives the first target (BLK-6): a wrong one would make the first blocks come in a
  * burst, or not at all, until the difficulty rule has caught up.
- * @param activeMiners miners times duty cycle: how many work at once on average.
- * @param cores how many can really run at once.
  */
-async function calibrateUnits(params: Params, activeMiners: number, cores: number): Promise<Calibration> {
+async function calibrateUnits({ params, miners, dutyCycle, isPaid, cores }: CalibrationInput): Promise<Calibration> {
   const hash = await createFastHash()
   const context = await loadContext(params, hash)
   const { model, params: modelParams, corpus } = context.bootstrap
@@ -74,13 +86,17 @@ async function calibrateUnits(params: Params, activeMiners: number, cores: numbe
     replayTimes.push(performance.now() - between)
   }
   const unitMs = median(unitTimes)
-  const atOnce = Math.min(activeMiners, cores)
+  const shared = sharedDuty(miners, cores)
+  const few = (BOOTSTRAP_UNITS_PER_BLOCK * unitMs) / (params.block.timeMs * miners)
+  const duty = dutyCycle ?? (isPaid ? Math.min(shared, few) : shared)
+  const atOnce = Math.min(miners * duty, cores)
   const unitsPerBlock = (params.block.timeMs / unitMs) * atOnce * SHARED_SPEED
   const macs = drawMacs(params, LANE_BOOTSTRAP, model.config, modelParams, params.units.bootstrapPromptTokens)
   const times = `${unitMs.toFixed(0)} ms with the lottery, its re-execution ${median(replayTimes).toFixed(0)} ms`
   return {
     genesisBits: bitsForWork(params, macs * unitsPerBlock),
-    text: `a unit takes ${times} (${kernels.name} kernels)`,
+    dutyCycle: duty,
+    text: `a unit takes ${times} (${kernels.name} kernels); duty cycle of the miners ${duty.toPrecision(2)}`,
   }
 }
 

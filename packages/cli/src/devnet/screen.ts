@@ -1,4 +1,9 @@
 import type { BlockView } from '@nacre/node'
+import type { MarketView } from '@nacre/node/rpc-client'
+import type { DemandAnswer } from './demand.ts'
+
+/** A market as the event stream tells it. */
+export type MarketEvent = Pick<MarketView, 'models'>
 
 /** Printable text on one line: control characters and broken bytes become visible, quotes stay. */
 export function printable(text: string, maxChars: number): string {
@@ -41,4 +46,21 @@ export function formatBlock(block: BlockEvent, miner: string, sinceParentMs: num
   ]
   if (open !== undefined) return cells.join('  ')
   return `${cells.join('  ')}\n         ${printable(block.question, 60)} ▸ ${printable(block.answer, 60)}${isCut ? '…' : ''}`
+}
+
+/** One line for the paid answers since the last block, and the last of them. */
+export function formatAnswers(
+  answers: readonly DemandAnswer[],
+  miner: string,
+  market: MarketEvent | undefined,
+): string {
+  const { question, text, waitMs } = answers.at(-1)!
+  const right = answers.filter(({ isRight }) => isRight).length
+  const price = market?.models[0]
+  const cells = [
+    `${answers.length} paid answers, ${right} right`,
+    ...(price === undefined ? [] : [`${formatNcr(BigInt(price.clearingPriceGrains))} NCR per GMAC`]),
+    `${printable(question.prompt, 40)} ▸ ${printable(text, 40)} by ${miner} after ${(waitMs / 1000).toFixed(1)} s`,
+  ]
+  return cells.join('  ')
 }

@@ -57,7 +57,7 @@ export class RegistrationKeeper {
 
   get view(): RegistrationView {
     const { agent, isWanted } = this.#options
-    const { reader } = this.#options.node.chain.tipState()
+    const { reader } = this.#options.node.chain
     const registration = this.#read(reader)
     if (isBarred(reader, agent.keys.publicKey)) return { state: 'barred' }
     if (registration !== undefined) {
@@ -78,7 +78,7 @@ export class RegistrationKeeper {
 
   #look(): void {
     const { node, agent, isWanted } = this.#options
-    const { reader } = node.chain.tipState()
+    const { reader } = node.chain
     const registration = this.#read(reader)
     if (registration !== undefined && registration.unbondingHeight > 0) this.#wasUnbonded = true
     if (!isWanted || this.#wasUnbonded || node.isSyncing) return

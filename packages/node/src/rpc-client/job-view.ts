@@ -14,8 +14,9 @@ export const JOB_STATUSES = [
 
 /**
  * `waiting`: the transaction is in the mempool; `open`: in the book; `cleared`: it has a price, the next beacon assigns it; `assigned`:
- * its ranks are known; `answered`: a valid receipt waits in the mempool of this node; `delivered`: the receipt is in a block, and not
- * settled; `settled`; `returned`: expired, or nobody delivered; `unknown`: this node knows no such job.
+ * its ranks are known; `answered`: a receipt that the next block can contain waits in the mempool of this node; `delivered`: the receipt
+ * is in a block, and not settled; `settled`; `returned`: it expired, gave way to a better bid, or nobody delivered; `unknown`: this node
+ * knows no such job.
  */
 export type JobStatus = (typeof JOB_STATUSES)[number]
 
@@ -32,6 +33,7 @@ export interface JobReceiptView {
   readonly isAudited: false
 }
 
+/** Where a job's grains go; of an answer that has not settled, where they will go if nothing is forfeited. */
 export interface JobFeeView {
   readonly inputGrains: string
   readonly outputGrains: string

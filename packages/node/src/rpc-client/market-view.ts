@@ -1,5 +1,6 @@
 /** The market as `GET /market`, `/market/:model/asks`, `/models` and `/miners` show it. Prices are grains for 10^9 verified output MACs. */
 
+/** A registered model, and the bounds of a job for it; both maxima need not fit one job, whose positions and MACs are bounded too (JOB-1). */
 export interface ModelView {
   readonly name: string
   readonly modelId: string
@@ -20,7 +21,7 @@ export interface ModelMarketView {
   readonly jobs: number
   readonly bidGrains: string
   readonly askGrains: string
-  /** Absent without a bid or an ask. */
+  /** Ask less bid of the last call, 0 or negative where bids traded; absent without a bid or an ask. */
   readonly spreadGrains?: string
   readonly referenceGrains: string
   /** By the other model's name: how much of it one GMAC of this one is worth, in millionths. */
@@ -43,4 +44,17 @@ export interface AskView {
   readonly capacityMacs: string
   readonly roomMacs: string
   readonly weightMacs: string
+}
+
+/** The heaviest first. */
+export interface MinersView {
+  readonly miners: readonly {
+    readonly minerKey: string
+    readonly address: string
+    readonly bondGrains: string
+    readonly weightMacs: string
+    readonly averageWorkMacs: string
+    readonly isActive: boolean
+  }[]
+  readonly verifiers: number
 }
