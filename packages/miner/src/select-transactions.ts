@@ -11,9 +11,9 @@ import {
   decodeTransaction,
   type EquivocationChecker,
   equalBytes,
+  MAX_BLOCK_ACCUSATIONS,
   ProtocolError,
   type StateReader,
-  type Transaction,
   transactionIdOfBytes,
 } from '@nacre/protocol'
 
@@ -44,6 +44,7 @@ export class BlockSelection {
   readonly #chosen: Uint8Array[] = []
   /** Ids of those that do not apply here and stay in the mempool: none is tried twice. */
   readonly #passedOver = new Set<string>()
+  #accusations = 0
 
   /** @param reader the state after the tip; must stay so while {@link extend} runs. Throws like an empty block. */
   constructor(
@@ -94,26 +95,30 @@ export class BlockSelection {
     const transaction = decodeTransaction(bytes)
     const sender = bytesToHex(transaction.sender)
     if (ended.has(sender)) return
+    const isAccusation = transaction.body.kind === 'equivocation'
+    if (isAccusation && this.#accusations === MAX_BLOCK_ACCUSATIONS) {
+      ended.add(sender) // it stays for a later block
+      return
+    }
     try {
       applyTransaction(this.#context, transaction) // on an error the draft is as before
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       ended.add(sender)
-      if (this.#isForAnother(transaction, error)) this.#passedOver.add(bytesToHex(transactionIdOfBytes(bytes)))
+      if (this.#isForAnother(error)) this.#passedOver.add(bytesToHex(transactionIdOfBytes(bytes)))
       else this.#mempool.remove(bytes)
       return
     }
     this.#chosen.push(bytes)
+    if (isAccusation) this.#accusations++
   }
 
   /**
    * Whether another block can contain what this one cannot: a later one, or one that leaves nobody's transactions out. Evidence
    * against this very miner is for another miner's block (BLK-3).
    */
-  #isForAnother(transaction: Transaction, error: ProtocolError): boolean {
-    return (
-      this.#reserve !== undefined || error.code === 'BLOCK_KEY_BARRED' || isEarly(this.#context, transaction, error)
-    )
+  #isForAnother(error: ProtocolError): boolean {
+    return this.#reserve !== undefined || error.code === 'BLOCK_KEY_BARRED' || isEarly(error)
   }
 }
 

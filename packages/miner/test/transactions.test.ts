@@ -11,11 +11,13 @@ import {
   FAUCET_SEED_HEX,
   headerCodec,
   hexToBytes,
+  isTransactionOfKind,
   jobCodec,
   jobKey,
   type KeyPair,
   keyPairFromSeed,
   LANE_BOOTSTRAP,
+  MAX_BLOCK_ACCUSATIONS,
   type StateReader,
   signHeader,
   signTransaction,
@@ -192,10 +194,38 @@ describe('selection', () => {
       selectTransactions({ ...context, params, market }, { ...header, height }, mempool, state)
       return mempool.size
     }
-    // At 10 the window of rank 0 is open: rank 1 is early. At 11 rank 0 is late.
+    // At 10 the window of rank 0 opens, at 11 that of rank 1, and after 11 both are over.
     expect(at(10, [2])).toBe(1)
-    expect(at(11, [1])).toBe(0)
+    expect(at(12, [1, 2])).toBe(0)
     expect(at(9, [1, 2])).toBe(2)
+  })
+
+  test('of many good proofs of equivocation a block takes the sixteen that it may have, and other transactions besides', () => {
+    const mempool = new Mempool(context)
+    const accusations = Array.from({ length: MAX_BLOCK_ACCUSATIONS + 2 }, (_, i) => {
+      const guilty = testKeys(200 + i)
+      const [evidenceA, evidenceB] = [1, 2].map((timeMs) =>
+        headerCodec.encode(signHeader({ ...context.genesis.header, minerKey: guilty.publicKey, timeMs }, guilty)),
+      ) as [Uint8Array, Uint8Array]
+      return transactionOf(testKeys(i), 0n, { kind: 'equivocation', evidenceA, evidenceB })
+    })
+    const payment = transactionOf(testKeys(30), 0n, transfer(5n))
+    for (const bytes of [...accusations, payment]) mempool.add(bytes, reader)
+    // The payment pays more per byte.
+    const taken = [payment, ...accusations.slice(0, MAX_BLOCK_ACCUSATIONS)]
+    const selection = new BlockSelection(context, header, mempool, reader)
+    for (let i = 0; i < 2; i++) for (const _ of selection.extend());
+    expect(selection.transactions.map(bytesToHex)).toEqual(taken.map(bytesToHex))
+    expect(mempool.size).toBe(accusations.length + 1)
+    // Those that are full give no candidates that could not be used.
+    expect(mempool.candidates(64, reader, taken).filter((bytes) => isTransactionOfKind(bytes, 'equivocation'))).toEqual(
+      [],
+    )
+    const whole = { ...header, unit, promptTokens: params.units.bootstrapPromptTokens, beacon: genesis.header.beacon }
+    const apply = (list: readonly Uint8Array[]) => () =>
+      applyBlockBody(context, whole, list, reader, genesis.state.ltHash)
+    expect(apply(selection.transactions)).not.toThrow()
+    expect(apply(accusations)).toThrow('BLOCK_TOO_MANY_ACCUSATIONS')
   })
 
   test('an error that is about no transaction is not swallowed', () => {

@@ -7,6 +7,8 @@ import {
   checkTransactionForm,
   decodeTransaction,
   hexToBytes,
+  isTransactionOfKind,
+  MAX_BLOCK_ACCUSATIONS,
   ProtocolError,
   readAccount,
   type StateReader,
@@ -190,7 +192,8 @@ export class Mempool {
 
   /**
    * Transactions for one block, without gaps in the nonces: together with those `taken` at most `limit`, and no more
-   * bytes than surely fit (MAX_BLOCK_TRANSACTION_BYTES), for a block that is too large cannot be sent (NET-2). What pays
+   * bytes than surely fit (MAX_BLOCK_TRANSACTION_BYTES), for a block that is too large cannot be sent (NET-2); no proofs of
+   * equivocation where those taken have as many as a block may (BLK-3). What pays
    * more per byte comes first, but never before what it builds on; on a tie the account that came first. The caller
    * tries each against the state.
    */
@@ -220,11 +223,12 @@ export class Mempool {
     const ended = new Set<string>()
     const most = MAX_BLOCK_TRANSACTION_BYTES - (reserve === undefined ? 0 : LIST_ITEM_BYTES + reserve.bytes)
     let room = taken.reduce((left, { length }) => left - LIST_ITEM_BYTES - length, most)
+    const mayAccuse = taken.filter(isAccusation).length < MAX_BLOCK_ACCUSATIONS
     for (const { key, entry } of waiting) {
       if (taken.length + chosen.length >= limit) break
       if (ended.has(key)) continue
       const size = LIST_ITEM_BYTES + entry.bytes.length
-      if (size > room) {
+      if (size > room || (!mayAccuse && isAccusation(entry.bytes))) {
         ended.add(key)
         continue
       }
@@ -323,6 +327,8 @@ export class Mempool {
   }
 }
 
+const isAccusation = (bytes: Uint8Array): boolean => isTransactionOfKind(bytes, 'equivocation')
+
 const isOfMarket = ({ kind }: Entry): boolean => kind === 'job' || kind === 'ask' || kind === 'receipt'
 
 /**
@@ -336,7 +342,7 @@ function checkForNext(next: ApplyContext, transaction: Transaction, before: read
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
     if (error.code === 'ASK_MINER' && before.some(({ kind }) => kind === 'minerRegister')) return
-    if (error.code === 'JOB_EXPIRY_TOO_FAR' || !isEarly(next, transaction, error)) throw error
+    if (error.code === 'JOB_EXPIRY_TOO_FAR' || !isEarly(error)) throw error
   }
 }
 

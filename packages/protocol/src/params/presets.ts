@@ -102,7 +102,7 @@ const nacre: Params = {
     faucetGrains: 0n,
     faucetAccount: '',
   },
-  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n },
+  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n, minJobGrains: 10_000n },
   bonds: {
     minerGrains: 100n * GRAINS_PER_NCR,
     verifierGrains: 500n * GRAINS_PER_NCR,
@@ -118,7 +118,9 @@ const nacre: Params = {
     referenceMacsPerSecond: 5_000_000_000,
   },
   jobs: {
-    paidDrawPpm: 80_000, // a ticket drawn again from a kept trace costs at least 114,000 ppm of a bootstrap ticket (rationale)
+    // Below the least cost of drawing a kept trace again, 114,000 ppm of a bootstrap ticket, times bootstrapFactorPpm: not even with the
+    // whole premium does that beat mining (rationale).
+    paidDrawPpm: 50_000,
     inputPricePpm: 250_000, // batched input costs a machine about a quarter of decoding row by row
     assignmentWindowBlocks: 3, // about 10 minutes for each rank
     fallbacks: 2,
@@ -175,6 +177,7 @@ const devnet: Params = {
     maxClearedPerModel: 32,
     maxAsksPerModel: 64,
     weightBlocks: 240, // 20 minutes
+    capacityMultiple: 32, // clients ask for more than the few bootstrap units of a devnet earn
   },
 }
 
@@ -247,6 +250,7 @@ const unit: Params = {
     genesisBits: 0x1e035afe, // 5 * 10^6 MACs per block: about one unit
   },
   emission: { ...devnet.emission, curveBlocks: 1000, rampBlocks: 10 },
+  fees: { ...devnet.fees, minJobGrains: 0n }, // jobs of any size, down to those whose fees round to nothing
   bonds: { minerGrains: GRAINS_PER_NCR, verifierGrains: 2n * GRAINS_PER_NCR, unbondingBlocks: 4 },
   units: {
     bootstrapPromptTokens: 24,
