@@ -3,7 +3,7 @@ import { OPEN_WORKS } from '@nacre/engine'
 import { MAX_OPEN_PROOF_BYTES, pearl } from '@nacre/protocol'
 import { expect, test } from 'vitest'
 import { describeMachine } from '../src/machine.ts'
-import { OPERANDS, RANKS } from '../src/pearl/pieces.ts'
+import { OPERANDS, PRODUCTS_ALONE, RANKS } from '../src/pearl/pieces.ts'
 import { PROOF_NAMES, PROOF_SHAPES, proofOf, verification } from '../src/pearl/proofs.ts'
 import { weaknessReport } from '../src/pearl/report.ts'
 import { zeroStepRank } from '../src/pearl/step-rank.ts'
@@ -36,7 +36,7 @@ test('the table has every case with the binding that excludes it', () => {
   const names = [
     ...OPERANDS.map((name) => `operands/${name}`),
     ...RANKS.map((rank) => `rank/${rank}`),
-    ...['tile alone', 'refold', 'claim/legacy', 'inference without a draw'],
+    ...['tile alone', 'refold', 'claim/legacy', PRODUCTS_ALONE],
     ...['fresh/a new A', 'fresh/one entry of A changed', 'fresh/another root with nothing behind it'],
     ...PROOF_NAMES.map((name) => `verify/${name}`),
     ...OPEN_WORKS.map((work) => `draw/${work}`),

@@ -129,7 +129,7 @@ async function drawsOf(kernels: KernelFactory, hash: KeyedHash, pieces: Map<stri
   const engine = createUnitEngine({ model, kernels, hash })
   const draws = new Map<OpenWork, { macs: number; tickets: number; newTokens: number }>()
   for (const work of OPEN_WORKS) {
-    const { prompts } = openPlan(work, model.config, PROMPT_TOKENS)
+    const { prompts, shape } = openPlan(work, model.config, PROMPT_TOKENS)
     let draw = 0
     const once = () => {
       const tasks = Array.from({ length: prompts }, (_, i) => task(draw * prompts + i))
@@ -147,17 +147,29 @@ async function drawsOf(kernels: KernelFactory, hash: KeyedHash, pieces: Map<stri
     const { macs, tickets, newTokens } = once()
     draws.set(work, { macs, tickets, newTokens })
     pieces.set(`draw/${work}`, { run: once, per: tickets })
-    if (prompts === 0) continue
-    // The prompts of one draw without it: what an inference provider executes in any case.
-    let from = 0
-    const infer = (): unknown => {
-      for (let i = 0; i < prompts; i++) engine.generate(task(from + i))
-      from += prompts
-      return from
-    }
-    pieces.set('inference without a draw', { run: infer, per: tickets })
+    if (work === 'inference') pieces.set(PRODUCTS_ALONE, { run: productsOf(kernels, hash, shape), per: tickets })
   }
   return draws
+}
+
+/** The piece of {@link productsOf}. */
+export const PRODUCTS_ALONE = 'draw/inference, noised products alone'
+
+/** What a draw of inference adds to the inference: its commitments, noised products and tickets, over operands that are there. */
+function productsOf(kernels: KernelFactory, hash: KeyedHash, shape: OpenProductShape): () => unknown {
+  const product = new OpenProduct(kernels, shape, hash)
+  const random = randomOperands(9)
+  const a = random(shape.m * shape.k)
+  for (const [slot, n] of shape.columns.entries()) product.noiseB(slot, random(n * shape.k), bytes32(slot))
+  let draw = 0
+  return () => {
+    for (const slot of shape.columns.keys()) {
+      const seed = bytes32(++draw)
+      hash(seed, new Uint8Array(a.buffer))
+      const states = product.states(slot, a, seed)
+      batchOf(hash).many(seed, states, states.length / 64, 64)
+    }
+  }
 }
 
 /** No draw is cut short by a win. */
