@@ -12,6 +12,8 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'block.maturityBlocks': 'short: rewards are spent before a fault can be shown',
   'block.winnerCheck':
     'none: winners are not executed again, and a ticket proof alone can be ground by varying the trace root',
+  'difficulty.algorithm':
+    'wtema-unclamped: one block that is late or wrongly dated moves the target as far as its date says',
   'difficulty.halfLifeMs':
     'short: chance and hopping miners move the difficulty; long: a change of speed is felt for days',
   'difficulty.genesisBits': 'too easy: a burst of blocks until the rule has caught up; too hard: no blocks',
