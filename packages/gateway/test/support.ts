@@ -134,7 +134,7 @@ export interface TestGateway extends Double {
 
 export interface TestOptions {
   readonly script?: Script
-  readonly asks?: readonly MarketAsk[]
+  readonly asks?: readonly MarketAsk[] | Promise<readonly MarketAsk[]>
   readonly policy?: Policy
   readonly keysPath?: string
   readonly ledgerPath?: string

@@ -59,10 +59,7 @@ export function taskOf(
 /** As long as the network's jobs may be; the longest right answer has 62 tokens. */
 export const MAX_NEW_TOKENS = 64
 
-export function sampleOf(
-  { engine, tokenizer }: AnsweringModel,
-  task: UnitTask,
-): Sampled & { readonly tokens: number[] } {
+export function sampleOf({ engine, tokenizer }: AnsweringModel, task: UnitTask): Sampled {
   const { dModel, nLayers } = engine.model.config
   const trace = engine.generate(task)
   const prompt = task.promptTokens.length
@@ -71,7 +68,7 @@ export function sampleOf(
   const score = meanLogProbability(tokens, (i) =>
     logitsOf(engine.model, rows.subarray((prompt - 1 + i) * dModel, (prompt + i) * dModel)),
   )
-  return { text: tokenizer.decode(tokens, true), score, tokens }
+  return { text: tokenizer.decode(tokens, true), score }
 }
 
 interface Asked {

@@ -7,7 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { createFastHash, createKernels, createUnitEngine } from '@nacre/engine'
 import { presets } from '@nacre/protocol'
-import { runMain } from '../../src/errors.ts'
+import { CliError, runMain } from '../../src/errors.ts'
 import { loadTextModel } from '../../src/network-model.ts'
 import { interruptible } from '../../src/signals.ts'
 import { type AccuracyRow, type AnsweringModel, askAll, type Question, type Tasks } from './accuracy.ts'
@@ -17,7 +17,7 @@ import { markdown, type Results } from './report.ts'
 const root = new URL('../../../../', import.meta.url)
 const pathOf = (name: string): string => fileURLToPath(new URL(name, root))
 const MODEL = 'nacre-small'
-const TEMPERATURES = [0.3, 0.7, 1] as const
+const TEMPERATURES = [0.7, 1] as const
 const NETWORK_TEMPERATURE = 0.7
 /** Of the task that leaves most to gain. */
 const NETWORK_TASK = 'product-2x2'
@@ -39,19 +39,19 @@ await runMain(() =>
     const { model, modelId, tokenizer } = await loadTextModel(presets.devnet, MODEL, hash)
     const engine = createUnitEngine({ model, kernels: await createKernels(), hash })
     const answering: AnsweringModel = { engine, tokenizer }
+    const only = process.argv[2]
+    if (only !== undefined && only !== '--accuracy-only' && only !== '--network-only')
+      throw new CliError(`"${only}" is neither --accuracy-only nor --network-only`, 2)
+    const accuracy = only === '--network-only' ? undefined : await accuracyOf(answering, tasks, signal)
+    const network = only === '--accuracy-only' ? undefined : await networkOf(answering, tasks[NETWORK_TASK]!, signal)
+    // Only now: the other part may have been measured meanwhile.
     const json = pathOf('docs/results/swarm.json')
     const before = existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as Results) : undefined
-    const only = process.argv[2]
+    const none = { temperature: NETWORK_TEMPERATURE, asks: [], rows: [] }
     const results: Results = {
       ...{ date: new Date().toISOString().slice(0, 10), model: MODEL, modelId },
-      accuracy:
-        only === '--network-only' && before !== undefined
-          ? before.accuracy
-          : await accuracyOf(answering, tasks, signal),
-      network:
-        only === '--accuracy-only' && before !== undefined
-          ? before.network
-          : await networkOf(answering, tasks[NETWORK_TASK]!, signal),
+      accuracy: accuracy ?? before?.accuracy ?? [],
+      network: network ?? before?.network ?? none,
     }
     writeFileSync(json, `${JSON.stringify(results, undefined, 1)}\n`)
     const path = pathOf('docs/results/swarm.md')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createFastHash } from '@nacre/engine'
 import { startGateway } from '@nacre/gateway'
 import { silentLogger } from '@nacre/node'
+import { get } from '@nacre/node/rpc-client'
 import { GRAINS_PER_NCR, hexToBytes, keyPairFromSeed, overrideParams, presetByName } from '@nacre/protocol'
 import { OpenAI } from 'openai'
 import { calibrate } from '../../src/devnet/calibrate.ts'
@@ -19,6 +20,8 @@ export interface NetworkRow {
   readonly n: number
   readonly requests: number
   readonly answered: number
+  /** Of the chain meanwhile: what latencies are made of. */
+  readonly secondsPerBlock: number
   readonly latencySeconds: { readonly mean: number; readonly least: number; readonly most: number }
   /** Of the request's answered jobs together, grains. */
   readonly meanFeeGrains: number
@@ -85,7 +88,7 @@ export async function measureNetwork(options: NetworkOptions): Promise<readonly 
       const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 })
       const rows: NetworkRow[] = []
       for (const n of COUNTS) {
-        rows.push(await measureCount(options, client, n))
+        rows.push(await measureCount(options, client, rpc, n))
         print(`n = ${n}: ${rows.at(-1)!.latencySeconds.mean.toFixed(1)} s`)
       }
       return rows
@@ -102,9 +105,12 @@ export async function measureNetwork(options: NetworkOptions): Promise<readonly 
 async function measureCount(
   { questions, temperature, model, asks }: NetworkOptions,
   client: OpenAI,
+  rpc: string,
   n: number,
 ): Promise<NetworkRow> {
   const results: Asked[] = []
+  const firstHeight = await heightOf(rpc)
+  const beginMs = performance.now()
   // One after another: what others ask at the same time is no part of a request's latency.
   for (const [seed, question] of questions.entries()) {
     const startMs = performance.now()
@@ -122,10 +128,12 @@ async function measureCount(
     }).length
     results.push({ seconds, jobs, fee: Number(fee_grains), miners, same, answered: response.choices.length })
   }
+  const blocks = (await heightOf(rpc)) - firstHeight
+  const secondsPerBlock = (performance.now() - beginMs) / 1000 / Math.max(1, blocks)
   const seconds = results.map((each) => each.seconds)
   const sum = (of: (result: Asked) => number): number => mean(results.map(of)) * results.length
   return {
-    ...{ miners: asks.length, n, requests: results.length, answered: sum(({ answered }) => answered) },
+    ...{ miners: asks.length, n, requests: results.length, secondsPerBlock, answered: sum(({ answered }) => answered) },
     latencySeconds: { mean: mean(seconds), least: Math.min(...seconds), most: Math.max(...seconds) },
     meanFeeGrains: mean(results.map(({ fee }) => fee)),
     meanPriceGrains: mean(results.flatMap(({ jobs }) => jobs.map((job) => Number(job.price_grains_per_gmac)))),
@@ -134,3 +142,5 @@ async function measureCount(
     same: sum(({ same }) => same),
   }
 }
+
+const heightOf = async (rpc: string): Promise<number> => ((await get(rpc, '/status')) as { height: number }).height

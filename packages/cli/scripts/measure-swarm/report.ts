@@ -33,7 +33,7 @@ export function markdown({ date, model, modelId, accuracy, network }: Results): 
   return `${[
     '# Swarm inference: n answers instead of one',
     '',
-    `\`${model}\` (model id \`${modelId.slice(0, 16)}…\`) on its ${groups[0]!.questions} held-out questions ([models](../../models/README.md)), measured`,
+    `\`${model}\` (model id \`${modelId.slice(0, 16)}…\`) on its ${groups[0]?.questions ?? 0} held-out questions ([models](../../models/README.md)), measured`,
     `${date} by \`npm run measure:swarm\`; all figures are in [swarm.json](swarm.json).`,
     '',
     '## Reading the tables',
@@ -114,6 +114,7 @@ export function markdown({ date, model, modelId, accuracy, network }: Results): 
       row([
         ...[each.miners, each.n, each.requests, `${each.answered} of ${each.requests * each.n}`],
         `${each.latencySeconds.mean.toFixed(1)} (${each.latencySeconds.least.toFixed(1)}, ${each.latencySeconds.most.toFixed(1)})`,
+        each.secondsPerBlock.toFixed(1),
         each.meanDistinctMiners.toFixed(1),
         Math.round(each.meanPriceGrains),
         (each.meanFeeGrains / Number(GRAINS_PER_NCR)).toFixed(6),
