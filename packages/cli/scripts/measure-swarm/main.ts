@@ -1,5 +1,5 @@
 /**
- * What n answers are worth: accuracy by the engine, latency and price on local networks. Writes docs/results/swarm.json and the tables of
+ * What n answers are worth: accuracy by the engine, latency and price on a local network. Writes docs/results/swarm.json and the tables of
  * docs/results/swarm.md; what the tables mean stands below them in the same file and is kept.
  *   npm run measure:swarm [-- --accuracy-only | --network-only]
  */
@@ -78,10 +78,8 @@ async function networkOf(
   signal: AbortSignal,
 ): Promise<Results['network']> {
   const asked = questions.slice(0, NETWORK_QUESTIONS)
-  const rows = []
-  for (const asks of ASKS)
-    rows.push(
-      ...(await measureNetwork({ asks, questions: asked, temperature: NETWORK_TEMPERATURE, model, print, signal })),
-    )
-  return { temperature: NETWORK_TEMPERATURE, asks: ASKS.map((asks) => asks.map(String)), rows }
+  const rows = await measureNetwork({
+    ...{ asks: ASKS, questions: asked, temperature: NETWORK_TEMPERATURE, model, print, signal },
+  })
+  return { temperature: NETWORK_TEMPERATURE, asks: ASKS.map(String), rows }
 }

@@ -1,4 +1,4 @@
-/** The same questions through a gateway on local networks of processes: latency, price, miners, and whether the answers are the same. */
+/** The same questions through gateways on a local network of processes: latency, price, miners, and whether the answers are the same. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import { type AnsweringModel, COUNTS, MAX_NEW_TOKENS, type Question, sampleOf, t
 import { mean } from './statistics.ts'
 
 export interface NetworkRow {
+  /** Miners whose asks the highest price reaches. */
   readonly miners: number
   /** Jobs of one request. */
   readonly n: number
@@ -33,6 +34,7 @@ export interface NetworkRow {
 }
 
 export interface NetworkOptions {
+  /** Of the miners, the cheapest first. */
   readonly asks: readonly bigint[]
   readonly questions: readonly Question[]
   readonly temperature: number
@@ -44,6 +46,9 @@ export interface NetworkOptions {
 const PRESET = 'devnet'
 const FUNDS: bigint = 1000n * GRAINS_PER_NCR
 const DEADLINE_MS = 10 * 60_000
+
+/** All miners, and the cheapest alone: a highest price that only its ask meets gives it every job. */
+const REACHED = (asks: readonly bigint[]): readonly number[] => [asks.length, 1]
 
 interface Job {
   readonly miner_key: string
@@ -80,22 +85,29 @@ export async function measureNetwork(options: NetworkOptions): Promise<readonly 
     const context = await loadContext(params, hash)
     const models = await Promise.all(params.models.map(({ name }) => loadTextModel(params, name, hash)))
     const workers = await createWorkers(context, { threads: 1 }, hash)
-    const gateway = await startGateway({
-      ...{ rpcUrl: rpc, keys, market: context.market, workers, models, verify: 'off', log: silentLogger },
-      ...{ policyPath: undefined, keysPath: undefined, ledgerPath: undefined, host: '127.0.0.1', port: 0 },
-    })
+    const rows: NetworkRow[] = []
     try {
-      const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 })
-      const rows: NetworkRow[] = []
-      for (const n of COUNTS) {
-        rows.push(await measureCount(options, client, rpc, n))
-        print(`n = ${n}: ${rows.at(-1)!.latencySeconds.mean.toFixed(1)} s`)
+      for (const reached of REACHED(asks)) {
+        const maxPriceGrains = asks[reached - 1]!
+        const gateway = await startGateway({
+          ...{ rpcUrl: rpc, keys, market: context.market, workers, models, verify: 'off', log: silentLogger },
+          ...{ policyPath: undefined, keysPath: undefined, ledgerPath: undefined, host: '127.0.0.1', port: 0 },
+          limits: { maxPriceGrains },
+        })
+        try {
+          const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'none', maxRetries: 0 })
+          for (const n of COUNTS) {
+            rows.push(await measureCount(options, client, rpc, reached, n))
+            print(`${reached} miners, n = ${n}: ${rows.at(-1)!.latencySeconds.mean.toFixed(1)} s`)
+          }
+        } finally {
+          await gateway.stop()
+        }
       }
-      return rows
     } finally {
-      await gateway.stop()
       await workers.stop()
     }
+    return rows
   } finally {
     await network.stop()
     rmSync(dir, { recursive: true, force: true })
@@ -103,9 +115,10 @@ export async function measureNetwork(options: NetworkOptions): Promise<readonly 
 }
 
 async function measureCount(
-  { questions, temperature, model, asks }: NetworkOptions,
+  { questions, temperature, model }: NetworkOptions,
   client: OpenAI,
   rpc: string,
+  miners: number,
   n: number,
 ): Promise<NetworkRow> {
   const results: Asked[] = []
@@ -133,7 +146,7 @@ async function measureCount(
   const seconds = results.map((each) => each.seconds)
   const sum = (of: (result: Asked) => number): number => mean(results.map(of)) * results.length
   return {
-    ...{ miners: asks.length, n, requests: results.length, secondsPerBlock, answered: sum(({ answered }) => answered) },
+    ...{ miners, n, requests: results.length, secondsPerBlock, answered: sum(({ answered }) => answered) },
     latencySeconds: { mean: mean(seconds), least: Math.min(...seconds), most: Math.max(...seconds) },
     meanFeeGrains: mean(results.map(({ fee }) => fee)),
     meanPriceGrains: mean(results.flatMap(({ jobs }) => jobs.map((job) => Number(job.price_grains_per_gmac)))),
