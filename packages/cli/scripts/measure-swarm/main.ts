@@ -22,11 +22,8 @@ const NETWORK_TEMPERATURE = 0.7
 /** Of the task that leaves most to gain. */
 const NETWORK_TASK = 'product-2x2'
 const NETWORK_QUESTIONS = 4
-/** Five miners whose prices lie a twentieth apart, and the cheapest of them alone. */
-const ASKS: readonly (readonly bigint[])[] = [
-  [1_000_000n, 1_050_000n, 1_100_000n, 1_150_000n, 1_200_000n],
-  [1_000_000n],
-]
+/** Five miners whose prices lie a twentieth apart. */
+const ASKS: readonly bigint[] = [1_000_000n, 1_050_000n, 1_100_000n, 1_150_000n, 1_200_000n]
 /** Everything below this line of the document is written by hand. */
 const BY_HAND = '<!-- written by hand from here on -->'
 
