@@ -12,7 +12,7 @@ export interface Results {
   readonly accuracy: readonly AccuracyRow[]
   readonly network: {
     readonly temperature: number
-    readonly asks: readonly (readonly string[])[]
+    readonly asks: readonly string[]
     readonly rows: readonly NetworkRow[]
   }
 }
@@ -46,7 +46,7 @@ export function markdown({ date, model, modelId, accuracy, network }: Results): 
     '- Ranges are 95 %: Wilson intervals over questions, and for gains, differences within the same questions. The questions are the population',
     '  sampled; the model is one fixed file.',
     '- Accuracy is computed by the engine, without a network: a trace follows from model, prompt and seed bit by bit (MOD-6), so n miners and n',
-    '  seeds on one miner give the same n answers. The last table checks that on real networks.',
+    '  seeds on one miner give the same n answers. The last table checks that on a real network.',
     '',
     '## Accuracy in percent',
     '',
@@ -93,18 +93,19 @@ export function markdown({ date, model, modelId, accuracy, network }: Results): 
       ])
     }),
     '',
-    '## On networks of processes',
+    '## On a network of processes',
     '',
-    `Requests through the gateway on the preset \`devnet\` (blocks of 5 s), one after another, at temperature ${network.temperature}, unverified: once with several miners, once with one.`,
-    `Miners ask ${network.asks.map((asks) => `${asks.join(', ')}`).join('; and alone ')} grains per GMAC. All processes share one machine.`,
+    `Requests through the gateway on the preset \`devnet\` (blocks of 5 s), one after another, at temperature ${network.temperature}, unverified. ${network.asks.length} miners ask`,
+    `${network.asks.join(', ')} grains per GMAC; once the gateway's highest price reaches all of them, once only the cheapest, who then gets every job. All processes share one machine, so seconds per block are given beside the latency.`,
     '',
     ...head([
       ...[
-        'miners',
+        'miners in reach',
         'n',
         'requests',
         'jobs answered',
         'seconds (least, most)',
+        'seconds per block',
         'distinct miners',
         'price, grains per GMAC',
       ],
