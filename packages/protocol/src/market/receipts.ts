@@ -1,4 +1,5 @@
 /** ECO-4, UNT-1: receipts, and the windows of the ranks. */
+import { openAuditedUnit } from '../audit/audited-unit.ts'
 import { bytesToHex, equalBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { isBarred } from '../ledger/entries.ts'
@@ -97,11 +98,11 @@ export function prepareReceipt(context: MarketContext, sender: Uint8Array, recei
   const open = rankAt(params, job.openedHeight, height)
   check(rank === open, 'RECEIPT_WINDOW', `rank ${rank} delivers in the window of rank ${open}`)
   const unit = paidUnit(draft, jobId, job)
-  check(
-    unit !== undefined && equalBytes(unit.parentId, receipt.unitParentId),
-    'RECEIPT_BRANCH',
-    'the unit belongs to another branch: its parent did not open the assignment here',
-  )
+  if (unit === undefined || !equalBytes(unit.parentId, receipt.unitParentId))
+    throw new ProtocolError(
+      'RECEIPT_BRANCH',
+      'the unit belongs to another branch: its parent did not open the assignment here',
+    )
   const model = modelOf(context, job.modelId)
   check(
     tokens.every((token) => token < model.vocabSize),
@@ -115,6 +116,7 @@ export function prepareReceipt(context: MarketContext, sender: Uint8Array, recei
     `${tokens.length} tokens of at most ${job.maxNewTokens} do not end by the rule (MOD-5)`,
   )
   return () => {
+    openAuditedUnit(context, jobId, job, { minerKey: sender, unit, traceRoot, tokens })
     writeJob(draft, jobId, { ...job, delivery: { rank, height, newTokens: tokens.length, traceRoot } })
     const settles = height + params.jobs.auditWindowBlocks
     writeSettlement(draft, settles, [...readSettlement(draft, settles), jobId])
