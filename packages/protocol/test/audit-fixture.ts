@@ -73,12 +73,21 @@ export class AuditLedger extends MarketLedger {
   ): { jobId: Uint8Array; kept: Kept; miner: KeyPair } {
     const jobId = this.post({ expiryHeight: this.height + 30, ...change })
     this.block()
+    const miner = this.rank(jobId, 0)
+    return { jobId, kept: this.deliverOnly(jobId, keep, answer), miner }
+  }
+
+  /** The receipt of an assigned job by rank 0, in a block of its own. */
+  deliverOnly(
+    jobId: Uint8Array,
+    keep: (trace: Trace) => Kept = honest,
+    answer: (tokens: number[]) => number[] = (tokens) => tokens,
+  ): Kept {
     const trace = executeUnit(MODEL, paidTask(this, jobId, this.job(jobId)))
     const kept = keep(trace)
-    const miner = this.rank(jobId, 0)
     const tokens = answer([...trace.tokens.slice(trace.shape.promptTokens)])
-    this.block([this.tx(miner, this.receiptBody(jobId, { traceRoot: kept.traceRoot, tokens }))])
-    return { jobId, kept, miner }
+    this.block([this.tx(this.rank(jobId, 0), this.receiptBody(jobId, { traceRoot: kept.traceRoot, tokens }))])
+    return kept
   }
 
   /** Commits to proofs in one block and waits until they may be shown. */
