@@ -47,6 +47,9 @@ export type UnitWork =
   | 'verify-ticket-cached'
   | 'open-steps'
   | 'check-steps'
+  | 'redraw-16'
+  | 'redraw-64'
+  | 'redraw-96'
 
 export interface UnitJob {
   readonly kind: 'unit'

@@ -1,7 +1,7 @@
 /** What is measured, in sections whose rows are interleaved. */
 import { DEVNET_GATE_UP, DEVNET_SHAPES, gemmSection, LARGE_SHAPES, lotterySection } from './product-sections.ts'
 import type { SectionSpec } from './section.ts'
-import { hashSection, tokenSection, unitSection } from './unit-sections.ts'
+import { hashSection, redrawSection, tokenSection, unitSection } from './unit-sections.ts'
 
 export function plan(quick: boolean): SectionSpec[] {
   const rounds = (full: number): number => (quick ? 3 : full)
@@ -15,6 +15,7 @@ export function plan(quick: boolean): SectionSpec[] {
     ...devnet.map((shape) => gemmSection(shape, rounds(15), quick ? 1 : 2, budgetMs / 4)),
     ...lotteryShapes.map((shape) => lotterySection(shape, ranks, rounds(11), quick ? 1 : 2, budgetMs)),
     unitSection(rounds(25), quick ? 2 : 6, budgetMs),
+    redrawSection(rounds(25), quick ? 2 : 6, budgetMs),
     tokenSection('devnet', 'The devnet’s model', rounds(15), quick ? 1 : 3, budgetMs),
     tokenSection('checkpoint', 'A llama2.c checkpoint', rounds(15), quick ? 1 : 3, budgetMs),
     hashSection(rounds(11), 1, budgetMs / 4),

@@ -59,6 +59,40 @@ export function unitSection(rounds: number, warmUps: number, budgetMs: number): 
   }
 }
 
+/** WRK-4: `jobs.paidDrawPpm` must be below every ratio here. */
+export function redrawSection(rounds: number, warmUps: number, budgetMs: number): SectionSpec {
+  const families: readonly SubjectId[] = ['nacre', 'revectorize', 'simd']
+  const lengths = [16, 64, 96] as const
+  const id = (subject: SubjectId, work: UnitWork): string => `redraw/${subject}/${work}`
+  const row = (subject: SubjectId, work: UnitWork, label: string): RowSpec => ({
+    id: id(subject, work),
+    subject,
+    label: `${label}: ${SUBJECTS[subject]}`,
+    job: { kind: 'unit', work },
+  })
+  return {
+    id: 'redraw',
+    topic: 'redraw',
+    group: '',
+    title: 'The tickets of a unit, drawn again from a kept trace',
+    ...{ rounds, warmUps, budgetMs },
+    rows: families.flatMap((subject) => [
+      row(subject, 'unit', 'a whole bootstrap unit'),
+      ...lengths.map((length) =>
+        row(subject, `redraw-${length}`, `as many tickets from a prompt of ${length}, nothing else`),
+      ),
+    ]),
+    ratios: families.flatMap((subject) =>
+      lengths.map((length) => ({
+        id: `redraw/${subject}/${length}`,
+        label: `a ticket drawn again over one of a bootstrap unit, prompt of ${length}: ${SUBJECTS[subject]}`,
+        of: id(subject, `redraw-${length}`),
+        over: id(subject, 'unit'),
+      })),
+    ),
+  }
+}
+
 export function tokenSection(
   model: TokenModel,
   title: string,

@@ -1,4 +1,5 @@
 /** The subjects that need nothing but the project, on shapes of milliseconds, in their real processes. */
+import { createFastHash, createKernels, createUnitEngine } from '@nacre/engine'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Host } from '../src/host/host.ts'
 import { millisecondsPerToken } from '../src/host/llama-host.ts'
@@ -7,6 +8,8 @@ import { nodeHost } from '../src/host/node-host.ts'
 import { hostOf } from '../src/hosts.ts'
 import type { Job, LotteryPart, UnitWork } from '../src/jobs.ts'
 import { checksum, OPERAND_SEED, operand, unsignedOperand, WEIGHT_SEED } from '../src/operands.ts'
+import { devnetModel, devnetModelParams, drawKeys, task } from '../src/subjects/devnet.ts'
+import { nacreRedraw, REDRAW_PARENT } from '../src/subjects/nacre-redraw.ts'
 import { encodeFields, matMulIntegerModel, ONNX_UINT8 } from '../src/subjects/onnx-model.ts'
 
 const product: Job = { kind: 'gemm', types: 's8s8', m: 5, k: 24, n: 40, threads: 1 }
@@ -25,6 +28,7 @@ function checksumOfProduct(): number {
 const works: readonly UnitWork[] = [
   ...(['unit', 'unit-new-parent', 'trace-only', 'tokens-only', 'replay', 'commit-trace'] as const),
   ...(['prove-ticket', 'verify-ticket', 'verify-ticket-cached', 'open-steps', 'check-steps'] as const),
+  ...(['redraw-16', 'redraw-64', 'redraw-96'] as const),
 ]
 const parts: readonly LotteryPart[] = ['plain', 'unfolded', 'fold', 'whole', 'tile']
 
@@ -82,6 +86,23 @@ describe('the engine as a subject', () => {
 
   test('says what it cannot do', async () => {
     expect(await host.measure({ ...product, types: 'f32' }, 0)).toHaveProperty('unsupported')
+  })
+})
+
+describe('tickets drawn again from a kept trace', () => {
+  test.each([16, 40, 96])('are those of the engine, for a prompt of %i', async (promptTokens) => {
+    const hash = await createFastHash()
+    const kernels = await createKernels()
+    const model = await devnetModel(hash)
+    const again = nacreRedraw(kernels, hash, model, promptTokens)
+    const engine = createUnitEngine({ model, kernels, hash, lottery: devnetModelParams })
+    // The same trace under another unit id.
+    for (const i of [0, 5]) {
+      const unit = { task: task(0, promptTokens), modelParams: devnetModelParams, ...drawKeys(i, REDRAW_PARENT) }
+      const { best, tickets } = engine.runUnit(unit)
+      expect(again.draw(i)).toEqual(best)
+      expect(again.tickets).toBe(tickets)
+    }
   })
 })
 

@@ -30,6 +30,11 @@ const TOPICS: readonly Topic[] = [
     text: 'The devnet’s model, prompt and answer lengths and lottery. A unit has the lottery, its trace and the commitment to it; the price of the lottery is the time of a unit over that of the same tokens with the same trace and commitment and no lottery.',
   },
   {
+    topic: 'redraw',
+    title: 'Tickets drawn again',
+    text: 'What a paid ticket costs somebody who kept the trace of its job: the noise of the operands, the noised products with their folds and the tickets’ hashes, with operands, roots and W’ in memory and nothing denoised; scaled to the number of tickets of a bootstrap unit. `jobs.paidDrawPpm` has to be below these ratios (WRK-4, and the rationale).',
+  },
+  {
     topic: 'tokens',
     title: 'Tokens per second',
     chart: 'tokens',

@@ -6,13 +6,17 @@ import {
   type KeyedHash,
   LANE_BOOTSTRAP,
   openStep,
+  presets,
   type StepOpening,
   sampleSteps,
+  ticketMacs,
+  unitTickets,
 } from '@nacre/protocol'
 import type { KernelFactory } from '../../../packages/engine/src/kernels/types.ts'
 import type { Measured, UnitJob, UnitWork } from '../jobs.ts'
 import { timeRuns } from '../timing.ts'
 import { bytes32, devnetModel, devnetModelParams, drawKeys, PROMPT_TOKENS, task } from './devnet.ts'
+import { nacreRedraw, type Redraw } from './nacre-redraw.ts'
 
 /** Steps of one unit that are opened and checked together; a verifier samples 8. */
 const SAMPLED_STEPS = 32
@@ -32,6 +36,7 @@ export async function nacreUnits(
   const engine = createUnitEngine({ model, kernels, hash, lottery: modelParams })
   /** Never runs a unit, so it has no W' in memory. */
   const verifier = createUnitEngine({ model, kernels, hash, lottery: modelParams })
+  const macs = ticketMacs(presets.devnet, LANE_BOOTSTRAP, model.config, modelParams)
   const steps = sampleSteps(bytes32(3), engine.generate(task(0)).shape, SAMPLED_STEPS)
 
   const runUnit = (i: number, parent: number): UnitResult =>
@@ -56,11 +61,21 @@ export async function nacreUnits(
     // The last parent whose W' the engine has seen must be this one.
     runUnit(0, PARENT)
     const input = {
-      ...({ ...drawKeys(0, PARENT), modelParams, promptTokens: PROMPT_TOKENS, lane: LANE_BOOTSTRAP } as const),
+      ...{ ...drawKeys(0, PARENT), modelParams, promptTokens: PROMPT_TOKENS, ticketMacs: macs },
       ...{ traceRoot: result.traceRoot, ticket: result.best!, proof: proofOf(result), target: 1n << 255n },
     }
     return () => by.verifyTicketProof(input)
   }
+
+  /** Times the tickets of a bootstrap unit, drawn again from the kept trace of a prompt of this length. */
+  const redraws = new Map<number, Redraw>()
+  const redraw = (promptTokens: number) => (): (() => unknown) => {
+    const again = redraws.get(promptTokens) ?? nacreRedraw(kernels, hash, model, promptTokens)
+    redraws.set(promptTokens, again)
+    return () => again.draw(next++)
+  }
+  const perRedraw = (promptTokens: number): number =>
+    unitTickets(model.config, modelParams, promptTokens) / unitTickets(model.config, modelParams, PROMPT_TOKENS)
 
   let next = 1
   const works: Record<UnitWork, () => () => unknown> = {
@@ -93,8 +108,17 @@ export async function nacreUnits(
         for (const opening of openings) checkStep({ model, task: task(0), traceRoot, opening, hash })
       }
     },
+    'redraw-16': redraw(16),
+    'redraw-64': redraw(64),
+    'redraw-96': redraw(96),
   }
-  const pieces: Partial<Record<UnitWork, number>> = { 'open-steps': SAMPLED_STEPS, 'check-steps': SAMPLED_STEPS }
+  const pieces: Partial<Record<UnitWork, number>> = {
+    'open-steps': SAMPLED_STEPS,
+    'check-steps': SAMPLED_STEPS,
+    'redraw-16': perRedraw(16),
+    'redraw-64': perRedraw(64),
+    'redraw-96': perRedraw(96),
+  }
 
   return ({ work }, budgetMs) => {
     const measured = timeRuns(works[work](), budgetMs)

@@ -6,7 +6,6 @@ import {
   drawUnit,
   executeUnit,
   type KeyedHash,
-  LANE_BOOTSTRAP,
   type Model,
   ProtocolError,
   replayUnit,
@@ -56,7 +55,7 @@ function checkUnit(seed: number, random: Random, model: Model, lottery: typeof U
     const proof = buildTicketProof(expected, subroots, top, ticket.position, lottery.tileRows, hash)
     const input = {
       ...{ ...keys, modelParams: lottery, promptTokens, traceRoot, ticket, proof },
-      ...({ target: 2n ** 255n, lane: LANE_BOOTSTRAP } as const),
+      ...{ target: 2n ** 255n, ticketMacs: 1000 },
     }
     const wrong = { ...ticket, foldState: ticket.foldState.with(3, ticket.foldState[3]! ^ 1) }
     // With W' in memory, without it on a memory for this lottery, and with neither.

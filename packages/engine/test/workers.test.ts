@@ -4,7 +4,6 @@ import {
   commitTrace,
   drawUnit,
   executeUnit,
-  LANE_BOOTSTRAP,
   ProtocolError,
   stepOpeningCodec,
   unitModel,
@@ -97,7 +96,7 @@ describe.each([
   test('verify the proof of a ticket, and reject a forged one', async () => {
     const port = await create()
     const { win } = await port.run({ ...runJob, winBelow: EVERY_TICKET })
-    const claim = { traceRoot, ticket: best, target: 1n << 255n, lane: LANE_BOOTSTRAP, proof: win!.proof } as const
+    const claim = { traceRoot, ticket: best, target: 1n << 255n, ticketMacs: 1000, proof: win!.proof }
     const job: VerifyTicketProofJob = {
       kind: 'verifyTicketProof',
       ...{ modelId, modelParams, promptTokens: task.promptTokens.length, ...drawKeys, ...claim },

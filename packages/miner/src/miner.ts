@@ -7,7 +7,6 @@ import {
   blockId,
   bootstrapTask,
   bytesToHex,
-  drawMacs,
   equalBytes,
   type KeyPair,
   LANE_BOOTSTRAP,
@@ -15,10 +14,10 @@ import {
   ProtocolError,
   requiredBits,
   targetFromBits,
+  ticketMacs,
   ticketThreshold,
   type UnitDescriptor,
   unitId,
-  unitTickets,
 } from '@nacre/protocol'
 import { reportEquivocation } from './report-equivocation.ts'
 import { BlockSelection } from './select-transactions.ts'
@@ -200,13 +199,9 @@ export class Miner {
 
   #threshold(ancestry: Ancestry): bigint {
     const { context } = this.#options.node
-    const dims = context.bootstrap.model.config
-    const promptTokens = context.params.units.bootstrapPromptTokens
-    return ticketThreshold(
-      targetFromBits(requiredBits(context, ancestry)),
-      drawMacs(LANE_BOOTSTRAP, dims, promptTokens),
-      unitTickets(dims, context.bootstrap.params, promptTokens),
-    )
+    const { model, params: modelParams } = context.bootstrap
+    const target = targetFromBits(requiredBits(context, ancestry))
+    return ticketThreshold(target, ticketMacs(context.params, LANE_BOOTSTRAP, model.config, modelParams))
   }
 
   async #publish(parent: TreeNode, ancestry: Ancestry, unit: UnitDescriptor, outcome: UnitOutcome): Promise<void> {

@@ -11,6 +11,7 @@ import {
   decodeTransaction,
   type EquivocationChecker,
   equalBytes,
+  MAX_BLOCK_ACCUSATIONS,
   ProtocolError,
   registeredModel,
   type StateReader,
@@ -32,6 +33,7 @@ export class BlockSelection {
   readonly #context: ApplyContext
   readonly #maxTransactions: number
   readonly #chosen: Uint8Array[] = []
+  #accusations = 0
 
   /** @param reader the state after the tip; must stay so while {@link extend} runs. Throws like an empty block. */
   constructor(context: ConsensusContext, header: SelectionHeader, mempool: Mempool, reader: StateReader) {
@@ -73,16 +75,22 @@ export class BlockSelection {
     const transaction = decodeTransaction(bytes)
     const sender = bytesToHex(transaction.sender)
     if (ended.has(sender)) return
+    const isAccusation = transaction.body.kind === 'equivocation'
+    if (isAccusation && this.#accusations === MAX_BLOCK_ACCUSATIONS) {
+      ended.add(sender) // it stays for a later block
+      return
+    }
     try {
       applyTransaction(this.#context, transaction) // on an error the draft is as before
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       ended.add(sender)
-      // Evidence against this very miner is for another miner's block (BLK-3): it stays.
-      if (error.code !== 'BLOCK_KEY_BARRED') this.#mempool.remove(bytes)
+      // Evidence against this very miner is for another miner's block (BLK-3), and what found no room is for the next: it stays.
+      if (error.code !== 'BLOCK_KEY_BARRED' && error.code !== 'BLOCK_TOO_MANY_PROOFS') this.#mempool.remove(bytes)
       return
     }
     this.#chosen.push(bytes)
+    if (isAccusation) this.#accusations++
   }
 }
 

@@ -11,9 +11,11 @@ import {
   FAUCET_SEED_HEX,
   headerCodec,
   hexToBytes,
+  isTransactionOfKind,
   type KeyPair,
   keyPairFromSeed,
   LANE_BOOTSTRAP,
+  MAX_BLOCK_ACCUSATIONS,
   type StateReader,
   signHeader,
   signTransaction,
@@ -139,6 +141,34 @@ describe('selection', () => {
     const other = { ...header, minerKey: testKeys(98).publicKey }
     const chosen = selectTransactions(context, other, mempool, reader)
     expect(chosen).toHaveLength(2)
+  })
+
+  test('of many good proofs of equivocation a block takes the sixteen that it may have, and other transactions besides', () => {
+    const mempool = new Mempool(context)
+    const accusations = Array.from({ length: MAX_BLOCK_ACCUSATIONS + 2 }, (_, i) => {
+      const guilty = testKeys(200 + i)
+      const [evidenceA, evidenceB] = [1, 2].map((timeMs) =>
+        headerCodec.encode(signHeader({ ...context.genesis.header, minerKey: guilty.publicKey, timeMs }, guilty)),
+      ) as [Uint8Array, Uint8Array]
+      return transactionOf(testKeys(i), 0n, { kind: 'equivocation', evidenceA, evidenceB })
+    })
+    const payment = transactionOf(testKeys(30), 0n, transfer(5n))
+    for (const bytes of [...accusations, payment]) mempool.add(bytes, reader)
+    // The payment pays more per byte.
+    const taken = [payment, ...accusations.slice(0, MAX_BLOCK_ACCUSATIONS)]
+    const selection = new BlockSelection(context, header, mempool, reader)
+    for (let i = 0; i < 2; i++) for (const _ of selection.extend());
+    expect(selection.transactions.map(bytesToHex)).toEqual(taken.map(bytesToHex))
+    expect(mempool.size).toBe(accusations.length + 1)
+    // Those that are full give no candidates that could not be used.
+    expect(mempool.candidates(64, reader, taken).filter((bytes) => isTransactionOfKind(bytes, 'equivocation'))).toEqual(
+      [],
+    )
+    const whole = { ...header, unit, promptTokens: params.units.bootstrapPromptTokens, beacon: genesis.header.beacon }
+    const apply = (list: readonly Uint8Array[]) => () =>
+      applyBlockBody(context, whole, list, reader, genesis.state.ltHash)
+    expect(apply(selection.transactions)).not.toThrow()
+    expect(apply(accusations)).toThrow('BLOCK_TOO_MANY_ACCUSATIONS')
   })
 
   test('an error that is about no transaction is not swallowed', () => {

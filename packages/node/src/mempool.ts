@@ -6,6 +6,8 @@ import {
   checkTransactionForm,
   decodeTransaction,
   hexToBytes,
+  isTransactionOfKind,
+  MAX_BLOCK_ACCUSATIONS,
   readAccount,
   type StateReader,
   spending,
@@ -140,7 +142,8 @@ export class Mempool {
 
   /**
    * Transactions for one block, without gaps in the nonces: together with those `taken` at most `limit`, and no more
-   * bytes than surely fit (MAX_BLOCK_TRANSACTION_BYTES), for a block that is too large cannot be sent (NET-2). What pays
+   * bytes than surely fit (MAX_BLOCK_TRANSACTION_BYTES), for a block that is too large cannot be sent (NET-2); no proofs of
+   * equivocation where those taken have as many as a block may (BLK-3). What pays
    * more per byte comes first, but never before what it builds on; on a tie the account that came first. The caller
    * tries each against the state.
    */
@@ -162,11 +165,12 @@ export class Mempool {
     const chosen: Uint8Array[] = []
     const ended = new Set<string>()
     let room = taken.reduce((left, { length }) => left - LIST_ITEM_BYTES - length, MAX_BLOCK_TRANSACTION_BYTES)
+    const mayAccuse = taken.filter(isAccusation).length < MAX_BLOCK_ACCUSATIONS
     for (const { key, entry } of waiting) {
       if (taken.length + chosen.length >= limit) break
       if (ended.has(key)) continue
       const size = LIST_ITEM_BYTES + entry.bytes.length
-      if (size > room) {
+      if (size > room || (!mayAccuse && isAccusation(entry.bytes))) {
         ended.add(key)
         continue
       }
@@ -239,6 +243,8 @@ export class Mempool {
     if (queue.length === 0) this.#byAccount.delete(key)
   }
 }
+
+const isAccusation = (bytes: Uint8Array): boolean => isTransactionOfKind(bytes, 'equivocation')
 
 /** Below zero if `a` pays less per byte than `b`; exact. */
 function compareRates(a: Rate, b: Rate): number {

@@ -8,6 +8,8 @@ export const MAX_HEADER_BYTES = 1024
 export const MAX_TRANSACTION_BYTES: number = 512 * 1024
 /** Transactions in one block. */
 export const MAX_BLOCK_TRANSACTIONS = 1024
+/** Equivocation proofs in one block: each costs four signature checks and the search of a key's immature amounts (BLK-3). */
+export const MAX_BLOCK_ACCUSATIONS = 16
 /** Ranks of one assignment: rank 0 and its fallbacks (ECO-6). */
 export const MAX_JOB_RANKS = 8
 /** Jobs of one model that wait for clearing. */

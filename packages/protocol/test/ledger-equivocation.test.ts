@@ -111,7 +111,7 @@ describe('equivocation (BLK-3, ECO-8)', () => {
         return ledger.get(key)
       },
     }
-    const accused = Array.from({ length: 20 }, (_, i) => new Uint8Array(32).fill(200 + i))
+    const accused = Array.from({ length: 16 }, (_, i) => new Uint8Array(32).fill(200 + i))
     const transactions = accused.map((key, i) => transactionOf(BOB, BigInt(i), accuse(key)))
     applyBlock(ledger.input({ reader: counting, transactions }))
     expect(reads).toBeLessThanOrEqual(49 + 4)

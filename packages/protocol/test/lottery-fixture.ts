@@ -5,6 +5,7 @@ import {
   TICKET_OPS,
   type Ticket,
   type TicketProofInput,
+  ticketMacs,
 } from '../src/lottery/index.ts'
 import { buildTicketProof } from '../src/lottery/proof.ts'
 import { type MerkleTree, merkleTree } from '../src/merkle.ts'
@@ -19,6 +20,14 @@ export const UNIT_LOTTERY: LotteryParams = { noiseRank: 8, tileRows: 4, tileColu
 
 /** 18 prompt rows: four full rows of tiles and two rows that draw nothing. */
 export const PROMPT = 18
+
+/** What a ticket of the fixture's unit stands for, as if all bootstrap units were like it. */
+export const FIXTURE_TICKET_MACS: number = ticketMacs(
+  { units: { bootstrapPromptTokens: PROMPT }, jobs: { paidDrawPpm: 0 } },
+  LANE_BOOTSTRAP,
+  unitModel().config,
+  UNIT_LOTTERY,
+)
 
 /** A target under which practically every ticket wins. */
 export const EASIEST: bigint = (1n << 256n) - 1n
@@ -102,7 +111,7 @@ export function proofInput(unit: Unit, ticket: Ticket): TicketProofInput {
     traceRoot: unit.top.root,
     ticket,
     target: EASIEST,
-    lane: LANE_BOOTSTRAP,
+    ticketMacs: FIXTURE_TICKET_MACS,
     proof: buildTicketProof(unit.trace, unit.subroots, unit.top, ticket.position, UNIT_LOTTERY.tileRows),
   }
 }

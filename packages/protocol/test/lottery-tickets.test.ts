@@ -21,8 +21,10 @@ import {
   TICKET_OPS,
   type Ticket,
   type TicketPosition,
+  type TicketRules,
   ticketHash,
   ticketKey,
+  ticketMacs,
   ticketMatrix,
   ticketShape,
   ticketThreshold,
@@ -86,12 +88,40 @@ describe('shapes and worth', () => {
     expect(() => ticketShape(DEVNET_DIMS, lottery, OP_QKV, 64)).toThrow('PARAM_CONTRADICTION')
   })
 
-  test('the bootstrap lane draws on all linear MACs of the prompt, the paid lane on the ticket operations', () => {
-    expect(drawMacs(LANE_BOOTSTRAP, DEVNET_DIMS, 64)).toBe(64 * macsPerPosition(DEVNET_DIMS))
-    expect(drawMacs(LANE_PAID, DEVNET_DIMS, 64)).toBe(64 * 6 * 192 * (384 + 1024))
+  const rules = (bootstrapPromptTokens: number, paidDrawPpm: number): TicketRules => ({
+    units: { bootstrapPromptTokens },
+    jobs: { paidDrawPpm },
+  })
+
+  test('a ticket stands for its part of the bootstrap prompt, a paid one for a part of that, whatever its prompt', () => {
+    const each = Math.floor((64 * macsPerPosition(DEVNET_DIMS)) / 1056)
+    expect(ticketMacs(rules(64, 80_000), LANE_BOOTSTRAP, DEVNET_DIMS, DEVNET_LOTTERY)).toBe(each)
+    expect(drawMacs(rules(64, 80_000), LANE_BOOTSTRAP, DEVNET_DIMS, DEVNET_LOTTERY, 64)).toBe(1056 * each)
+    for (const ppm of [0, 1, 80_000, 999_999, 1_000_000]) {
+      const paid = Math.floor((each * ppm) / 1e6)
+      expect(ticketMacs(rules(64, ppm), LANE_PAID, DEVNET_DIMS, DEVNET_LOTTERY)).toBe(paid)
+      for (const [promptTokens, tickets] of [
+        [15, 0],
+        [16, 264],
+        [31, 264],
+        [96, 1584],
+      ] as const)
+        expect(drawMacs(rules(64, ppm), LANE_PAID, DEVNET_DIMS, DEVNET_LOTTERY, promptTokens)).toBe(tickets * paid)
+    }
+  })
+
+  test('where a bootstrap unit draws nothing, no ticket stands for anything', () => {
+    for (const lane of [LANE_BOOTSTRAP, LANE_PAID] as const) {
+      expect(ticketMacs(rules(15, 1_000_000), lane, DEVNET_DIMS, DEVNET_LOTTERY)).toBe(0)
+      expect(drawMacs(rules(15, 1_000_000), lane, DEVNET_DIMS, DEVNET_LOTTERY, 64)).toBe(0)
+    }
+  })
+
+  test('MACs beyond 2^53 are refused, not rounded', () => {
     const huge = { ...DEVNET_DIMS, dModel: 2 ** 17, ffnDim: 2 ** 17, nLayers: 256 }
     for (const lane of [LANE_BOOTSTRAP, LANE_PAID] as const) {
-      expect(() => drawMacs(lane, huge, 65536)).toThrow('UNIT_SHAPE')
+      expect(() => ticketMacs(rules(65536, 80_000), lane, huge, DEVNET_LOTTERY)).toThrow('UNIT_SHAPE')
+      expect(() => drawMacs(rules(16, 1_000_000), lane, huge, DEVNET_LOTTERY, 65536)).toThrow('UNIT_SHAPE')
     }
   })
 })
@@ -99,26 +129,25 @@ describe('shapes and worth', () => {
 describe('thresholds', () => {
   const max = (1n << 256n) - 1n
 
-  test('floor, clamp, and a unit without tickets', () => {
-    expect(ticketThreshold(10n, 1000, 3)).toBe(3330n)
-    expect(ticketThreshold(10n, 2, 3)).toBe(0n)
-    expect(ticketThreshold(1n << 255n, 2, 1)).toBe(max)
-    expect(ticketThreshold((1n << 255n) - 1n, 2, 1)).toBe(max - 1n)
-    expect(ticketThreshold(max, 1000, 0)).toBe(0n)
-    expect(ticketWins(bytes(0), max, 1000, 0)).toBe(false)
-    expect(ticketThreshold(1n, Number.MAX_SAFE_INTEGER, 2)).toBe((1n << 52n) - 1n)
+  test('grow with the MACs of a ticket up to the clamp, and are 0 for a ticket that stands for nothing', () => {
+    expect(ticketThreshold(10n, 333)).toBe(3330n)
+    expect(ticketThreshold(1n << 255n, 2)).toBe(max)
+    expect(ticketThreshold((1n << 255n) - 1n, 2)).toBe(max - 1n)
+    expect(ticketThreshold(max, 0)).toBe(0n)
+    expect(ticketWins(bytes(0), max, 0)).toBe(false)
+    expect(ticketThreshold(1n, Number.MAX_SAFE_INTEGER)).toBe((1n << 53n) - 1n)
   })
 
   test('a ticket is a little-endian integer and must lie below', () => {
     const one = new Uint8Array(32)
     one[0] = 1
-    expect(ticketWins(one, 1n, 1, 1)).toBe(false)
-    expect(ticketWins(one, 2n, 1, 1)).toBe(true)
+    expect(ticketWins(one, 1n, 1)).toBe(false)
+    expect(ticketWins(one, 2n, 1)).toBe(true)
     const top = new Uint8Array(32)
     top[31] = 1
-    expect(ticketWins(top, 1n << 248n, 1, 1)).toBe(false)
-    expect(ticketWins(top, (1n << 248n) + 1n, 1, 1)).toBe(true)
-    expect(ticketWins(bytes(255), max, 1000, 1)).toBe(false)
+    expect(ticketWins(top, 1n << 248n, 1)).toBe(false)
+    expect(ticketWins(top, (1n << 248n) + 1n, 1)).toBe(true)
+    expect(ticketWins(bytes(255), max, 1000)).toBe(false)
   })
 
   test('a harder target never turns a loser into a winner', () => {
@@ -126,7 +155,7 @@ describe('thresholds', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), target, target, (ticket, a, b) => {
         const [hard, easy] = a < b ? [a, b] : [b, a]
-        expect(ticketWins(ticket, hard, 999, 7) && !ticketWins(ticket, easy, 999, 7)).toBe(false)
+        expect(ticketWins(ticket, hard, 142) && !ticketWins(ticket, easy, 142)).toBe(false)
       }),
     )
   })

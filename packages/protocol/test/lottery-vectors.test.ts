@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { bytesToHex, hexToBytes, u32ListToBytes } from '../src/bytes.ts'
 import {
+  drawMacs,
   foldTile,
   noisedOperandRows,
   operandNoise,
@@ -11,13 +12,15 @@ import {
   randomStream,
   ticketHash,
   ticketKey,
+  ticketMacs,
   ticketProofCodec,
   ticketThreshold,
   uniformFactor,
   weightNoise,
   weightNoiseSeed,
 } from '../src/lottery/index.ts'
-import { fixtureUnit, proofInput } from './lottery-fixture.ts'
+import { unitModel } from '../src/model/synthetic.ts'
+import { fixtureUnit, proofInput, UNIT_LOTTERY } from './lottery-fixture.ts'
 import { noiseVectors } from './vectors/noise.ts'
 import { fill, foldA, foldW, ticketVectors } from './vectors/tickets.ts'
 import { asJson, storedVectors } from './vectors/vector-file.ts'
@@ -110,8 +113,21 @@ describe('vectors/tickets.json', () => {
     for (const { key, foldState, position, ticket } of tickets.ticket) {
       expect(bytesToHex(ticketHash(hexToBytes(key), state(foldState), position))).toBe(ticket)
     }
-    for (const { target, drawMacs, unitTickets, threshold } of tickets.threshold) {
-      expect(String(ticketThreshold(BigInt(target), drawMacs, unitTickets))).toBe(threshold)
+    for (const { target, ticketMacs: macs, threshold } of tickets.threshold) {
+      expect(String(ticketThreshold(BigInt(target), macs))).toBe(threshold)
+    }
+    for (const {
+      bootstrapPromptTokens,
+      paidDrawPpm,
+      lane,
+      promptTokens,
+      ticketMacs: each,
+      drawMacs: all,
+    } of tickets.worth) {
+      const rules = { units: { bootstrapPromptTokens }, jobs: { paidDrawPpm } }
+      const { config } = unitModel()
+      expect(ticketMacs(rules, lane, config, UNIT_LOTTERY)).toBe(each)
+      expect(drawMacs(rules, lane, config, UNIT_LOTTERY, promptTokens)).toBe(all)
     }
   })
 

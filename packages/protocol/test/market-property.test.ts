@@ -9,7 +9,7 @@ import { bytesToHex } from '../src/bytes.ts'
 import { cumulativeEmission } from '../src/emission/subsidy.ts'
 import { ProtocolError } from '../src/errors.ts'
 import { accountOf, type KeyPair } from '../src/keys.ts'
-import type { AppliedBlock } from '../src/ledger/apply-block.ts'
+import type { AppliedBlock, BlockSummary } from '../src/ledger/apply-block.ts'
 import type { BlockInput } from '../src/ledger/begin-block.ts'
 import { ROLE_MINER, ROLE_VERIFIER } from '../src/ledger/keys.ts'
 import { type TransactionBody, transactionIdOfBytes } from '../src/ledger/transactions.ts'
@@ -130,7 +130,38 @@ const plan = fc.record({
   fork: fc.record({ depth: fc.integer({ min: 1, max: 8 }), blocks: fc.array(blockPlan, { maxLength: 8 }) }),
 })
 
-const seen = { cleared: 0, paid: 0, settled: 0, returned: 0, missed: 0, forfeited: 0, held: 0, receipts: 0, double: 0 }
+const seen = {
+  cleared: 0,
+  paid: 0,
+  premium: 0,
+  settled: 0,
+  returned: 0,
+  missed: 0,
+  forfeited: 0,
+  held: 0,
+  receipts: 0,
+  double: 0,
+}
+/** Prompt burns and premiums of each block of a ledger's branch, by height. */
+const history = new WeakMap<MarketLedger, { readonly burned: bigint; readonly premium: bigint }[]>()
+
+/** ECO-3: all premiums together are at most kappa times what prompts burned, and `mintable` is what is left of that. */
+function checkPremiums(ledger: MarketLedger, { assigned, premium }: BlockSummary, mintable: bigint): void {
+  const blocks = history.get(ledger) ?? []
+  history.set(ledger, blocks)
+  const burns = assigned.map((jobId) => ledger.job(jobId).promptBurn)
+  blocks.length = ledger.height
+  blocks[ledger.height] = { burned: burns.reduce((sum, burn) => sum + burn, 0n), premium }
+  const sumOf = (what: 'burned' | 'premium'): bigint =>
+    blocks.reduce((sum, block) => sum + (block === undefined ? 0n : block[what]), 0n)
+  expect(sumOf('premium') * 1_000_000n <= BigInt(PARAMS.emission.mintCapPpm) * sumOf('burned')).toBe(true)
+  // Each prompt's part is rounded down; PARAMS assigns at most two a block.
+  const allowed = (BigInt(PARAMS.emission.mintCapPpm) * sumOf('burned')) / 1_000_000n
+  const left = allowed - sumOf('premium')
+  expect(mintable <= left && mintable >= left - BigInt(2 * blocks.length)).toBe(true)
+  if (premium > 0n) seen.premium++
+}
+
 type Block = { transactions: readonly Uint8Array[]; miner: KeyPair; change: Partial<BlockInput> }
 
 /** Includes what applies, as a miner would. Returns the block, which can be applied again. */
@@ -194,11 +225,12 @@ function apply(ledger: MarketLedger, block: Block): Block {
   const audit = ledger.audit()
   expect(audit.held).toBe(audit.created)
   expect(audit.emitted).toBe(cumulativeEmission(PARAMS, ledger.height))
+  checkPremiums(ledger, summary, audit.mintable)
   if (audit.jobs > 0n) seen.held++
   return used
 }
 
-test('property (P2, P3, P7, P9): every grain is accounted for at every height, undo restores every root, order of arrival does not matter', () => {
+test('property (P2, P3, P7, P9, ECO-3): every grain is accounted for at every height, premiums never exceed kappa times what burned, undo restores every root, order of arrival does not matter', () => {
   fc.assert(
     fc.property(plan, ({ blocks, fork }) => {
       const ledger = market({ params: PARAMS, asks: [{}, { price: PRICE / 3n }, { price: PRICE / 4n }] })

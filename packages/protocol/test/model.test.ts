@@ -12,7 +12,7 @@ import {
   decodeTokens,
   encodeText,
 } from '../src/model/byte-tokenizer.ts'
-import { decodeMacs, headMacs, macsPerPosition, promptMacs, ticketOpMacs, unitMacs } from '../src/model/macs.ts'
+import { decodeMacs, headMacs, macsPerPosition, promptMacs, unitMacs } from '../src/model/macs.ts'
 import { decodeManifest, encodeManifest, modelIdOf } from '../src/model/manifest.ts'
 import { ropeTables, syntheticModel, UNIT_MODEL_DIMS, unitModel } from '../src/model/synthetic.ts'
 import { tensorShapes } from '../src/model/tensors.ts'
@@ -274,7 +274,6 @@ describe('MACs (JOB-2)', () => {
     const layer = 32 * 64 + 32 * 32 + 32 * 128 + 64 * 32
     expect(macsPerPosition(dims)).toBe(2 * layer)
     expect(headMacs(dims)).toBe(260 * 32)
-    expect([ticketOpMacs(dims, 0), ticketOpMacs(dims, 1)]).toEqual([32 * 64, 32 * 128])
     expect(unitMacs(dims, 10, 3)).toBe(12 * 2 * layer + 3 * 260 * 32)
     expect(promptMacs(dims, 10) + decodeMacs(dims, 3)).toBe(unitMacs(dims, 10, 3))
     expect(decodeMacs(dims, 1)).toBe(headMacs(dims))

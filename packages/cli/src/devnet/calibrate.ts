@@ -62,7 +62,7 @@ export async function calibrate(params: Params, activeMiners: number, cores: num
   const unitMs = median(unitTimes)
   const atOnce = Math.min(activeMiners, cores)
   const unitsPerBlock = (params.block.timeMs / unitMs) * atOnce * SHARED_SPEED
-  const macs = Number(drawMacs(LANE_BOOTSTRAP, model.config, params.units.bootstrapPromptTokens))
+  const macs = drawMacs(params, LANE_BOOTSTRAP, model.config, modelParams, params.units.bootstrapPromptTokens)
   const maxTarget = targetFromBits(params.difficulty.maxTargetBits)
   const target = TARGET_LIMIT / BigInt(Math.max(1, Math.round(macs * unitsPerBlock)))
   return {

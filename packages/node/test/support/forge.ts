@@ -16,7 +16,6 @@ import {
   buildTicketProof,
   bytesToHex,
   type ConsensusContext,
-  drawMacs,
   encodeTransaction,
   FAUCET_SEED_HEX,
   hexToBytes,
@@ -30,9 +29,9 @@ import {
   type Trace,
   type TransactionBody,
   targetFromBits,
+  ticketMacs,
   ticketWins,
   unitId,
-  unitTickets,
 } from '@nacre/protocol'
 import { easyContext } from '../../../protocol/test/chain-fixture.ts'
 import { engineBlockWorkers } from '../../src/adapters/engine-workers.ts'
@@ -182,11 +181,9 @@ export class Forge {
       minerKey: keys.publicKey,
       parentBeacon: parent.header.beacon,
     })
-    const promptTokens = params.units.bootstrapPromptTokens
-    const macs = drawMacs(LANE_BOOTSTRAP, model.config, promptTokens)
+    const macs = ticketMacs(params, LANE_BOOTSTRAP, model.config, modelParams)
     const target = targetFromBits(requiredBits(this.context, ancestry))
-    const tickets = unitTickets(model.config, modelParams, promptTokens)
-    if (best === undefined || !ticketWins(best.hash, target, macs, tickets)) return undefined
+    if (best === undefined || !ticketWins(best.hash, target, macs)) return undefined
     const proof = buildTicketProof(trace, commitment.subroots, commitment.top, best.position, modelParams.tileRows)
     return { unit, tokens: [...trace.tokens], traceRoot, ticket: best, proof, trace }
   }

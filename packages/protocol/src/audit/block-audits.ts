@@ -52,6 +52,12 @@ export class BlockAudits implements AuditSummary {
     check(this.proofs < most, 'BLOCK_TOO_MANY_PROOFS', `a block has at most ${most} fraud and verdict proofs`)
   }
 
+  /** Room for one more challenge. Throws BLOCK_TOO_MANY_PROOFS. */
+  checkChallenges({ audits }: Params): void {
+    const most = audits.maxChallengesPerBlock
+    check(this.challenges < most, 'BLOCK_TOO_MANY_PROOFS', `a block has at most ${most} challenges`)
+  }
+
   /** Room for one more response: twice what one block's challenges can ask for. Throws BLOCK_TOO_MANY_PROOFS. */
   checkResponses({ audits }: Params): void {
     const most = 2 * audits.maxChallengesPerBlock

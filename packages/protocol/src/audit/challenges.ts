@@ -46,12 +46,13 @@ function mayChallenge(reader: StateReader, sender: Uint8Array, unit: AuditedUnit
 /**
  * Checks a challenge; the function it returns writes and cannot fail. Throws AUDIT_OFF, AUDIT_UNIT, CHALLENGE_WINDOW,
  * CHALLENGE_SENDER (neither an active verifier nor the client), STEP_OUT_OF_RANGE, CHALLENGE_BOND, CHALLENGE_DOUBLE (the step is
- * challenged or answered already), CHALLENGE_LIMIT (too many of this challenger, of this unit or in this block).
+ * challenged or answered already), CHALLENGE_LIMIT (too many of this challenger or of this unit), BLOCK_TOO_MANY_PROOFS.
  */
 export function prepareChallenge(context: ApplyContext, sender: Uint8Array, challenge: Challenge): () => void {
   const { params, draft, height, audits } = context
   const { jobId, ref, bond } = challenge
   checkAuditsOn(params)
+  audits.checkChallenges(params)
   const unit = openUnit(draft, jobId)
   const last = lastChallengeHeight(params, unit)
   check(height <= last, 'CHALLENGE_WINDOW', `the unit can be challenged up to height ${last}`)
@@ -62,12 +63,12 @@ export function prepareChallenge(context: ApplyContext, sender: Uint8Array, chal
   check(bond >= least, 'CHALLENGE_BOND', `a bond of ${bond} grains is below ${least}`)
   const challenges = readChallenges(draft, jobId)
   check(!challenges.some((each) => isSameStep(each.ref, ref)), 'CHALLENGE_DOUBLE', 'the step has been asked for')
-  const { maxChallengesPerUnit, maxChallengesPerBlock, responseBlocks } = params.audits
+  const { maxChallengesPerUnit, responseBlocks } = params.audits
   const own = challenges.filter(({ challenger }) => equalBytes(challenger, sender)).length
   check(
-    own < maxChallengesPerUnit && challenges.length < MAX_UNIT_CHALLENGES && audits.challenges < maxChallengesPerBlock,
+    own < maxChallengesPerUnit && challenges.length < MAX_UNIT_CHALLENGES,
     'CHALLENGE_LIMIT',
-    `at most ${maxChallengesPerUnit} challenges of one challenger to a unit, ${maxChallengesPerBlock} in a block`,
+    `a unit has at most ${maxChallengesPerUnit} challenges of one challenger and ${MAX_UNIT_CHALLENGES} of all`,
   )
   return () => {
     audits.challenges++

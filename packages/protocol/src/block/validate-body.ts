@@ -1,10 +1,12 @@
-import { bytesToHex, equalBytes } from '../bytes.ts'
+import { bytesToHex, equalBytes, equalNumbers } from '../bytes.ts'
 import { targetFromBits } from '../difficulty/bits.ts'
 import { check, ProtocolError } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
+import { checkTransactionCounts } from '../ledger/block-limits.ts'
 import type { StateReader } from '../ledger/state.ts'
 import { decodeTransaction, isTransactionOfKind } from '../ledger/transactions.ts'
 import { type TicketProofInput, ticketProofHash, verifyTicketProof, type WeightNoiseCache } from '../lottery/proof.ts'
+import { ticketMacs } from '../lottery/tickets.ts'
 import { readJob } from '../market/entries.ts'
 import { paidTask } from '../market/receipts.ts'
 import { unitMacs } from '../model/macs.ts'
@@ -47,11 +49,7 @@ export function checkBody(context: ConsensusContext, block: Pick<Block, 'header'
   const { params } = context
   const { model } = registeredModel(context, header.unit.modelId)
   check(equalBytes(bodyRoot(body), header.bodyRoot), 'BLOCK_BODY_ROOT', 'the body is not the one the header commits to')
-  check(
-    body.transactions.length <= params.block.maxTransactions,
-    'BLOCK_TOO_MANY_TRANSACTIONS',
-    `${body.transactions.length} transactions, the limit is ${params.block.maxTransactions}`,
-  )
+  checkTransactionCounts(params, body.transactions)
   const task = claimedTask(context, block)
   const prompt = task.promptTokens
   const { maxNewTokens, maxUnitMacs } = params.units
@@ -92,8 +90,7 @@ function checkContainsReceipt(block: Pick<Block, 'header' | 'body'>): void {
       equalBytes(receipt.jobId, header.unit.jobId) &&
       equalBytes(receipt.unitParentId, header.unit.parentId) &&
       equalBytes(receipt.traceRoot, header.traceRoot) &&
-      receipt.tokens.length === generated.length &&
-      receipt.tokens.every((token, i) => token === generated[i])
+      equalNumbers(receipt.tokens, generated)
     )
   })
   check(isOwn, 'BLOCK_RECEIPT', 'the block of a paid unit lacks the receipt of that unit (UNT-2)')
@@ -113,12 +110,7 @@ export function checkPaidTask(
   if (job === undefined) throw new ProtocolError('UNIT_JOB', `no job ${bytesToHex(jobId)} is assigned after the parent`)
   const claimed = claimedTask(context, block)
   const assigned = paidTask(reader, jobId, job)
-  check(
-    claimed.promptTokens.length === assigned.promptTokens.length &&
-      claimed.promptTokens.every((token, i) => token === assigned.promptTokens[i]),
-    'UNIT_PROMPT',
-    "the prompt is not the job's (B1)",
-  )
+  check(equalNumbers(claimed.promptTokens, assigned.promptTokens), 'UNIT_PROMPT', "the prompt is not the job's (B1)")
   const { temperatureMilli, seed, stopAtEos } = claimed.decoding
   check(
     claimed.maxNewTokens === assigned.maxNewTokens &&
@@ -139,7 +131,7 @@ export function ticketProofInput(
   const { header, proof } = block
   const { params: modelParams, model } = registeredModel(context, header.unit.modelId)
   return {
-    lane: header.unit.lane,
+    ticketMacs: ticketMacs(context.params, header.unit.lane, model.config, modelParams),
     modelParams,
     model,
     promptTokens: header.promptTokens,

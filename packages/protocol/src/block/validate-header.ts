@@ -3,6 +3,7 @@ import { targetFromBits } from '../difficulty/bits.ts'
 import { medianTimePast, nextBits } from '../difficulty/next-bits.ts'
 import { check } from '../errors.ts'
 import { checkHeaderTicket, headerTicket } from '../lottery/header-ticket.ts'
+import { ticketMacs } from '../lottery/tickets.ts'
 import { LANE_PAID } from '../unit/types.ts'
 import { checkLane, unitId } from '../unit/unit-id.ts'
 import { nextBeacon } from './beacon.ts'
@@ -25,9 +26,9 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
   const { unit } = header
   checkLane(unit)
   check(
-    unit.lane !== LANE_PAID || params.jobs.paidDraws === 'on',
+    unit.lane !== LANE_PAID || params.jobs.paidDrawPpm > 0,
     'UNIT_LANE',
-    'paid units draw nothing on this chain (jobs.paidDraws)',
+    'paid units draw nothing on this chain (jobs.paidDrawPpm)',
   )
   const { params: modelParams, model } = registeredModel(context, unit.modelId)
   check(
@@ -58,7 +59,7 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
     modelParams,
     dims: model.config,
     promptTokens: header.promptTokens,
-    lane: unit.lane,
+    ticketMacs: ticketMacs(params, unit.lane, model.config, modelParams),
     target,
   })
   check(hasValidSignature(header), 'SIGNATURE_INVALID', 'the header is not signed by its miner')

@@ -18,13 +18,15 @@ export interface CoinbaseParts {
   readonly teamShare: bigint
   /** The miner's part of the subsidy, without fees and release. */
   readonly minerSubsidy: bigint
+  /** Of `minerSubsidy`, what a paid block earns on top of a bootstrap block. */
+  readonly premium: bigint
   /** Withheld from the miner, into the state entry `deferred`. */
   readonly deferred: bigint
   /** Paid to the miner out of `deferred` as it stood before this block. */
   readonly release: bigint
 }
 
-/** What the mint cap of a paid block depends on (ECO-3). */
+/** What the premium of a paid block depends on (ECO-3). */
 export interface PaidWin {
   /** Grains that the unit's prompt fee burned. */
   readonly promptBurn: bigint
@@ -32,6 +34,8 @@ export interface PaidWin {
   readonly work: bigint
   /** MACs that the unit's tickets stand for (WRK-4). */
   readonly drawMacs: number
+  /** Grains that premiums may still mint: what all prompts' burns allowed, less all premiums so far. */
+  readonly mintable: bigint
 }
 
 /**
@@ -44,28 +48,35 @@ export function bootstrapCoinbase(params: Params, height: number, deferredBefore
 
 /**
  * The coinbase of a paid block: the miner has a premium on top of what a bootstrap block pays, at most what is withheld there,
- * and at most {@link mintCap}. Throws BLOCK_HEIGHT.
+ * at most {@link mintCap}, and at most what premiums may still mint. Throws BLOCK_HEIGHT.
  */
 export function paidCoinbase(params: Params, height: number, deferredBefore: bigint, win: PaidWin): CoinbaseParts {
   const cap = mintCap(params, win)
-  return divideSubsidy(params, height, deferredBefore, (withheld) => (cap < withheld ? cap : withheld))
+  const most = cap < win.mintable ? cap : win.mintable
+  return divideSubsidy(params, height, deferredBefore, (withheld) => (most < withheld ? most : withheld))
+}
+
+/** floor(kappa * promptBurn): what a prompt's burn adds to what premiums may mint (ECO-3). */
+export function mintableOf(params: Params, promptBurn: bigint): bigint {
+  return partOf(promptBurn, params.emission.mintCapPpm)
 }
 
 /**
  * floor(kappa * promptBurn * work / drawMacs): a unit wins with probability drawMacs / work, so the expected premium is at most
- * kappa times what the unit burned.
+ * kappa times what the unit burned. 0 for a unit that draws nothing.
  */
-export function mintCap(params: Params, win: PaidWin): bigint {
+export function mintCap(params: Params, win: Omit<PaidWin, 'mintable'>): bigint {
   const { promptBurn, work, drawMacs } = win
+  if (drawMacs === 0) return 0n
   return (BigInt(params.emission.mintCapPpm) * promptBurn * work) / (PPM * BigInt(drawMacs))
 }
 
-/** @param premium of the miner, from what would be withheld; never more than that. */
+/** @param premiumOf the miner's premium, from what would be withheld; never more than that. */
 function divideSubsidy(
   params: Params,
   height: number,
   deferredBefore: bigint,
-  premium: (withheld: bigint) => bigint,
+  premiumOf: (withheld: bigint) => bigint,
 ): CoinbaseParts {
   const { emission } = params
   const total = subsidy(params, height)
@@ -73,12 +84,14 @@ function divideSubsidy(
   const teamShare = partOf(total, emission.teamSharePpm)
   const reward = total - verifierShare - teamShare
   const base = partOf(reward, emission.bootstrapFactorPpm)
-  const minerSubsidy = base + premium(reward - base)
+  const premium = premiumOf(reward - base)
+  const minerSubsidy = base + premium
   return {
     subsidy: total,
     verifierShare,
     teamShare,
     minerSubsidy,
+    premium,
     deferred: reward - minerSubsidy,
     release: deferredBefore / BigInt(emission.curveBlocks),
   }

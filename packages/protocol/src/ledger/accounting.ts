@@ -50,6 +50,8 @@ export interface SupplyAudit {
   readonly deposits: bigint
   readonly verifierPool: bigint
   readonly burned: bigint
+  /** What premiums may still mint (ECO-3): a bound, nobody's grains and in no sum. */
+  readonly mintable: bigint
   /** premine + faucet + emitted. */
   readonly created: bigint
   /** balances + immature + bonds + unbonding + jobs + deposits + deferred + verifierPool + burned. */
@@ -104,6 +106,7 @@ export function auditSupply(entries: Iterable<readonly [key: string, value: Uint
     deferred: 0n,
     verifierPool: 0n,
     burned: 0n,
+    mintable: 0n,
   }
   for (const [key, value] of entries) {
     const name = AMOUNT_OF_KEY.get(key)

@@ -6,18 +6,18 @@ import { targetFromBits, workOfTarget } from '../difficulty/bits.ts'
 import { bootstrapCoinbase, type CoinbaseParts, paidCoinbase } from '../emission/coinbase.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { accountOf } from '../keys.ts'
-import { MAX_BLOCK_TRANSACTIONS } from '../limits.ts'
 import { drawMacs } from '../lottery/tickets.ts'
 import { type LtHash, stateRootOf } from '../lthash.ts'
 import { clearMarkets, type MarketClearing, returnExpired } from '../market/clear-markets.ts'
 import { type JobRecord, readJob, writeWon } from '../market/entries.ts'
-import { modelOf } from '../market/models.ts'
+import { type MarketRules, modelOf } from '../market/models.ts'
 import { closeWindows } from '../market/receipts.ts'
 import type { Settlement } from '../market/settle.ts'
 import { LANE_PAID } from '../unit/types.ts'
 import { checkLane } from '../unit/unit-id.ts'
 import { type ApplyContext, applyTransaction } from './apply-transaction.ts'
 import { type BlockInput, beginBlock } from './begin-block.ts'
+import { checkTransactionCounts } from './block-limits.ts'
 import { addAmount, addImmature, isBarred, readAmount } from './entries.ts'
 import type { Forfeiture } from './forfeit.ts'
 import { addWork, boundedWork } from './published.ts'
@@ -37,6 +37,8 @@ export interface BlockSummary {
   readonly release: bigint
   /** What the miner gets after maturity: its part of the subsidy, release and fees. */
   readonly minerReward: bigint
+  /** Of it, what a paid block earns on top of a bootstrap block (ECO-3). */
+  readonly premium: bigint
   readonly forfeitures: readonly Forfeiture[]
   /** Jobs whose assignment the block's beacon opened. */
   readonly assigned: readonly Uint8Array[]
@@ -62,14 +64,13 @@ export interface AppliedBlock {
  *
  * Any ProtocolError proves that a block with this content is invalid after this parent. The verdict of a TX_*, JOB_*, ASK_* or
  * RECEIPT_* code judges the lone transaction, not the block: a nonce gap is `ignore` in the mempool and an invalid block here.
- * Throws BLOCK_HEIGHT, BLOCK_KEY_BARRED, BLOCK_TOO_MANY_TRANSACTIONS, BLOCK_RECEIPT, KEY_INVALID, LEDGER_OVERFLOW, what
+ * Throws BLOCK_HEIGHT, BLOCK_KEY_BARRED, BLOCK_TOO_MANY_TRANSACTIONS, BLOCK_TOO_MANY_ACCUSATIONS, BLOCK_RECEIPT, KEY_INVALID, LEDGER_OVERFLOW, what
  * {@link checkPaidUnit} throws, and what {@link decodeTransaction} and {@link applyTransaction} throw.
  */
 export function applyBlock(input: BlockInput): AppliedBlock {
   const { params, height, minerKey, transactions } = input
   const begun = beginBlock(input)
-  const most = Math.min(params.block.maxTransactions, MAX_BLOCK_TRANSACTIONS)
-  check(transactions.length <= most, 'BLOCK_TOO_MANY_TRANSACTIONS', `${transactions.length} of at most ${most}`)
+  checkTransactionCounts(params, transactions)
   checkLane(input.unit)
   const job = input.unit.lane === LANE_PAID ? checkPaidUnit(input, input.reader) : undefined
 
@@ -162,13 +163,25 @@ function applyTransactions(
   return { fees, transactionIds, forfeitures }
 }
 
-/** ECO-3: the division of the block's subsidy; a paid block has the premium that its job's burn allows. */
+/** WRK-4: the MACs that the tickets of a job's unit stand for together. */
+function jobDrawMacs(rules: MarketRules, job: JobRecord): number {
+  const modelId = bytesToHex(job.modelId)
+  const lottery = rules.params.models.find((each) => each.modelId === modelId)!
+  return drawMacs(rules.params, LANE_PAID, modelOf(rules, job.modelId), lottery, job.promptTokens)
+}
+
+/** ECO-3: the division of the block's subsidy; a paid block has the premium that burns allow. */
 function coinbaseOf(input: BlockInput, draft: StateDraft, work: bigint, job: JobRecord | undefined): CoinbaseParts {
   const { params, height } = input
   const deferredBefore = readAmount(draft, 'deferred')
   if (job === undefined) return bootstrapCoinbase(params, height, deferredBefore)
-  const macs = drawMacs(LANE_PAID, modelOf(input, job.modelId), job.promptTokens)
-  return paidCoinbase(params, height, deferredBefore, { promptBurn: job.promptBurn, work, drawMacs: macs })
+  const win = {
+    promptBurn: job.promptBurn,
+    work,
+    drawMacs: jobDrawMacs(input, job),
+    mintable: readAmount(draft, 'mintable'),
+  }
+  return paidCoinbase(params, height, deferredBefore, win)
 }
 
 /** ECO-2, ECO-3: emits the subsidy, pays the miner and the team after maturity, updates the counters. */
@@ -195,6 +208,7 @@ function payCoinbase(
   addAmount(draft, 'emitted', parts.subsidy)
   addAmount(draft, 'verifierPool', parts.verifierShare)
   addAmount(draft, 'deferred', parts.deferred - parts.release)
-  const { subsidy, verifierShare, teamShare, deferred, release } = parts
-  return { subsidy, verifierShare, teamShare, deferred, release, minerReward }
+  addAmount(draft, 'mintable', -parts.premium)
+  const { subsidy, verifierShare, teamShare, deferred, release, premium } = parts
+  return { subsidy, verifierShare, teamShare, deferred, release, premium, minerReward }
 }

@@ -91,5 +91,7 @@ export const AMOUNT_KEYS = {
   deferred: 'deferred',
   /** The verifiers' share of subsidies. */
   verifierPool: 'verifier-pool',
+  /** Not grains but a bound: what premiums may still mint out of what prompts burned (ECO-3). */
+  mintable: 'mintable',
 } as const
 export type AmountName = keyof typeof AMOUNT_KEYS

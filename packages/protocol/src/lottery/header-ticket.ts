@@ -3,8 +3,7 @@ import { check } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
 import type { ModelDims } from '../model/types.ts'
 import { OP_GATE_UP, OP_QKV } from '../trace/types.ts'
-import type { Lane } from '../unit/types.ts'
-import { drawMacs, type LotteryParams, ticketHash, ticketKey, ticketShape, ticketWins, unitTickets } from './tickets.ts'
+import { type LotteryParams, ticketHash, ticketKey, ticketShape, ticketWins } from './tickets.ts'
 import { FOLD_WORDS, type TicketPosition } from './types.ts'
 
 export interface HeaderTicketInput {
@@ -24,7 +23,8 @@ export interface HeaderTicketCheck extends HeaderTicketInput {
   readonly modelParams: LotteryParams
   readonly dims: ModelDims
   readonly promptTokens: number
-  readonly lane: Lane
+  /** MACs that one ticket of the unit stands for (WRK-4). */
+  readonly ticketMacs: number
   readonly target: bigint
 }
 
@@ -34,16 +34,11 @@ export interface HeaderTicketCheck extends HeaderTicketInput {
  * Throws TICKET_POSITION, TICKET_PROOF_SHAPE (a fold state of another length) or TICKET_LOSES.
  */
 export function checkHeaderTicket(input: HeaderTicketCheck, hash?: KeyedHash): Uint8Array {
-  const { modelParams, dims, promptTokens, lane, target, position, foldState } = input
+  const { modelParams, dims, promptTokens, target, position, foldState } = input
   checkTicketPosition(dims, modelParams, promptTokens, position)
   check(foldState.length === FOLD_WORDS, 'TICKET_PROOF_SHAPE', `a fold state has ${FOLD_WORDS} words`)
   const ticket = headerTicket(input, hash)
-  const wins = ticketWins(
-    ticket,
-    target,
-    drawMacs(lane, dims, promptTokens),
-    unitTickets(dims, modelParams, promptTokens),
-  )
+  const wins = ticketWins(ticket, target, input.ticketMacs)
   check(wins, 'TICKET_LOSES', 'the ticket is not below its threshold (WRK-4)')
   return ticket
 }

@@ -9,7 +9,6 @@ import { type MerkleTree, merkleLeafHash, merkleTree, openMerkle, verifyMerkle }
 import type { Model } from '../model/types.ts'
 import { subrootCount, subrootPre } from '../trace/layout.ts'
 import type { Trace } from '../trace/types.ts'
-import type { Lane } from '../unit/types.ts'
 import { foldTile } from './fold.ts'
 import { checkHeaderTicket } from './header-ticket.ts'
 import { noisedOperandRows, operandNoise } from './noise.ts'
@@ -87,7 +86,8 @@ export interface TicketProofInput {
   /** What the header claims. */
   readonly ticket: Pick<Ticket, 'position' | 'foldState'>
   readonly target: bigint
-  readonly lane: Lane
+  /** MACs that one ticket of the unit stands for (WRK-4). */
+  readonly ticketMacs: number
   readonly proof: TicketProof
 }
 

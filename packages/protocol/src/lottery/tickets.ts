@@ -3,9 +3,9 @@ import { bigintFromLe, concatBytes, u32ListToBytes } from '../bytes.ts'
 import { TARGET_LIMIT } from '../difficulty/bits.ts'
 import { check } from '../errors.ts'
 import { type KeyedHash, keyedHash, taggedHash } from '../hash.ts'
-import { promptMacs, ticketOpMacs } from '../model/macs.ts'
+import { promptMacs } from '../model/macs.ts'
 import type { ModelDims } from '../model/types.ts'
-import type { ModelParams } from '../params/types.ts'
+import type { JobParams, ModelParams, UnitParams } from '../params/types.ts'
 import { OP_GATE_UP, OP_QKV, type TicketOp } from '../trace/types.ts'
 import { LANE_BOOTSTRAP, type Lane } from '../unit/types.ts'
 import type { FoldShape } from './fold.ts'
@@ -13,6 +13,12 @@ import type { TicketPosition } from './types.ts'
 
 /** The parameters of a registered model that shape its lottery. */
 export type LotteryParams = Pick<ModelParams, 'noiseRank' | 'tileRows' | 'tileColumns'>
+
+/** The parameters of a chain that say what tickets stand for (WRK-4). */
+export interface TicketRules {
+  readonly units: Pick<UnitParams, 'bootstrapPromptTokens'>
+  readonly jobs: Pick<JobParams, 'paidDrawPpm'>
+}
 
 /** Both ticket operations in the order in which they draw. */
 export const TICKET_OPS: readonly TicketOp[] = [OP_QKV, OP_GATE_UP]
@@ -55,13 +61,31 @@ export function unitTickets(dims: ModelDims, params: LotteryParams, promptTokens
 }
 
 /**
- * The MACs that a unit's tickets stand for together: all linear MACs of the prompt in the bootstrap lane, only those of the
- * ticket operations in the paid lane. An integer below 2^53; throws UNIT_SHAPE for more.
+ * The MACs that one ticket of a model stands for, whatever the prompt's length: b = floor(promptMacs(P) / unitTickets(P)) of the
+ * bootstrap's P in the bootstrap lane, floor(b * paidDrawPpm / 10^6) in the paid lane. 0 where nothing draws.
+ * An integer below 2^53; throws UNIT_SHAPE for a model whose MACs are not countable.
  */
-export function drawMacs(lane: Lane, dims: ModelDims, promptTokens: number): number {
-  if (lane === LANE_BOOTSTRAP) return promptMacs(dims, promptTokens)
-  const perLayer = ticketOpMacs(dims, OP_QKV) + ticketOpMacs(dims, OP_GATE_UP)
-  const macs = promptTokens * dims.nLayers * perLayer
+export function ticketMacs(rules: TicketRules, lane: Lane, dims: ModelDims, params: LotteryParams): number {
+  const promptTokens = rules.units.bootstrapPromptTokens
+  const tickets = unitTickets(dims, params, promptTokens)
+  if (tickets === 0) return 0
+  const bootstrap = Math.floor(promptMacs(dims, promptTokens) / tickets)
+  if (lane === LANE_BOOTSTRAP) return bootstrap
+  return Number((BigInt(bootstrap) * BigInt(rules.jobs.paidDrawPpm)) / 1_000_000n)
+}
+
+/**
+ * The MACs that all tickets of a unit stand for together (WRK-4): its chance to win is at most this over the expected work of a block.
+ * An integer below 2^53; throws UNIT_SHAPE for more.
+ */
+export function drawMacs(
+  rules: TicketRules,
+  lane: Lane,
+  dims: ModelDims,
+  params: LotteryParams,
+  promptTokens: number,
+): number {
+  const macs = unitTickets(dims, params, promptTokens) * ticketMacs(rules, lane, dims, params)
   check(Number.isSafeInteger(macs), 'UNIT_SHAPE', `${macs} MACs are not countable`)
   return macs
 }
@@ -86,16 +110,15 @@ export function ticketHash(
 }
 
 /**
- * The bound below which a ticket wins: target * floor(drawMacs / unitTickets), at most 2^256 - 1; 0 for a unit without tickets.
- * @param target 1..2^256-1. @param drawMacs see {@link drawMacs}. @param tickets see {@link unitTickets}.
+ * The bound below which a ticket wins: target * macs, at most 2^256 - 1; 0 for tickets that stand for nothing.
+ * @param target 1..2^256-1. @param macs of one ticket, see {@link ticketMacs}.
  */
-export function ticketThreshold(target: bigint, drawMacs: number, tickets: number): bigint {
-  if (tickets === 0) return 0n
-  const threshold = target * (BigInt(drawMacs) / BigInt(tickets))
+export function ticketThreshold(target: bigint, macs: number): bigint {
+  const threshold = target * BigInt(macs)
   return threshold < TARGET_LIMIT ? threshold : TARGET_LIMIT - 1n
 }
 
-/** Whether a ticket, read as a little-endian integer, wins. */
-export function ticketWins(ticket: Uint8Array, target: bigint, drawMacs: number, tickets: number): boolean {
-  return bigintFromLe(ticket) < ticketThreshold(target, drawMacs, tickets)
+/** Whether a ticket, read as a little-endian integer, wins. @param macs of one ticket, see {@link ticketMacs}. */
+export function ticketWins(ticket: Uint8Array, target: bigint, macs: number): boolean {
+  return bigintFromLe(ticket) < ticketThreshold(target, macs)
 }

@@ -1,7 +1,7 @@
 /** ECO-6: the beacon of a block opens the assignment of the jobs that its parent cleared. */
 import { bytesToHex } from '../bytes.ts'
-import { partOf } from '../emission/coinbase.ts'
-import { addAmount } from '../ledger/entries.ts'
+import { mintableOf, partOf } from '../emission/coinbase.ts'
+import { addAmount, readAmount, writeAmount } from '../ledger/entries.ts'
 import type { StateDraft } from '../ledger/state.ts'
 import { unitMacs } from '../model/macs.ts'
 import { weighAsks } from './asks.ts'
@@ -9,6 +9,9 @@ import { type Candidate, drawRanks, samplingWeights } from './assignment.ts'
 import { readAsks, readCleared, readJob, writeAssigned, writeCleared, writeJob } from './entries.ts'
 import { type MarketRules, modelOf } from './models.ts'
 import { promptFee } from './prices.ts'
+
+/** Largest amount of a state entry (CNV-4). */
+const MAX_AMOUNT = (1n << 64n) - 1n
 
 /** Who may get a model's jobs of one clearing, and the room that is left. */
 interface Pool {
@@ -18,7 +21,7 @@ interface Pool {
 
 /**
  * Draws the ranks of every job that the parent cleared, in the order of the clearing, from the miners whose asks the clearing
- * price meets, and burns the prompt's part of the fee for good (ECO-4). It comes first in a block, from the state that the
+ * price meets, and burns the prompt's part of the fee for good (ECO-4), which lets premiums mint kappa times as much (ECO-3). It comes first in a block, from the state that the
  * parent left: whoever makes the block knows its beacon, so nothing else in the block may matter.
  * @returns the ids of the jobs.
  */
@@ -43,6 +46,7 @@ export function assignJobs(
     pool.candidates[order[0]!] = { ...first, room: first.room > macs ? first.room - macs : 0n }
     const promptBurn = partOf(promptFee(params, model, job.promptTokens, job.price), params.fees.burnPpm)
     addAmount(draft, 'burned', promptBurn)
+    allowPremiums(draft, mintableOf(params, promptBurn))
     writeJob(draft, jobId, {
       ...job,
       held: job.held - promptBurn,
@@ -54,6 +58,12 @@ export function assignJobs(
   writeCleared(draft, [])
   writeAssigned(draft, height, jobIds)
   return jobIds
+}
+
+/** Adds to what premiums may mint, up to what an entry holds: kappa can be far above 1. */
+function allowPremiums(draft: StateDraft, grains: bigint): void {
+  const sum = readAmount(draft, 'mintable') + grains
+  writeAmount(draft, 'mintable', sum < MAX_AMOUNT ? sum : MAX_AMOUNT)
 }
 
 function poolOf(rules: MarketRules, draft: StateDraft, modelId: string, price: bigint, height: number): Pool {

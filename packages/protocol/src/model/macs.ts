@@ -5,18 +5,11 @@
  * integers below 2^53; anything larger throws UNIT_SHAPE.
  */
 import { check } from '../errors.ts'
-import { OP_QKV, type TicketOp } from '../trace/types.ts'
 import type { ModelDims } from './types.ts'
 
 function safe(value: number): number {
   check(Number.isSafeInteger(value) && value >= 0, 'UNIT_SHAPE', `${value} MACs are not countable`)
   return value
-}
-
-/** MACs of one ticket operation of one layer at one position (WRK-1): fused q,k,v or fused gate,up. */
-export function ticketOpMacs(dims: ModelDims, op: TicketOp): number {
-  const outputs = op === OP_QKV ? (dims.nHeads + 2 * dims.nKvHeads) * dims.headDim : 2 * dims.ffnDim
-  return safe(dims.dModel * outputs)
 }
 
 /** MACs of all linear layers except the head at one position. */

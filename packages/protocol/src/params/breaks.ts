@@ -16,8 +16,10 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
     '0: useful work earns no more than bootstrap work; above 1000000: paying oneself mints more than it burns',
   'fees.burnPpm': '0: fake demand costs nothing, so it is mined like a bootstrap prompt but looks useful',
   'fees.verifierPpm': '0: checks are paid by the subsidy alone',
-  'jobs.paidDraws':
-    'on: a client that mines its own jobs draws more, and mints more, than it pays for (weaknesses 1 and 2 of chapter 10)',
+  'fees.minJobGrains':
+    '0: jobs of a few grains burn nothing by rounding and move prices for nothing; large: short answers are not for sale',
+  'jobs.paidDrawPpm':
+    '0: paid work makes no blocks; above what drawing a kept trace again costs over a bootstrap unit: doing that beats mining (WRK-4)',
   'jobs.inputPricePpm':
     '0: prompts are free, burn nothing and so mint nothing; high: long prompts cost more than their work',
   'jobs.assignmentWindowBlocks':

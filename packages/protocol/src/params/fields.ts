@@ -97,6 +97,7 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'fees.burnPpm': ppm('beta: burned part of job fees'),
   'fees.verifierPpm': ppm("nu: verifiers' part of the rest of job fees"),
   'fees.minTransactionGrains': amount('least fee of a transaction'),
+  'fees.minJobGrains': amount('least escrow of a job: what it costs at most at its highest price (JOB-1)'),
   'bonds.minerGrains': amount('bond of a miner registration'),
   'bonds.verifierGrains': amount('bond of a verifier registration'),
   'bonds.unbondingBlocks': integer('blocks', 1, 10 ** 6, 'blocks until a bond is returned'),
@@ -106,7 +107,9 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'units.maxNewTokens': integer('tokens', 1, 32_768, 'longest generation'),
   'units.maxUnitMacs': integer('MACs', 1, 2 ** 50, 'bound on the MACs of one unit'),
   'units.referenceMacsPerSecond': integer('MACs/s', 1, 2 ** 50, 'speed of the slowest machine meant'),
-  'jobs.paidDraws': choice(['on', 'off'], 'whether paid units draw tickets and make blocks (UNT-2)'),
+  'jobs.paidDrawPpm': ppm(
+    'what a paid ticket stands for over what a bootstrap ticket does (WRK-4); 0: paid units make no blocks',
+  ),
   'jobs.inputPricePpm': ppm('price of an input MAC over that of an output MAC (JOB-2)'),
   'jobs.assignmentWindowBlocks': integer('blocks', 1, 10_000, 'blocks that each rank has to deliver a job'),
   'jobs.fallbacks': integer('ranks', 0, MAX_JOB_RANKS - 1, 'ranks of an assignment after rank 0'),

@@ -90,7 +90,7 @@ const nacre: Params = {
     faucetGrains: 0n,
     faucetAccount: '',
   },
-  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n },
+  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n, minJobGrains: 10_000n },
   bonds: {
     minerGrains: 100n * GRAINS_PER_NCR,
     verifierGrains: 500n * GRAINS_PER_NCR,
@@ -106,7 +106,7 @@ const nacre: Params = {
     referenceMacsPerSecond: 5_000_000_000,
   },
   jobs: {
-    paidDraws: 'off', // until the weaknesses of chapter 10 are closed
+    paidDrawPpm: 80_000, // a ticket drawn again from a kept trace costs at least 114,000 ppm of a bootstrap ticket (rationale)
     inputPricePpm: 250_000, // batched input costs a machine about a quarter of decoding row by row
     assignmentWindowBlocks: 3, // about 10 minutes for each rank
     fallbacks: 2,
@@ -223,6 +223,7 @@ const unit: Params = {
     genesisBits: 0x1e035afe, // 5 * 10^6 MACs per block: about one unit
   },
   emission: { ...devnet.emission, curveBlocks: 1000, rampBlocks: 10 },
+  fees: { ...devnet.fees, minJobGrains: 0n }, // jobs of any size, down to those whose fees round to nothing
   bonds: { minerGrains: GRAINS_PER_NCR, verifierGrains: 2n * GRAINS_PER_NCR, unbondingBlocks: 4 },
   units: {
     bootstrapPromptTokens: 24,
@@ -234,7 +235,6 @@ const unit: Params = {
   },
   jobs: {
     ...devnet.jobs,
-    paidDraws: 'on',
     assignmentWindowBlocks: 2,
     fallbacks: 1,
     auditWindowBlocks: 2,

@@ -80,12 +80,14 @@ export interface FeeParams {
   readonly verifierPpm: number
   /** Least fee of a transaction. */
   readonly minTransactionGrains: bigint
+  /** Least escrow of a job (JOB-1). */
+  readonly minJobGrains: bigint
 }
 
 /** Paid jobs and their market (JOB, UNT-2, ECO-4, ECO-6, ECO-7). */
 export interface JobParams {
-  /** Whether units of the paid lane draw tickets and so make blocks (UNT-2). */
-  readonly paidDraws: 'on' | 'off'
+  /** What a paid ticket stands for over what a bootstrap ticket does (WRK-4); at 0 paid units make no blocks (UNT-2). */
+  readonly paidDrawPpm: number
   /** Price of an input MAC over that of an output MAC (JOB-2). */
   readonly inputPricePpm: number
   /** Blocks that each rank of an assignment has to deliver (ECO-6). */

@@ -191,7 +191,7 @@ describe('who, when, how much', () => {
     const of = (count: number, keys = VERIFIER, first = 0): Uint8Array[] =>
       Array.from({ length: count }, (_, i) => ledger.tx(keys, ask(jobId, at(first + i))))
     rejected(
-      'CHALLENGE_LIMIT',
+      'BLOCK_TOO_MANY_PROOFS',
       () => ledger.preview(of(maxChallengesPerBlock + 1)),
       `transaction ${maxChallengesPerBlock}`,
     )

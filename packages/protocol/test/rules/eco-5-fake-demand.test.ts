@@ -32,7 +32,7 @@ function selfDealt(job: FakeJob): { fee: bigint; back: bigint; premiumTimesWork:
   const promptBurn = partOf(promptFee(job.params, MODEL.config, promptTokens, price), job.params.fees.burnPpm)
   const record = { modelId: MODEL.modelId, maxNewTokens: newTokens, price, held: fee - promptBurn }
   const parts = divideFee({ params: job.params, models: TEST_MODELS }, record, newTokens)
-  const macs = drawMacs(LANE_PAID, MODEL.config, promptTokens)
+  const macs = drawMacs(job.params, LANE_PAID, MODEL.config, job.params.models[0]!, promptTokens)
   // The chance that a unit wins is at most drawMacs / work.
   const premiumTimesWork = mintCap(job.params, { promptBurn, work, drawMacs: macs }) * BigInt(macs)
   return { fee, back: parts.miner + (job.ownsVerifiers ? parts.verifiers : 0n), premiumTimesWork }

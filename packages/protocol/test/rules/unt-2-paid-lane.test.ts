@@ -16,20 +16,23 @@ import {
   checkBody,
   checkHeaderForm,
   checkHeaderInContext,
+  checkHeaderTicket,
   checkTicketProof,
   checkTransition,
   checkWinner,
   claimedTask,
   decodeTransaction,
-  drawMacs,
   encodeTransaction,
   headerTicketHash,
   LANE_BOOTSTRAP,
   LANE_PAID,
+  type Lane,
   nextBeacon,
   readJob,
   signHeader,
   signTransaction,
+  ticketMacs,
+  unitId,
 } from '../../src/index.ts'
 import { easyContext as context, mineBlock, minePaidBlock, TestChain, testKeys } from '../chain-fixture.ts'
 import { FAUCET, MODEL, transfer } from '../ledger-fixture.ts'
@@ -86,11 +89,22 @@ test('the paid block of rank 0 on the block that assigned its job is valid, and 
   expect(claimedTask(context, received).promptTokens).toEqual(jobBody().promptTokens)
 })
 
-test('it draws with the MACs of the ticket operations only', () => {
-  const { promptTokens } = paid.header
-  expect(drawMacs(LANE_PAID, MODEL.config, promptTokens)).toBeLessThan(
-    drawMacs(LANE_BOOTSTRAP, MODEL.config, promptTokens),
-  )
+test('its tickets count the part jobs.paidDrawPpm of bootstrap tickets (WRK-4)', () => {
+  const { params: modelParams } = context.bootstrap
+  const worth = (lane: Lane) => ticketMacs(context.params, lane, MODEL.config, modelParams)
+  expect(worth(LANE_PAID)).toBe(Math.floor((worth(LANE_BOOTSTRAP) * context.params.jobs.paidDrawPpm) / 1e6))
+  // The easiest target at which the paid block's own ticket still wins, and the next.
+  const value = BigInt(`0x${Buffer.from(headerTicketHash(paid.header).toReversed()).toString('hex')}`)
+  const check = (target: bigint, lane: Lane) => (): unknown =>
+    checkHeaderTicket({
+      ...{ unitId: unitId(paid.header.unit, miner.publicKey), traceRoot: paid.header.traceRoot, target },
+      ...{ foldState: paid.header.foldState, position: paid.header.ticket, promptTokens: paid.header.promptTokens },
+      ...{ modelParams, dims: MODEL.config, ticketMacs: worth(lane) },
+    })
+  const hardest = value / BigInt(worth(LANE_PAID)) + 1n
+  accepted(check(hardest, LANE_PAID))
+  rejected('TICKET_LOSES', check(hardest - 1n, LANE_PAID))
+  accepted(check(hardest - 1n, LANE_BOOTSTRAP))
   const hard = changed({ bits: 0x1d00ffff })
   rejected('TICKET_LOSES', () => checkHeaderForm(context, hard.header))
 })
@@ -197,10 +211,10 @@ test('a paid block is no larger than a job may be (JOB-3)', () => {
   rejected('UNIT_SHAPE', () => checkBody(context, changed({}, { task })), 'JOB-3')
 })
 
-test('a chain without jobs.paidDraws refuses the header of a paid block by itself, however its job stands', () => {
+test('a chain with jobs.paidDrawPpm at 0 refuses the header of a paid block by itself, however its job stands', () => {
   const { chain, jobId } = assigned()
   const { header } = minePaidBlock({ ...chain.base, keys: miner, jobId }).block
-  const jobs = { ...context.params.jobs, paidDraws: 'off' } as const
+  const jobs = { ...context.params.jobs, paidDrawPpm: 0 }
   accepted(() => checkHeaderForm(context, header))
   rejected('UNIT_LANE', () => checkHeaderForm({ ...context, params: { ...context.params, jobs } }, header))
 })

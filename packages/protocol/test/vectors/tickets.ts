@@ -4,16 +4,19 @@ import { keyedHash } from '../../src/hash.ts'
 import {
   bestTicket,
   buildTicketProof,
+  drawMacs,
   foldProduct,
   type Ticket,
   type TicketPosition,
   ticketHash,
   ticketKey,
+  ticketMacs,
   ticketProofCodec,
   ticketProofHash,
   ticketThreshold,
 } from '../../src/lottery/index.ts'
 import { unitModel } from '../../src/model/synthetic.ts'
+import { LANE_BOOTSTRAP, LANE_PAID } from '../../src/unit/types.ts'
 import { fixtureUnit, MINER_KEY, PARENT_BEACON, PROMPT, UNIT_ID, UNIT_LOTTERY } from '../lottery-fixture.ts'
 
 const repeat = (byte: string): string => byte.repeat(32)
@@ -39,14 +42,25 @@ const POSITIONS: readonly TicketPosition[] = [
   { layer: 1, op: 1, tileRow: 2, tileColumn: 3 },
   { layer: 255, op: 1, tileRow: 65535, tileColumn: 131071 },
 ]
-const THRESHOLDS: readonly { target: bigint; drawMacs: number; unitTickets: number }[] = [
-  { target: 1n, drawMacs: 1000, unitTickets: 3 },
-  { target: 1n << 200n, drawMacs: 78_643_200, unitTickets: 1056 },
-  { target: (1n << 256n) - 1n, drawMacs: 5, unitTickets: 5 },
-  { target: 1n << 255n, drawMacs: 2, unitTickets: 1 },
-  { target: 1n << 255n, drawMacs: 2, unitTickets: 3 },
-  { target: 1n << 200n, drawMacs: 1000, unitTickets: 0 },
-  { target: 7n, drawMacs: Number.MAX_SAFE_INTEGER, unitTickets: 2 },
+const THRESHOLDS: readonly { target: bigint; ticketMacs: number }[] = [
+  { target: 1n, ticketMacs: 333 },
+  { target: 1n << 200n, ticketMacs: 74_472 },
+  { target: (1n << 256n) - 1n, ticketMacs: 1 },
+  { target: 1n << 255n, ticketMacs: 2 },
+  { target: (1n << 255n) - 1n, ticketMacs: 2 },
+  { target: 1n << 200n, ticketMacs: 0 },
+  { target: 7n, ticketMacs: Number.MAX_SAFE_INTEGER },
+]
+/** P of the bootstrap lane, paidDrawPpm, P of the unit. */
+const WORTHS: readonly (readonly [number, number, number])[] = [
+  [18, 80_000, 18],
+  [24, 0, 18],
+  [24, 1, 32],
+  [24, 80_000, 3],
+  [24, 80_000, 4],
+  [24, 80_000, 7],
+  [24, 1_000_000, 32],
+  [3, 1_000_000, 32],
 ]
 
 const stateHex = (state: Uint32Array): string => bytesToHex(u32ListToBytes(state))
@@ -64,7 +78,7 @@ export function ticketVectors(): unknown {
   const proof = buildTicketProof(unit.trace, unit.subroots, unit.top, best.position, UNIT_LOTTERY.tileRows)
   return {
     about:
-      'Tickets of the lottery. Hex is bytes in order, 64-byte states are 16 u32 LE, thresholds are decimal. Products are row-major i32 LE.',
+      'Tickets of the lottery. Hex is bytes in order, 64-byte states are 16 u32 LE, thresholds are decimal. What tickets are worth: model and lottery of the draw. Products are row-major i32 LE.',
     fold: FOLDS.map((shape) => {
       const { m, n, k } = shape
       const { product, states } = foldProduct(fill(m, k, foldA), fill(n, k, foldW), shape)
@@ -83,11 +97,21 @@ export function ticketVectors(): unknown {
       position,
       ticket: bytesToHex(ticketHash(key, state, position)),
     })),
-    threshold: THRESHOLDS.map(({ target, drawMacs, unitTickets }) => ({
+    worth: WORTHS.flatMap(([bootstrapPromptTokens, paidDrawPpm, promptTokens]) =>
+      ([LANE_BOOTSTRAP, LANE_PAID] as const).map((lane) => {
+        const rules = { units: { bootstrapPromptTokens }, jobs: { paidDrawPpm } }
+        const { config } = unitModel()
+        return {
+          ...{ bootstrapPromptTokens, paidDrawPpm, lane, promptTokens },
+          ticketMacs: ticketMacs(rules, lane, config, UNIT_LOTTERY),
+          drawMacs: drawMacs(rules, lane, config, UNIT_LOTTERY, promptTokens),
+        }
+      }),
+    ),
+    threshold: THRESHOLDS.map(({ target, ticketMacs: macs }) => ({
       target: String(target),
-      drawMacs,
-      unitTickets,
-      threshold: String(ticketThreshold(target, drawMacs, unitTickets)),
+      ticketMacs: macs,
+      threshold: String(ticketThreshold(target, macs)),
     })),
     draw: {
       model: 'the synthetic model of the preset unit',
