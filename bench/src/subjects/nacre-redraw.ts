@@ -15,6 +15,7 @@ import {
   TICKET_OPS,
   type Ticket,
   type Trace,
+  ticketKey,
   ticketMatrix,
   ticketShape,
   unitTickets,
@@ -59,7 +60,14 @@ export function nacreRedraw(kernels: KernelFactory, hash: KeyedHash, model: Mode
         const seed = operandNoiseSeed({ weightSeed, unitId, minerKey: MINER, preRoot, m, k })
         product({ ...call, noise: noiseFactors(OPERAND_NOISE_LABEL, seed, m, k, r, hash) })
       }
-      return bestTicketOf(model, modelParams, promptTokens, unitId, kept.traceRoot, states, hash)
+      return bestTicketOf(
+        model,
+        modelParams,
+        promptTokens,
+        ticketKey({ unitId, traceRoot: kept.traceRoot }),
+        states,
+        hash,
+      )
     },
   }
 }

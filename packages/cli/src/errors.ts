@@ -11,12 +11,21 @@ export class CliError extends Error {
   }
 }
 
+/** Errors whose message is for people; by name, so that a small command loads none of what throws them. */
+const EXPECTED: ReadonlySet<string> = new Set([
+  'CliError',
+  'ProtocolError',
+  'RpcError',
+  'JobError',
+  'GatewayConfigError',
+])
+
 /** Runs a command and turns its failure into a message and an exit code. */
 export async function runMain(main: () => Promise<void>): Promise<void> {
   try {
     await main()
   } catch (error) {
-    const isExpected = error instanceof CliError || (error instanceof Error && error.name === 'ProtocolError')
+    const isExpected = error instanceof Error && EXPECTED.has(error.name)
     process.stderr.write(
       `nacre: ${error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error)}\n`,
     )

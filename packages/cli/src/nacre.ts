@@ -9,7 +9,11 @@ const USAGE = `The nacre command.
   params     list, show, compare and check parameters
   health     exit 0 if a node answers
   wallet     keys in an encrypted file: balance, send, history
+  job        ask for inference: submit, show, verify
+  market     what inference costs: prices, asks, volume
+  gateway    an OpenAI-compatible API in front of the network, and its API keys
   launch     audit whether a launch is fair: a preset or a running chain
+  monitor    does somebody mine faster than declared capacity explains? figures and alarms of a node
   model      import a model from another project, look at one, run one
 
   npm run nacre -- COMMAND --help
@@ -22,7 +26,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   params: async () => (await import('./commands/params.ts')).paramsCommand,
   health: async () => (await import('./commands/health.ts')).healthCommand,
   wallet: async () => (await import('./commands/wallet.ts')).walletCommand,
+  job: async () => (await import('./commands/job.ts')).jobCommand,
+  market: async () => (await import('./commands/market.ts')).marketCommand,
+  gateway: async () => (await import('./commands/gateway.ts')).gatewayCommand,
   launch: async () => (await import('./commands/launch.ts')).launchCommand,
+  monitor: async () => (await import('./commands/monitor.ts')).monitorCommand,
   model: async () => (await import('./commands/model.ts')).modelCommand,
 }
 

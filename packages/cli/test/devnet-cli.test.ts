@@ -17,8 +17,8 @@ test.each([
   [['--preset', 'pearl'], /preset pearl is refused/],
   [['--preset', 'moon'], /there is no preset moon, only nacre, bitcoin-like, devnet, unit/],
   [['--set', 'block.tymeMs=1'], /there is no parameter block\.tymeMs/],
-  [['--set', 'block.winnerCheck=none'], /block\.winnerCheck=none is refused/],
-  [['--set', 'bindings.singleUse=off'], /bindings\.singleUse=off is refused/],
+  [['--set', 'block.winnerCheck=sample'], /block\.winnerCheck=sample is refused/],
+  [['--set', 'block.winnerCheck=none'], /bindings\.checked=off and block\.winnerCheck=none are one switch/],
   [['--bogus'], /Unknown option '--bogus'/],
 ])('%j is refused with a message and no stack trace', (args, message) => {
   const { status, stdout, stderr } = devnet(...args)

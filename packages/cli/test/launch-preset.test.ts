@@ -61,6 +61,8 @@ test.each([
   ],
   [['emission.ramp=none'], ['genesis-beacon', 'ramp', 'head-start']],
   [['network.launchDelayMs=0'], ['launch-delay', 'genesis-beacon']],
+  [['bindings.singleUse=off'], ['genesis-beacon', 'bindings']],
+  [['bindings.provenance=client-signed'], ['genesis-beacon', 'provenance']],
 ])('%j fails the right findings', (overrides, fail) => {
   expect(verdicts(overrideParams(nacre, overrides)).fail).toEqual(fail)
 })
@@ -71,14 +73,9 @@ test('short notice and a short ramp are warnings', () => {
 })
 
 test('values that the protocol refuses today fail too', () => {
-  const bindings = { ...nacre.bindings, singleUse: 'off', provenance: 'open' } as const
+  const bindings = { ...nacre.bindings, provenance: 'open' } as const
   const emission = { ...nacre.emission, faucetGrains: 1n }
-  expect(verdicts({ ...nacre, bindings, emission }).fail).toEqual([
-    'genesis-beacon',
-    'faucet',
-    'bindings',
-    'provenance',
-  ])
+  expect(verdicts({ ...nacre, bindings, emission }).fail).toEqual(['genesis-beacon', 'faucet', 'provenance'])
 })
 
 test('premine and team share as parts of the first year and of the final supply', () => {

@@ -1,7 +1,8 @@
 /** A network of full nodes in one process: in-memory hub, virtual clock, in-memory stores, the real engine inline. */
 import { createFastHash, createKernels, createUnitEngine, inlineWorkers } from '@nacre/engine'
-import { engineUnitRunner, Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
+import { AskKeeper, engineUnitRunner, Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
 import {
+  AccountAgent,
   type BlockWorkers,
   type ChainStore,
   createSqliteStore,
@@ -10,6 +11,7 @@ import {
   type Logger,
   MemoryHub,
   type Random,
+  RegistrationKeeper,
   seededRandom,
   silentLogger,
   sleep,
@@ -23,6 +25,8 @@ import {
   overrideParams,
   type Params,
   presets,
+  ROLE_MINER,
+  ROLE_VERIFIER,
   unitCorpus,
   unitModel,
 } from '@nacre/protocol'
@@ -39,7 +43,8 @@ export function inlineEngine(
   context: ConsensusContext,
   clock: VirtualClock,
 ): { workers: BlockWorkers; runner: UnitRunner } {
-  const port = inlineWorkers([createUnitEngine({ model: context.bootstrap.model, kernels, hash })], hash)
+  const engines = [...context.models.values()].map(({ model }) => createUnitEngine({ model, kernels, hash }))
+  const port = inlineWorkers(engines, hash)
   const runner = engineUnitRunner(context, port)
   return {
     workers: engineBlockWorkers(context, port),
@@ -48,6 +53,10 @@ export function inlineEngine(
       runUnit: async (job, signal) => {
         await sleep(clock, UNIT_MS, signal)
         return runner.runUnit(job, signal)
+      },
+      executeUnit: async (modelId, task, signal) => {
+        await sleep(clock, UNIT_MS, signal)
+        return runner.executeUnit(modelId, task, signal)
       },
     },
   }
@@ -60,6 +69,9 @@ export interface LocalMember {
   readonly store: ChainStore
   readonly miner: Miner | undefined
   readonly verifier: Verifier | undefined
+  readonly agent: AccountAgent
+  readonly registration: RegistrationKeeper
+  readonly asks: AskKeeper | undefined
 }
 
 export interface MemberOptions {
@@ -69,6 +81,10 @@ export interface MemberOptions {
   readonly dutyCycle?: number
   readonly unitsInFlight?: number
   readonly log?: Logger
+  /** Registers as soon as it can pay for it. */
+  readonly register?: boolean
+  /** Of a miner: asks at this price for as many MACs per block as anybody wants. */
+  readonly ask?: bigint
   /** Puts something between the miner and its engine. */
   readonly runner?: (runner: UnitRunner) => UnitRunner
 }
@@ -126,9 +142,18 @@ export class LocalNetwork {
     const shelf = new TraceShelf()
     if (role === 'miner') serveOpenings(node, runner, shelf)
     const { dutyCycle = 1, unitsInFlight = 1 } = options
-    const miner = role === 'miner' ? new Miner({ node, runner, keys, shelf, dutyCycle, unitsInFlight }) : undefined
+    const agent = new AccountAgent(node, keys)
+    const { register = false, ask } = options
+    const registeredAs = role === 'verifier' ? ROLE_VERIFIER : ROLE_MINER
+    const registration = new RegistrationKeeper({
+      ...{ node, agent, role: registeredAs, isWanted: register, reserveTransactions: 4 },
+    })
+    const asks =
+      ask === undefined ? undefined : new AskKeeper({ node, agent, priceGrains: ask, capacityMacs: 10n ** 12n })
+    const miner =
+      role === 'miner' ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight }) : undefined
     const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4 }) : undefined
-    const member: LocalMember = { name, node, keys, store, miner, verifier }
+    const member: LocalMember = { name, node, keys, store, miner, verifier, agent, registration, asks }
     for (const other of this.members) this.hub.connect(name, other.name)
     this.members.push(member)
     return member
@@ -140,6 +165,9 @@ export class LocalNetwork {
 
   async startMember(member: LocalMember): Promise<void> {
     await member.node.start()
+    member.agent.start()
+    member.registration.start()
+    member.asks?.start()
     member.verifier?.start()
     member.miner?.start()
   }
@@ -153,7 +181,11 @@ export class LocalNetwork {
   }
 
   async stopMember(member: LocalMember): Promise<void> {
-    const stopping = Promise.all([member.miner?.stop(), member.verifier?.stop()]).then(() => member.node.stop())
+    member.registration.stop()
+    member.asks?.stop()
+    const stopping = Promise.all([member.miner?.stop(), member.verifier?.stop(), member.agent.stop()]).then(() =>
+      member.node.stop(),
+    )
     let stopped = false
     void stopping.then(() => {
       stopped = true

@@ -52,7 +52,7 @@ beforeAll(async () => {
     ...['--passphrase-file', '{dir}/good', '--seed-file', '{dir}/seed'],
   ])
   expect(status, stderr).toBe(0)
-})
+}, 60_000)
 afterAll(() => rmSync(home, { recursive: true }))
 
 const W = ['--wallet', '{dir}/w.json']

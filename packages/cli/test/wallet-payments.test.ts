@@ -1,14 +1,18 @@
 /** Payments over the RPC of a real node, whose blocks the test makes: funds, nonces, and every end that a payment can take. */
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type RpcServer, startRpc, type TransactionView } from '@nacre/node'
+import { readAccount, readHistory, readTransaction } from '@nacre/node/rpc-client'
 import { accountOf, type KeyPair, presets, readAccount as readState } from '@nacre/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Forge, faucetKeys, keysOf, transactionOf, transferTo } from '../../node/test/support/forge.ts'
 import { NodeNet, type TestNode } from '../../node/test/support/node-net.ts'
 import { addressOf, networkOf, readNetwork, readOwnNetwork } from '../src/wallet/network.ts'
-import { readAccount, readHistory, readTransaction } from '../src/wallet/node.ts'
+import { NonceRecord } from '../src/wallet/nonce-record.ts'
 import { type FollowOptions, followPayment, type Payment, type Sent, sendPayment } from '../src/wallet/send.ts'
 
 const forge = new Forge()
@@ -146,6 +150,75 @@ describe('refused, before the wallet is unlocked', () => {
   ])('%s', async (_name, grains, fee, code) => {
     await expect(send(grains, { fee })).rejects.toMatchObject({ code, exitCode: 2 })
     expect(unlocked).toBe(0)
+  })
+})
+
+describe('a fee that looks like a mistake', () => {
+  const NCR = 100_000_000n
+  test.each<[string, bigint, bigint, boolean]>([
+    ['above 1 NCR and a hundredth of the amount', 100n * NCR, NCR + 1n, true],
+    ['above 1 NCR, a hundredth of the amount', 200n * NCR, 2n * NCR, false],
+    ['1 NCR, above a hundredth of the amount', 1n, NCR, false],
+  ])('%s', async (_name, grains, fee, isRefused) => {
+    // Nobody here has so much: what is not refused as a mistake is refused for want of funds.
+    const code = isRefused ? 'FEE_TOO_HIGH' : 'INSUFFICIENT_FUNDS'
+    await expect(send(grains, { fee })).rejects.toMatchObject({ code })
+    await expect(send(grains, { fee, force: true })).rejects.toMatchObject({ code: 'INSUFFICIENT_FUNDS' })
+    expect(unlocked).toBe(0)
+  })
+})
+
+describe('what was signed before', () => {
+  let dir: string
+  let record: NonceRecord
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'nacre-signed-'))
+    record = await NonceRecord.open(join(dir, 'w'), network.chainId, addressOf(network, x.publicKey))
+  })
+  afterEach(() => rmSync(dir, { recursive: true }))
+  const forget = (): void => {
+    const { mempool, chain } = member.node
+    for (const bytes of mempool.candidates(10, chain.tipState().reader)) mempool.remove(bytes)
+  }
+
+  test('and forgotten by the node is not replaced by something else, unless told so', async () => {
+    await send(5n, { record })
+    forget()
+    await expect(send(6n, { record })).rejects.toMatchObject({ code: 'NONCE_SIGNED' })
+    expect(member.node.mempool.size).toBe(0)
+    // The same again is no other payment.
+    await send(5n, { record })
+    forget()
+    await send(6n, { record, replace: true })
+    await mine()
+    expect(balanceOf(y)).toBe(6n)
+  })
+
+  test('and refused by a node that pays it all the same is not paid twice, unless told so', async () => {
+    const liar = createServer(async (request, response) => {
+      const answer = await fetch(rpc.url + request.url, {
+        method: request.method!,
+        ...(request.method === 'POST'
+          ? { body: Buffer.concat(await request.toArray()), headers: { 'content-type': 'application/json' } }
+          : {}),
+      })
+      const isTaken = request.method === 'POST' && answer.ok
+      response.statusCode = isTaken ? 503 : answer.status
+      response.end(isTaken ? JSON.stringify({ error: { code: 'BUSY', message: 'no room' } }) : await answer.text())
+    })
+    await new Promise<void>((resolve) => liar.listen(0, '127.0.0.1', resolve))
+    const base = `http://127.0.0.1:${(liar.address() as AddressInfo).port}`
+    await expect(send(5n, { record, rpc: base })).rejects.toMatchObject({ code: 'BUSY' })
+    await expect(send(5n, { record, rpc: base })).rejects.toMatchObject({ code: 'MAYBE_PAID' })
+    await mine()
+    await expect(send(5n, { record })).rejects.toMatchObject({ code: 'MAYBE_PAID' })
+    expect(balanceOf(y)).toBe(5n)
+    await send(7n, { record })
+    await send(5n, { record, again: true })
+    await mine()
+    expect(balanceOf(y)).toBe(17n)
+    liar.closeAllConnections()
+    liar.close()
   })
 })
 

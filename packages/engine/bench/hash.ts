@@ -109,7 +109,7 @@ function unitParts(hash: BatchHash): void {
   )
   note(
     kind('tickets'),
-    timed(() => bestTicketOf(model, modelParams, promptTokens, key, key, states, hash)),
+    timed(() => bestTicketOf(model, modelParams, promptTokens, key, states, hash)),
   )
   const noise = timed(() => {
     for (let i = 0; i < 2 * dims.nLayers; i++) {

@@ -32,7 +32,7 @@ describe('the best ticket is the reference', () => {
     const tickets = unitTickets(model.config, params, promptTokens)
     const states = Uint32Array.from({ length: 16 * tickets }, () => random.below(2 ** 32))
     const [unitId, traceRoot] = [random.bytes(32), random.bytes(32)]
-    const key = ticketKey(unitId, traceRoot)
+    const key = ticketKey({ unitId, traceRoot })
     const all: Ticket[] = []
     for (let layer = 0; layer < model.config.nLayers; layer++) {
       for (const op of TICKET_OPS) {
@@ -44,7 +44,7 @@ describe('the best ticket is the reference', () => {
         }
       }
     }
-    const actual = bestTicketOf(model, params, promptTokens, unitId, traceRoot, states, use)
+    const actual = bestTicketOf(model, params, promptTokens, key, states, use)
     expect(actual, `seed ${seed}`).toEqual(bestTicket(all))
     return tickets
   }
@@ -65,7 +65,7 @@ describe('the best ticket is the reference', () => {
     const params = { noiseRank: 8, tileRows: 2, tileColumns: 4 }
     const states = new Uint32Array(16 * unitTickets(model.config, params, 40))
     const same: KeyedHash = () => new Uint8Array(32).fill(9)
-    const best = bestTicketOf(model, params, 40, new Uint8Array(32), new Uint8Array(32), states, same)
+    const best = bestTicketOf(model, params, 40, new Uint8Array(32), states, same)
     expect(best?.position).toEqual({ layer: 0, op: 0, tileRow: 0, tileColumn: 0 })
   })
 })

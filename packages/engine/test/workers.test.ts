@@ -93,6 +93,21 @@ describe.each([
     expect((await port.run(runJob)).traceRoot).toEqual(traceRoot)
   })
 
+  test('run a unit without a draw, or with one: the trace of a paid unit comes back in either case', async () => {
+    const port = await create()
+    const plain = await port.run({ kind: 'executeUnit', modelId, task })
+    expect(plain.traceRoot).toEqual(traceRoot)
+    expect(traceDifference(plain.trace, trace)).toBeUndefined()
+    expect((await port.run(runJob)).trace).toBeUndefined()
+    const drawn = await port.run({ ...runJob, wantTrace: true })
+    expect(drawn.win).toBeUndefined()
+    expect(traceDifference(drawn.trace!, trace)).toBeUndefined()
+    const won = await port.run({ ...runJob, wantTrace: true, winBelow: EVERY_TICKET })
+    expect(traceDifference(won.trace!, trace)).toBeUndefined()
+    expect(traceDifference(won.win!.trace, trace)).toBeUndefined()
+    expect(await codeOf(port.run({ kind: 'executeUnit', modelId: bytes32(9), task }))).toBe('MODEL_UNREGISTERED')
+  })
+
   test('verify the proof of a ticket, and reject a forged one', async () => {
     const port = await create()
     const { win } = await port.run({ ...runJob, winBelow: EVERY_TICKET })

@@ -1,8 +1,10 @@
+export { AskKeeper, type AskOptions, type AskView } from './ask-keeper.ts'
 export { Miner, type MinerOptions, type MinerStats } from './miner.ts'
 export { serveOpenings } from './openings.ts'
 export { reportEquivocation } from './report-equivocation.ts'
 export { TraceShelf } from './trace-shelf.ts'
 export {
+  type ExecutedUnit,
   engineUnitRunner,
   type UnitJob,
   type UnitOutcome,

@@ -56,7 +56,11 @@ export function serveOpenings(
     const block = node.chain.block(at)
     if (block === undefined) throw new ProtocolError('BLOCK_PARENT_UNKNOWN', 'the block is not here')
     try {
-      const trace = await runner.replayTrace(claimedTask(node.context, block), block.body.tokens)
+      const trace = await runner.replayTrace(
+        block.header.unit.modelId,
+        claimedTask(node.context, block),
+        block.body.tokens,
+      )
       shelf.putReplayed(at.id, trace)
       return trace
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { Mempool } from '@nacre/node'
+import { isEarly, type Mempool } from '@nacre/node'
 import {
   type ApplyContext,
   applyTransaction,
@@ -15,32 +15,49 @@ import {
   ProtocolError,
   registeredModel,
   type StateReader,
+  type Transaction,
 } from '@nacre/protocol'
 
 /** What is known of a block before its unit has won. */
 export type SelectionHeader = Pick<BlockHeader, 'height' | 'parentId' | 'bits' | 'minerKey'>
+
+/** Room kept for one transaction that its sender adds once it is known; the sender's others are left out of the block. */
+export interface Reserve {
+  /** Public key. */
+  readonly sender: Uint8Array
+  /** Most encoded bytes. */
+  readonly bytes: number
+}
 
 /** Transactions applied between two pauses: each costs a signature check of a few milliseconds on the event loop. */
 const SLICE = 16
 
 /**
  * Waiting transactions that apply one after the other in the block after one tip. Each is applied once per tip, however
- * many do not apply: a flood of misfits must not delay a block. One that does not apply, for whatever reason, is
- * dropped from the mempool with what builds on it.
+ * many do not apply: a flood of misfits must not delay a block. One that does not apply is dropped from the mempool with
+ * what builds on it, unless a later block can contain it.
  */
 export class BlockSelection {
   readonly #mempool: Mempool
   readonly #context: ApplyContext
   readonly #maxTransactions: number
+  readonly #reserve: Reserve | undefined
   readonly #chosen: Uint8Array[] = []
   #accusations = 0
 
   /** @param reader the state after the tip; must stay so while {@link extend} runs. Throws like an empty block. */
-  constructor(context: ConsensusContext, header: SelectionHeader, mempool: Mempool, reader: StateReader) {
+  constructor(
+    context: ConsensusContext,
+    header: SelectionHeader,
+    mempool: Mempool,
+    reader: StateReader,
+    reserve?: Reserve,
+  ) {
     const { market, genesis, params } = context
     const { minerKey } = header
     this.#mempool = mempool
-    this.#maxTransactions = params.block.maxTransactions
+    this.#maxTransactions = params.block.maxTransactions - (reserve === undefined ? 0 : 1)
+    this.#reserve = reserve
     const checkEquivocation: EquivocationChecker = (a, b) => {
       const proof = checkEquivocationEvidence(context, a, b)
       check(!equalBytes(proof.minerKey, minerKey), 'BLOCK_KEY_BARRED', 'the block would bar its own miner')
@@ -62,7 +79,7 @@ export class BlockSelection {
   *extend(): Generator<void, void> {
     const { draft } = this.#context
     // The draft knows the nonces after those chosen before.
-    const candidates = this.#mempool.candidates(this.#maxTransactions, draft, this.#chosen)
+    const candidates = this.#mempool.candidates(this.#maxTransactions, draft, this.#chosen, this.#reserve)
     const ended = new Set<string>()
     for (const [i, bytes] of candidates.entries()) {
       if (i > 0 && i % SLICE === 0) yield
@@ -85,12 +102,21 @@ export class BlockSelection {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       ended.add(sender)
-      // Evidence against this very miner is for another miner's block (BLK-3), and what found no room is for the next: it stays.
-      if (error.code !== 'BLOCK_KEY_BARRED' && error.code !== 'BLOCK_TOO_MANY_PROOFS') this.#mempool.remove(bytes)
+      if (!this.#isForAnother(transaction, error)) this.#mempool.remove(bytes)
       return
     }
     this.#chosen.push(bytes)
     if (isAccusation) this.#accusations++
+  }
+
+  /**
+   * Whether another block can contain what this one cannot: a later one, or one that leaves nobody's transactions out. Evidence
+   * against this very miner is for another miner's block (BLK-3).
+   */
+  #isForAnother(transaction: Transaction, error: ProtocolError): boolean {
+    return (
+      this.#reserve !== undefined || error.code === 'BLOCK_KEY_BARRED' || isEarly(this.#context, transaction, error)
+    )
   }
 }
 

@@ -1,5 +1,7 @@
 import type { TreeNode } from './chain/block-tree.ts'
+import type { TipEvent } from './chain/chain.ts'
 import type { Evidence } from './chain/sibling-watch.ts'
+import type { Alarm } from './monitor/types.ts'
 
 /** What one node tells its user: RPC event stream, miner, verifier, devnet screen. */
 export interface NodeEvents {
@@ -7,6 +9,10 @@ export interface NodeEvents {
   readonly block: { readonly node: TreeNode; readonly tokens: readonly number[]; readonly replayMs: number }
   /** Blocks left the best chain. */
   readonly reorg: { readonly left: readonly TreeNode[]; readonly tip: TreeNode }
+  /** The best chain has changed: once per change, after its `reorg` and `block` events and after the mempool has followed. */
+  readonly tip: TipEvent
+  /** A receipt that delivers a job (hex) waits for a block. */
+  readonly receipt: { readonly jobId: string }
   /** Somebody signed two headers for one ticket (BLK-3). */
   readonly equivocation: { readonly evidence: Evidence }
   /** A verifier's sampled check of a unit: see `Verifier` for what the outcomes mean. */
@@ -19,6 +25,8 @@ export interface NodeEvents {
     /** Undefined if the outcome is `right`. */
     readonly reason: string | undefined
   }
+  /** An alarm of the work monitor starts or ends, at the best chain's height. */
+  readonly anomaly: { readonly state: 'started' | 'ended'; readonly height: number; readonly alarm: Alarm }
   /** A miner finished a unit. */
   readonly unit: {
     readonly unitId: string

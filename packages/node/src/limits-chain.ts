@@ -47,6 +47,10 @@ export const MAX_MEMPOOL_TRANSACTIONS = 4_096
 export const MAX_MEMPOOL_BYTES: number = 16 * MIB
 /** Waiting transactions of one account: bounds the work of rebuilding its queue. */
 export const MAX_MEMPOOL_PER_ACCOUNT = 64
+/** Waiting jobs, asks and receipts that a change of the tip looks at again: about 0.1 ms each, on the event loop. */
+export const MAX_RECHECKED_TRANSACTIONS = 512
+/** Transactions that a node's own account wants on the chain: as many may wait, and a few of them behind a full queue. */
+export const MAX_WANTED_TRANSACTIONS = 256
 /** Each transaction and each token in a body, and each of these two lists, has a length or a value of 4 bytes (CNV-1). */
 export const LIST_ITEM_BYTES = 4
 /**
@@ -72,4 +76,8 @@ export const MAX_RPC_IMMATURE_HEIGHTS = 2_048
 export const MAX_RPC_HISTORY_BLOCKS = 500
 /** Those among them that touch the account, which are decoded: 100 ms where all are full. */
 export const MAX_RPC_HISTORY_DECODED = 32
+/** Miners in one answer: two small reads each. */
+export const MAX_RPC_MINERS = 512
+/** Jobs that one change of the tip tells the clients of the event stream about; those of several full blocks. */
+export const MAX_JOB_EVENTS = 1_024
 export const MAX_RPC_BODY_BYTES: number = 2 * MIB

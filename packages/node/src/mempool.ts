@@ -1,4 +1,5 @@
 import {
+  type ApplyContext,
   accountOf,
   bytesToHex,
   type ConsensusContext,
@@ -8,9 +9,12 @@ import {
   hexToBytes,
   isTransactionOfKind,
   MAX_BLOCK_ACCUSATIONS,
+  ProtocolError,
   readAccount,
   type StateReader,
   spending,
+  type Transaction,
+  type TransactionKind,
   transactionIdOfBytes,
 } from '@nacre/protocol'
 import { NodeError } from './errors.ts'
@@ -20,7 +24,9 @@ import {
   MAX_MEMPOOL_BYTES,
   MAX_MEMPOOL_PER_ACCOUNT,
   MAX_MEMPOOL_TRANSACTIONS,
+  MAX_RECHECKED_TRANSACTIONS,
 } from './limits-chain.ts'
+import { checkMarketTransaction, isEarly } from './market/next-block.ts'
 
 /** What all waiting transactions together may be. */
 export interface MempoolLimits {
@@ -47,9 +53,21 @@ export interface WaitingTransaction {
   readonly cost: bigint
 }
 
+/** What {@link Mempool.add} did. */
+export interface Added {
+  readonly id: Uint8Array
+  readonly isNew: boolean
+  /** The job (hex) that a new receipt delivers. */
+  readonly receiptOf: string | undefined
+}
+
 interface Entry {
   readonly id: string
+  readonly account: string
   readonly bytes: Uint8Array
+  readonly kind: TransactionKind
+  /** Hex; of a receipt. */
+  readonly receiptOf: string | undefined
   readonly nonce: bigint
   /** Grains that leave the balance: fee, amount, bond. */
   readonly cost: bigint
@@ -67,7 +85,11 @@ export class Mempool {
   readonly #limits: MempoolLimits
   /** Queues in the order of their nonces, never empty; the accounts in the order of their arrival. */
   readonly #byAccount = new Map<string, Entry[]>()
-  readonly #ids = new Set<string>()
+  readonly #ids = new Map<string, Entry>()
+  /** Jobs, asks and receipts, those first that were not looked at for the longest. */
+  readonly #market = new Set<Entry>()
+  /** Receipts by the job (hex) that they deliver. */
+  readonly #receipts = new Map<string, Set<Entry>>()
   #bytes = 0
 
   constructor(context: ConsensusContext, limits: MempoolLimits = LIMITS) {
@@ -83,6 +105,16 @@ export class Mempool {
     return this.#ids.has(id)
   }
 
+  /** The encoded transaction with an id (hex), if it waits. */
+  get(id: string): Uint8Array | undefined {
+    return this.#ids.get(id)?.bytes
+  }
+
+  /** Encoded receipts of a job (hex) that wait. */
+  receiptsOf(jobId: string): readonly Uint8Array[] {
+    return [...(this.#receipts.get(jobId) ?? [])].map(({ bytes }) => bytes)
+  }
+
   /** What waits of a 20-byte account, in the order of the nonces: at most MAX_MEMPOOL_PER_ACCOUNT. */
   waitingOf(account: Uint8Array): readonly WaitingTransaction[] {
     return (this.#byAccount.get(bytesToHex(account)) ?? []).map(({ id, nonce, cost }) => ({ id, nonce, cost }))
@@ -91,13 +123,15 @@ export class Mempool {
   /**
    * Takes in a transaction. Throws ProtocolError for one that is malformed, unsigned, underpaid, already used, ahead of
    * the account's queue or not affordable with it, NodeError BUSY when there is no room and others pay as much.
-   * @returns its id and false if it was here before.
+   * @param next the block after the tip: jobs, asks and receipts must apply in it, or, by nobody's further doing, in a later one.
+   * Without it they are not looked at.
+   * @returns its id and false if it was here before, and the job (hex) that it is a receipt of.
    */
-  add(bytes: Uint8Array, state: StateReader): { readonly id: Uint8Array; readonly isNew: boolean } {
+  add(bytes: Uint8Array, state: StateReader, next?: ApplyContext): Added {
     const transaction = decodeTransaction(bytes)
     const id = transactionIdOfBytes(bytes)
     const hex = bytesToHex(id)
-    if (this.#ids.has(hex)) return { id, isNew: false }
+    if (this.#ids.has(hex)) return { id, isNew: false, receiptOf: undefined }
     const { params, genesis } = this.#context
     checkTransactionForm(params, genesis.chainId, transaction)
     const { nonce, fee } = transaction
@@ -128,16 +162,24 @@ export class Mempool {
       'TX_INSUFFICIENT_FUNDS',
       `${total} grains are needed for all that waits, the account has ${account.balance}`,
     )
+    if (next !== undefined) checkForNext(next, transaction, before)
     const rate = { fee, bytes: bytes.length }
     this.#makeRoom(key, rate, rival)
     if (rival !== undefined) this.#drop(key, queue, [rival])
-    const entry = { id: hex, bytes: bytes.slice(), nonce, cost, rate }
+    const { body } = transaction
+    const receiptOf = body.kind === 'receipt' ? bytesToHex(body.jobId) : undefined
+    const entry: Entry = { id: hex, account: key, bytes: bytes.slice(), kind: body.kind, receiptOf, nonce, cost, rate }
     const at = queue.findIndex((other) => other.nonce > nonce)
     queue.splice(at < 0 ? queue.length : at, 0, entry)
     this.#byAccount.set(key, queue)
-    this.#ids.add(hex)
+    this.#ids.set(hex, entry)
     this.#bytes += bytes.length
-    return { id, isNew: true }
+    if (isOfMarket(entry)) this.#market.add(entry)
+    if (receiptOf !== undefined) {
+      const receipts = this.#receipts.get(receiptOf) ?? new Set()
+      this.#receipts.set(receiptOf, receipts.add(entry))
+    }
+    return { id, isNew: true, receiptOf }
   }
 
   /**
@@ -146,10 +188,18 @@ export class Mempool {
    * equivocation where those taken have as many as a block may (BLK-3). What pays
    * more per byte comes first, but never before what it builds on; on a tie the account that came first. The caller
    * tries each against the state.
+   * @param reserve bytes that stay free for a sender's transaction that does not wait here; those of that sender are left out.
    */
-  candidates(limit: number, state: StateReader, taken: readonly Uint8Array[] = []): Uint8Array[] {
+  candidates(
+    limit: number,
+    state: StateReader,
+    taken: readonly Uint8Array[] = [],
+    reserve?: { readonly sender: Uint8Array; readonly bytes: number },
+  ): Uint8Array[] {
+    const leftOut = reserve === undefined ? undefined : bytesToHex(accountOf(reserve.sender))
     const waiting: { readonly key: string; readonly entry: Entry; readonly rate: Rate }[] = []
     for (const [key, queue] of this.#byAccount) {
+      if (key === leftOut) continue
       let { nonce } = readAccount(state, hexToBytes(key))
       let rate: Rate | undefined
       for (const entry of queue) {
@@ -164,7 +214,8 @@ export class Mempool {
     waiting.sort((a, b) => compareRates(b.rate, a.rate)) // stable
     const chosen: Uint8Array[] = []
     const ended = new Set<string>()
-    let room = taken.reduce((left, { length }) => left - LIST_ITEM_BYTES - length, MAX_BLOCK_TRANSACTION_BYTES)
+    const most = MAX_BLOCK_TRANSACTION_BYTES - (reserve === undefined ? 0 : LIST_ITEM_BYTES + reserve.bytes)
+    let room = taken.reduce((left, { length }) => left - LIST_ITEM_BYTES - length, most)
     const mayAccuse = taken.filter(isAccusation).length < MAX_BLOCK_ACCUSATIONS
     for (const { key, entry } of waiting) {
       if (taken.length + chosen.length >= limit) break
@@ -195,6 +246,28 @@ export class Mempool {
       })
       this.#drop(key, queue, gone)
     }
+  }
+
+  /**
+   * Forgets jobs, asks and receipts that can never apply any more, with what builds on them: a job that is over, a window that has
+   * passed. Call after {@link prune}. Looks at a bounded number, those first that it has not looked at for the longest.
+   * @returns how many are gone.
+   */
+  dropHopeless(next: ApplyContext, most: number = MAX_RECHECKED_TRANSACTIONS): number {
+    const size = this.size
+    for (const entry of [...this.#market].slice(0, most)) {
+      if (!this.#market.delete(entry)) continue // gone with one that it built on
+      this.#market.add(entry)
+      const queue = this.#byAccount.get(entry.account)!
+      const at = queue.indexOf(entry)
+      try {
+        checkForNext(next, decodeTransaction(entry.bytes), queue.slice(0, at))
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error
+        if (error.code !== 'JOB_EXPIRY_TOO_FAR') this.#drop(entry.account, queue, queue.slice(at))
+      }
+    }
+    return size - this.size
   }
 
   /** Forgets one transaction that turned out not to apply, and with it what builds on it. */
@@ -239,12 +312,32 @@ export class Mempool {
       queue.splice(queue.indexOf(entry), 1)
       this.#ids.delete(entry.id)
       this.#bytes -= entry.bytes.length
+      this.#market.delete(entry)
+      const receipts = entry.receiptOf === undefined ? undefined : this.#receipts.get(entry.receiptOf)
+      if (receipts?.delete(entry) && receipts.size === 0) this.#receipts.delete(entry.receiptOf!)
     }
     if (queue.length === 0) this.#byAccount.delete(key)
   }
 }
 
 const isAccusation = (bytes: Uint8Array): boolean => isTransactionOfKind(bytes, 'equivocation')
+
+const isOfMarket = ({ kind }: Entry): boolean => kind === 'job' || kind === 'ask' || kind === 'receipt'
+
+/**
+ * Throws JOB_*, ASK_* or RECEIPT_* unless a transaction applies in the next block, or may in a later one. What is only ahead of an
+ * expiry's bound is refused too: nobody waits for hours with a transaction that is not in a block.
+ * @param before of the same account, ahead of it: a registration among them lets an ask apply.
+ */
+function checkForNext(next: ApplyContext, transaction: Transaction, before: readonly Entry[]): void {
+  try {
+    checkMarketTransaction(next, transaction)
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+    if (error.code === 'ASK_MINER' && before.some(({ kind }) => kind === 'minerRegister')) return
+    if (error.code === 'JOB_EXPIRY_TOO_FAR' || !isEarly(next, transaction, error)) throw error
+  }
+}
 
 /** Below zero if `a` pays less per byte than `b`; exact. */
 function compareRates(a: Rate, b: Rate): number {

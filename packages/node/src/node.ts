@@ -1,4 +1,5 @@
 import {
+  type ApplyContext,
   type Block,
   type BlockHeader,
   blockCodec,
@@ -14,7 +15,8 @@ import { SiblingWatch } from './chain/sibling-watch.ts'
 import { NodeError } from './errors.ts'
 import { EventHub } from './events.ts'
 import { MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, REQUEST_TIMEOUT_MS } from './limits-chain.ts'
-import { Mempool } from './mempool.ts'
+import { beginNextBlock } from './market/next-block.ts'
+import { type Added, Mempool } from './mempool.ts'
 import {
   decodeBlocksRequest,
   decodeHeadersRequest,
@@ -24,6 +26,7 @@ import {
   REQUEST,
   type StatusMessage,
 } from './messages.ts'
+import { WorkWatch } from './monitor/work-watch.ts'
 import type { Clock } from './ports/clock.ts'
 import type { Logger } from './ports/log.ts'
 import type { GossipVerdict, Network, PeerName } from './ports/network.ts'
@@ -58,6 +61,8 @@ export class FullNode {
   readonly chain: Chain
   readonly mempool: Mempool
   readonly events: EventHub = new EventHub()
+  /** What the work of the best chain looks like. */
+  readonly work: WorkWatch
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
@@ -65,13 +70,14 @@ export class FullNode {
   readonly store: ChainStore
   readonly #minerKey: Uint8Array | undefined
   readonly #orphans = new OrphanPool()
-  readonly #siblings = new SiblingWatch()
+  readonly #siblings: SiblingWatch
   readonly #sync: Sync
   /** Peers with a block that waits for re-execution and whose miner has nothing at stake (BLK-4): one each. */
   readonly #pendingOthers = new Set<PeerName>()
   readonly #statuses = new Map<PeerName, StatusMessage>()
   readonly #stops: (() => void)[] = []
   #stopped = false
+  #next: { readonly tip: TreeNode; readonly context: ApplyContext } | undefined
 
   constructor(options: NodeOptions) {
     this.context = options.context
@@ -83,6 +89,8 @@ export class FullNode {
     this.#minerKey = options.minerKey
     this.chain = new Chain(options)
     this.mempool = new Mempool(options.context)
+    this.#siblings = new SiblingWatch(options.context.params.bindings)
+    this.work = new WorkWatch({ chain: this.chain, events: this.events, log: options.log })
     this.#sync = new Sync({ chain: this.chain, network: options.network, clock: options.clock, log: options.log })
   }
 
@@ -90,6 +98,7 @@ export class FullNode {
   async start(): Promise<void> {
     this.#stops.push(this.chain.onTip((event) => this.#onTip(event)))
     await this.chain.resume()
+    this.work.follow()
     const { network } = this
     network.handle(REQUEST.status, async () => encodeStatus(this.status()), { maxRequestBytes: 1024 })
     network.handle(
@@ -149,9 +158,23 @@ export class FullNode {
 
   /** Takes in a transaction from here and gossips it. Throws like {@link Mempool.add}. */
   async publishTransaction(bytes: Uint8Array): Promise<Uint8Array> {
-    const { id, isNew } = this.mempool.add(bytes, this.chain.tipState().reader)
+    const { id, isNew } = this.#take(bytes)
     if (isNew) await this.network.publish('transaction', bytes)
     return id
+  }
+
+  /** The block after the tip, begun: what transactions that wait are checked against. Of use until the tip changes. */
+  nextBlock(): ApplyContext {
+    const { tip, reader } = this.chain
+    if (this.#next?.tip !== tip) this.#next = { tip, context: beginNextBlock(this.context, tip, reader) }
+    return this.#next.context
+  }
+
+  /** Into the mempool; throws like {@link Mempool.add}. */
+  #take(bytes: Uint8Array): Added {
+    const added = this.mempool.add(bytes, this.chain.reader, this.nextBlock())
+    if (added.receiptOf !== undefined) this.events.emit('receipt', { jobId: added.receiptOf })
+    return added
   }
 
   async stop(): Promise<void> {
@@ -165,7 +188,9 @@ export class FullNode {
 
   #onTip(event: TipEvent): void {
     for (const node of event.left) this.#returnTransactions(node)
-    this.mempool.prune(this.chain.tipState().reader)
+    this.mempool.prune(this.chain.reader)
+    const dropped = this.mempool.dropHopeless(this.nextBlock())
+    if (dropped > 0) this.log.debug({ event: 'transactions_dropped', dropped })
     if (event.left.length > 0) {
       this.log.info({ event: 'reorg', left: event.left.length, joined: event.joined.length, tip: event.tip.hex })
       this.events.emit('reorg', { left: event.left, tip: event.tip })
@@ -183,14 +208,15 @@ export class FullNode {
       this.events.emit('block', { node, tokens, replayMs: event.replayMs / event.joined.length })
       this.#offerOrphans(node.id)
     }
+    this.events.emit('tip', event)
+    this.work.follow()
   }
 
   /** What a block that left the best chain contained waits for a block again, unless the new branch contains it too. */
   #returnTransactions(node: TreeNode): void {
-    const state = this.chain.tipState().reader
     for (const bytes of this.chain.block(node)?.body.transactions ?? []) {
       try {
-        this.mempool.add(bytes, state)
+        this.#take(bytes)
       } catch (error) {
         if (!(error instanceof ProtocolError || error instanceof NodeError)) throw error
       }
@@ -262,7 +288,7 @@ export class FullNode {
 
   #onGossipTransaction(from: PeerName, bytes: Uint8Array): GossipVerdict {
     try {
-      return this.mempool.add(bytes, this.chain.tipState().reader).isNew ? 'accept' : 'ignore'
+      return this.#take(bytes).isNew ? 'accept' : 'ignore'
     } catch (error) {
       // Whether a nonce is free depends on what each node has seen: an honest peer may relay what another has used.
       const isUsed = error instanceof ProtocolError && error.code === 'TX_NONCE_LOW'

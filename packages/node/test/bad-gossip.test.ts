@@ -11,6 +11,7 @@ import {
   signHeader,
   type TicketProof,
   ticketProofHash,
+  ticketProofOf,
 } from '@nacre/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { BLOCK_STATUS } from '../src/ports/store.ts'
@@ -108,7 +109,7 @@ describe('one bad block', () => {
   })
 
   test('a ticket proof with a changed row', async () => {
-    const { proof } = forge.block('a2')
+    const proof = ticketProofOf(forge.block('a2').proof)
     const rows = proof.rows.map((row, i) => (i === 0 ? flip(row) : row))
     const changed: TicketProof = { ...proof, rows }
     forge.tamper('p2', 'a2', { ticketProofHash: ticketProofHash(changed) })

@@ -160,7 +160,7 @@ describe('in gossip', () => {
   })
 
   test('a miner that shows one block again and again is no cheat', () => {
-    const watch = new SiblingWatch()
+    const watch = new SiblingWatch(forge.context.params.bindings)
     const { header } = forge.get('b1')
     for (let i = 0; i < 5; i++) expect(watch.see(header)).toEqual({ isSurplus: false, evidence: undefined })
     // Two blocks of one miner with different tickets are its right, too.

@@ -32,7 +32,8 @@ export function defineCodec<T>(name: string, coder: P.CoderType<T>, maxBytes: nu
   }
   const decode = (bytes: Uint8Array): T => {
     if (bytes.length > maxBytes) tooLarge(name, bytes.length, maxBytes)
-    const own = bytes.slice()
+    // Not slice: that of a Node Buffer is a view.
+    const own = new Uint8Array(bytes)
     let value: T
     try {
       value = coder.decode(own)
@@ -109,6 +110,28 @@ export function optional<T>(inner: P.CoderType<T>): P.CoderType<T | undefined> {
   return P.apply(boundedList(1, inner), {
     encode: (list: T[]): T | undefined => list[0],
     decode: (value: T | undefined): T[] => (value === undefined ? [] : [value]),
+  })
+}
+/**
+ * A structure and, where anything follows it, one value more: only for what ends its codec. Without the value the bytes are those of the
+ * structure alone.
+ */
+export function withTrailing<T extends object, K extends string, V>(
+  struct: P.CoderType<T>,
+  name: K,
+  last: P.CoderType<V>,
+): P.CoderType<T & { readonly [key in K]?: V | undefined }> {
+  type Whole = T & { readonly [key in K]?: V | undefined }
+  return P.wrap<Whole>({
+    encodeStream: (writer, value) => {
+      struct.encodeStream(writer, value)
+      const trailing = value[name]
+      if (trailing !== undefined) last.encodeStream(writer, trailing)
+    },
+    decodeStream: (reader) => {
+      const value = struct.decodeStream(reader)
+      return (reader.isEnd() ? value : { ...value, [name]: last.decodeStream(reader) }) as Whole
+    },
   })
 }
 /** A u64 that fits a double exactly: times in milliseconds. */

@@ -33,6 +33,11 @@ export const MAX_RESPONSE_BYTES: number = 512 * 1024
 export const MAX_UNIT_TOKENS: number = 1 << 16
 /** Largest encoded ticket proof. */
 export const MAX_TICKET_PROOF_BYTES: number = 256 * 1024
+/**
+ * Largest plain proof of a block of the open lane: the rows of the narrowest tile at the largest k (12 x 65,536 bytes) with their
+ * siblings. Header and body have the rest of MAX_GOSSIP_BYTES.
+ */
+export const MAX_OPEN_PROOF_BYTES: number = 832 * 1024
 /** Largest fraud proof and so largest opening of one step (TRC-4). */
 export const MAX_STEP_OPENING_BYTES: number = 256 * 1024
 /** Leaves of one Merkle tree. */
@@ -43,6 +48,10 @@ export const MAX_MERKLE_PROOF_HASHES = 4096
 export const MAX_MODEL_DIMENSION: number = 1 << 17
 export const MAX_MODEL_LAYERS = 256
 export const MAX_SEQUENCE_LENGTH: number = 1 << 16
+/** Weights of a model that a miner brings where B2 is off: made again by every node in some ten milliseconds. */
+export const MAX_GENERATED_WEIGHTS: number = 1 << 20
+/** Generated models that a node keeps, so that one block costs one generation. */
+export const MAX_GENERATED_MODELS = 4
 /** Models listed in one parameter set. */
 export const MAX_MODELS = 16
 /** Length of a text parameter, and of a model's name. */

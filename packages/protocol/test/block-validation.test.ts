@@ -29,6 +29,7 @@ import {
   nextBeacon,
   ProtocolError,
   signHeader,
+  type TicketProof,
   type Trace,
   ticketProofHash,
   unitId,
@@ -40,7 +41,7 @@ const genesis = context.genesis
 const ancestry: Ancestry = { recent: [genesis.header], first: undefined }
 const timeMs = genesis.header.timeMs + 1000
 const nowMs = timeMs
-let block: Block
+let block: Block<TicketProof>
 let state: MemoryState
 
 beforeAll(() => {
@@ -196,7 +197,7 @@ describe('body (B1, UNT-3)', () => {
 })
 
 describe('ticket proof (WRK-7)', () => {
-  const withProof = (proof: Block['proof']): Block => ({
+  const withProof = (proof: TicketProof): Block => ({
     ...block,
     proof,
     header: resigned({ ...block.header, ticketProofHash: ticketProofHash(proof) }),

@@ -10,9 +10,11 @@ import {
   blockId,
   bootstrapTask,
   buildTicketProof,
+  bytesToHex,
   type ConsensusContext,
   commitTrace,
   createContext,
+  type DrawBindings,
   drawUnit,
   encodeTransaction,
   executeUnit,
@@ -20,6 +22,8 @@ import {
   keyPairFromSeed,
   LANE_BOOTSTRAP,
   type LtHash,
+  type Model,
+  modelOfUnit,
   overrideParams,
   type Params,
   paidTask,
@@ -27,9 +31,10 @@ import {
   presets,
   readAccount,
   readJob,
-  registeredModel,
   type StateReader,
   signTransaction,
+  type Ticket,
+  type TicketProof,
   type Trace,
   type TransactionBody,
   type UnitDescriptor,
@@ -75,11 +80,11 @@ export class MemoryState implements StateReader {
 }
 
 export interface Mined {
-  readonly block: Block
+  readonly block: Block<TicketProof>
   readonly trace: Trace
 }
 
-interface MineInput {
+export interface MineInput {
   readonly context: ConsensusContext
   readonly ancestry: Ancestry
   readonly parentId: Uint8Array
@@ -101,7 +106,8 @@ export function mineBlock(input: MineInput & { readonly counter?: number }): Min
     jobId: new Uint8Array(32),
     counter: input.counter ?? 0,
   }
-  const task = bootstrapTask(context.params, unitId(unit, keys.publicKey), corpus)
+  const id = unitId(unit, keys.publicKey, context.params.bindings.singleUse)
+  const task = bootstrapTask(context.params, id, corpus)
   return mineUnit(input, unit, task, () => input.transactions ?? [])
 }
 
@@ -132,26 +138,42 @@ export function transactionOn(
   return encodeTransaction(signTransaction({ chainId, nonce, fee: 1000n, body }, keys))
 }
 
-function mineUnit(
+/** How a miner goes about it; by default as the network's parameters say. */
+export interface Manner {
+  /** What its tickets and its noise commit to. */
+  readonly bindings: DrawBindings
+  /** What it runs, whatever the unit's model id says. */
+  readonly model: Model
+  /** What it claims to have computed. */
+  readonly trace: Trace
+  /** Which of the unit's tickets it publishes. */
+  readonly ticket: (tickets: readonly Ticket[]) => Ticket
+}
+
+/** The block of a unit that wins, or is said to. */
+export function mineUnit(
   input: MineInput,
   unit: UnitDescriptor,
   task: UnitTask,
   transactionsOf: (trace: Trace, traceRoot: Uint8Array) => readonly Uint8Array[],
+  manner: Partial<Manner> = {},
 ): Mined {
   const { context, ancestry, keys, state } = input
-  const { model, params: modelParams } = registeredModel(context, unit.modelId)
-  const id = unitId(unit, keys.publicKey)
-  const trace = executeUnit(model, task)
+  const { bindings = context.params.bindings, model = modelOfUnit(context, unit.modelId).model } = manner
+  const modelParams = context.models.get(bytesToHex(unit.modelId))?.params ?? context.bootstrap.params
+  const identity = { unitId: unitId(unit, keys.publicKey, bindings.singleUse), counter: unit.counter, bindings }
+  const trace = manner.trace ?? executeUnit(model, task)
   const { traceRoot, subroots, top } = commitTrace(trace)
   const parentBeacon = ancestry.recent.at(-1)!.beacon
-  const ticket = bestTicket(
-    drawUnit({ modelParams, model, parentBeacon, unitId: id, minerKey: keys.publicKey, trace, traceRoot }),
-  )!
+  const { ticket: choose = (tickets) => bestTicket(tickets)! } = manner
+  const ticket = choose(
+    drawUnit({ ...identity, modelParams, model, parentBeacon, minerKey: keys.publicKey, trace, traceRoot }),
+  )
   const proof = buildTicketProof(trace, subroots, top, ticket.position, modelParams.tileRows)
   const won = {
     unit,
     tokens: [...trace.tokens],
-    task: unit.lane === LANE_BOOTSTRAP ? undefined : task,
+    task,
     traceRoot,
     ticket,
     proof,

@@ -43,6 +43,7 @@ const body: fc.Arbitrary<TransactionBody> = fc.oneof(
     decoding: fc.record({ temperatureMilli: fc.nat(65_535), seed: bytes32, stopAtEos: fc.boolean() }),
     maxPrice: u64,
     expiryHeight: u32,
+    minerKey: fc.option(bytes32, { nil: undefined }),
   } as const),
   fc.record({
     kind: fc.constant('receipt'),

@@ -178,7 +178,9 @@ describe('tickets', () => {
     ]
     const tickets = variants.map((each) => bytesToHex(headerTicket(each)))
     expect(new Set(tickets).size).toBe(8)
-    expect(tickets[0]).toBe(bytesToHex(ticketHash(ticketKey(bytes(1), bytes(2)), state, position)))
+    expect(tickets[0]).toBe(
+      bytesToHex(ticketHash(ticketKey({ unitId: bytes(1), traceRoot: bytes(2) }), state, position)),
+    )
   })
 
   test('the best ticket is the least little-endian integer, the first among equals', () => {

@@ -108,7 +108,8 @@ describe('vectors/tickets.json', () => {
 
   test('keys, tickets and thresholds agree (WRK-4)', () => {
     for (const { unitId, traceRoot, key } of tickets.ticketKey) {
-      expect(bytesToHex(ticketKey(hexToBytes(unitId), hexToBytes(traceRoot)))).toBe(key)
+      const committed = { unitId: hexToBytes(unitId), traceRoot: hexToBytes(traceRoot) }
+      expect(bytesToHex(ticketKey(committed))).toBe(key)
     }
     for (const { key, foldState, position, ticket } of tickets.ticket) {
       expect(bytesToHex(ticketHash(hexToBytes(key), state(foldState), position))).toBe(ticket)

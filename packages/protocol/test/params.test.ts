@@ -194,6 +194,8 @@ describe('refused overrides name the code and the path', () => {
     ['jobs.maxLifetimeBlocks=4', 'jobs.maxLifetimeBlocks'],
     ['jobs.fallbacks=2', 'bonds.unbondingBlocks'],
     ['models.0.noiseRank=12', 'models.0.noiseRank'],
+    ['bindings.checked=off', 'block.winnerCheck=none'],
+    ['block.winnerCheck=none', 'bindings.checked=off'],
     ['models.0.tileRows=256 models.0.tileColumns=17', 'models.0'],
   ])('contradiction: %s', (lines, named) => {
     const error = refusal(unit, ...lines.split(' '))

@@ -273,7 +273,8 @@ describe('draws before the work is done', () => {
 
   test('B4: no ticket has a key before the last token is in the trace root', () => {
     const { traceRoot } = one.block.header
-    expect(ticketKey(UNIT_ID, traceRoot)).not.toEqual(ticketKey(UNIT_ID, flipped(traceRoot)))
+    const key = ticketKey({ unitId: UNIT_ID, traceRoot })
+    expect(key).not.toEqual(ticketKey({ unitId: UNIT_ID, traceRoot: flipped(traceRoot) }))
     const unit = fixtureUnit()
     const input = proofInput(unit, unit.tickets[0]!)
     rejected('TICKET_PROOF_OPENING', () => verifyTicketProof({ ...input, traceRoot: flipped(input.traceRoot) }))

@@ -51,7 +51,8 @@ describe('unitId (UNT-1)', () => {
     'a bootstrap unit with a job': { ...bootstrap, jobId: fill(3) },
     'a paid unit without a job': { ...paid, jobId: fill(0) },
     'a paid unit with a counter': { ...paid, counter: 1 },
-    'a lane that is none': { ...bootstrap, lane: 2 as Lane },
+    'open work with a model': { ...bootstrap, lane: 2 },
+    'a lane that is none': { ...bootstrap, lane: 3 as Lane },
   }
   test.each(Object.keys(lanes))('rejects %s', (name) => {
     expect(codeOf(() => unitId(lanes[name]!, fill(9)))).toBe('UNIT_LANE')

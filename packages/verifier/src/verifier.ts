@@ -14,8 +14,10 @@ import {
   checkStep,
   claimedTask,
   FRAUD_CODES,
+  LANE_OPEN,
+  modelOfUnit,
+  outlineOfUnit,
   ProtocolError,
-  registeredModel,
   type StepRef,
   sampleSteps,
   stepOpeningCodec,
@@ -117,7 +119,8 @@ export class Verifier {
   async #sample(at: TreeNode, block: Block): Promise<void> {
     const { chain, clock, random } = this.#node
     // Openings are served for the best chain only (AUD-3), and only there has this node re-executed every unit.
-    if (!chain.isOnBestChain(at)) return
+    // Open work has no trace to open (chapter 12).
+    if (!chain.isOnBestChain(at) || block.header.unit.lane === LANE_OPEN) return
     const steps = sampleSteps(random.bytes(32), this.#shapeOf(block), this.#stepsPerUnit)
     const startMs = clock.nowMs()
     let { isUnserved = false, ...finding } = await this.#check(at, block, steps)
@@ -204,7 +207,7 @@ export class Verifier {
     if (openings.length !== steps.length)
       throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
     const task = claimedTask(context, block)
-    const { model } = registeredModel(context, block.header.unit.modelId)
+    const { model } = modelOfUnit(context, block.header.unit.modelId)
     for (const [i, ref] of steps.entries()) {
       const opening = stepOpeningCodec.decode(openings[i]!)
       if (!isSameStep(opening.ref, ref))
@@ -221,8 +224,8 @@ export class Verifier {
 
   #shapeOf(block: Block): TraceShape {
     const { promptTokens, unit } = block.header
-    const { model } = registeredModel(this.#node.context, unit.modelId)
-    return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: model.config }
+    const { config } = outlineOfUnit(this.#node.context, unit.modelId)
+    return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: config }
   }
 }
 

@@ -288,10 +288,10 @@ test('openings of a block from before a restart come from executing the unit aga
   let replays = 0
   const counting = (runner: UnitRunner): UnitRunner => ({
     ...runner,
-    replayTrace: async (task, tokens) => {
+    replayTrace: async (...unit) => {
       replays++
       await sleep(network.clock, 50)
-      return runner.replayTrace(task, tokens)
+      return runner.replayTrace(...unit)
     },
   })
   const again = network.add('miner-0', 'miner', { store, keys, runner: counting })

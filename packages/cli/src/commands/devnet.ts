@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type DevnetOptions, runDevnet } from '../devnet/devnet.ts'
 import { fractionFlag, integerFlag, parsed } from '../options.ts'
+import { onInterrupt } from '../signals.ts'
 
 const USAGE = `Starts a local Nacre network: one bootstrap node, miners and verifiers as separate processes on libp2p.
 
@@ -52,7 +53,7 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
     out.write('\nstopping ...\n')
     abort.abort()
   }
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, interrupt)
+  onInterrupt(interrupt)
   const options: DevnetOptions = {
     preset: values.preset,
     overrides: values.set,

@@ -6,6 +6,7 @@ import { bytesToHex, MAX_NAME_BYTES, MAX_SEQUENCE_LENGTH, ProtocolError } from '
 import { CliError } from '../errors.ts'
 import { exists } from '../files.ts'
 import { integerFlag, oneFile, parsed } from '../options.ts'
+import { interruptible } from '../signals.ts'
 import { type Comparison, compareWithFloat, isSmall } from './model-compare.ts'
 import { dimensionsText, parameterCount, piecesText, reportLines, thousands } from './model-report.ts'
 
@@ -43,7 +44,6 @@ const OPTIONS = {
 } as const
 
 const MAX_TOKENS = 1_000_000
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** `nacre model import`. */
 export async function importCommand(args: readonly string[]): Promise<void> {
@@ -68,21 +68,18 @@ export async function importCommand(args: readonly string[]): Promise<void> {
   if (!values.force && (await exists(wishes.out)))
     throw new CliError(`${wishes.out} is there already; --force replaces it`)
 
-  const abort = new AbortController()
-  const interrupt = (): void => abort.abort()
-  for (const name of SIGNALS) process.once(name, interrupt)
   try {
-    const source = await openSourceModel(path, { tokenizer: values.tokenizer, maxSeqLen })
-    try {
-      await convert(source, wishes, abort.signal)
-    } finally {
-      await source.close()
-    }
+    await interruptible(async (signal) => {
+      const source = await openSourceModel(path, { tokenizer: values.tokenizer, maxSeqLen })
+      try {
+        await convert(source, wishes, signal)
+      } finally {
+        await source.close()
+      }
+    })
   } catch (error) {
     if (values.json && error instanceof ProtocolError) process.stdout.write(`${JSON.stringify(failure(error))}\n`)
     throw error
-  } finally {
-    for (const name of SIGNALS) process.off(name, interrupt)
   }
 }
 

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util'
-import { hexToBytes } from '@nacre/protocol'
+import { hexToBytes, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { runNode } from '../node/run-node.ts'
-import { fractionFlag, integerFlag, paramsFrom, parsed } from '../options.ts'
+import { type RunNodeOptions, runNode } from '../node/run-node.ts'
+import { amountFlag, fractionFlag, integerFlag, paramsFrom, parsed } from '../options.ts'
+import { onInterrupt } from '../signals.ts'
 
 const USAGE = `Runs one Nacre node.
 
@@ -23,6 +24,12 @@ const USAGE = `Runs one Nacre node.
   --revectorize       let V8 join WebAssembly vectors to 256 bits: an experiment of V8's, used if the self-test passes and
                       given up if the process that computes ends twice
   --steps N           steps a verifier samples per unit (default 8)
+  --register          register this miner or verifier, as soon as its matured balance covers the bond and a few fees;
+                      GET /status says what it waits for. The bond stays when the node stops
+  --ask PRICE         a miner's price for paid jobs of every model: grains per 10^9 output MACs. It asks once it is
+                      registered (--register), and again when its ask is lost
+  --capacity MACS     MACs of paid jobs that it takes per block (default: half of what the network's reference machine
+                      computes in a block, times --duty and --threads)
   --single-host       all peers run on this host: no limit per address
   --identity-seed HEX 32 bytes that fix the peer id (default: a key of its own in --data). For devnets whose bootstrap
                       address is written down beforehand: whoever knows the seed can pose as that peer
@@ -30,7 +37,8 @@ const USAGE = `Runs one Nacre node.
   --lifeline          stop when standard input closes
   --env               read options from the environment, as containers do: NACRE_ROLE for --role, NACRE_RPC_PORT for
                       --rpc-port and so on; repeatable ones (NACRE_SET, NACRE_LISTEN, NACRE_BOOTSTRAP) hold values
-                      separated by white space. Options on the command line win; repeatable ones add up
+                      separated by white space, and NACRE_REGISTER is 1 or 0. Options on the command line win;
+                      repeatable ones add up
 `
 
 const ROLES = ['boot', 'miner', 'verifier'] as const
@@ -48,6 +56,9 @@ const OPTIONS = {
   duty: { type: 'string', default: '1' },
   threads: { type: 'string', default: '1' },
   steps: { type: 'string', default: '8' },
+  ask: { type: 'string' },
+  capacity: { type: 'string' },
+  register: { type: 'boolean', default: false },
   'identity-seed': { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
   'single-host': { type: 'boolean', default: false },
@@ -67,11 +78,39 @@ function optionsFromEnvironment(environment: NodeJS.ProcessEnv): string[] {
     // NACRE_WALLET_* are the wallet's.
     if (!/^NACRE_(?!WALLET_)/.test(variable) || text.trim() === '') return []
     const name = variable.slice('NACRE_'.length).toLowerCase().replaceAll('_', '-')
+    if (name === 'register') return switchFrom(variable, text.trim()) ? ['--register'] : []
     const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined
     if (option?.type !== 'string') throw new CliError(`the environment variable ${variable} is no option of a node`, 2)
     const values = 'multiple' in option ? text.trim().split(/\s+/) : [text.trim()]
     return values.map((value) => `--${name}=${value}`)
   })
+}
+
+function switchFrom(variable: string, text: string): boolean {
+  if (text !== '0' && text !== '1') throw new CliError(`${variable} is 1 or 0, not "${text}"`, 2)
+  return text === '1'
+}
+
+/** What a miner asks; undefined without `--ask`. */
+function askFrom(
+  values: { readonly ask?: string; readonly capacity?: string },
+  role: string,
+  params: Params,
+  share: number,
+): RunNodeOptions['ask'] {
+  if (values.ask === undefined) {
+    if (values.capacity !== undefined) throw new CliError('--capacity goes with --ask, the price', 2)
+    return undefined
+  }
+  if (role !== 'miner') throw new CliError(`--ask is for miners, not for --role ${role}`, 2)
+  const { units, block } = params
+  const perBlock = (units.referenceMacsPerSecond * block.timeMs * share) / 2000
+  const most = (1n << 64n) - 1n
+  return {
+    priceGrains: amountFlag('ask', values.ask, most),
+    capacityMacs:
+      values.capacity === undefined ? BigInt(Math.ceil(perBlock)) : amountFlag('capacity', values.capacity, most),
+  }
 }
 
 /** `nacre node`. */
@@ -92,8 +131,14 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
   if (identitySeed !== undefined && !/^[0-9a-f]{64}$/.test(identitySeed))
     throw new CliError('--identity-seed is 64 lower-case hex digits', 2)
 
+  const params = paramsFrom(values.preset, values.set)
+  const dutyCycle = fractionFlag('duty', values.duty)
+  const threads = integerFlag('threads', values.threads, 1, 64)
+  const ask = askFrom(values, role, params, dutyCycle * threads)
+  if (values.register && role === 'boot') throw new CliError('--register is for miners and verifiers', 2)
+
   const abort = new AbortController()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => abort.abort())
+  onInterrupt(() => abort.abort())
   if (values.lifeline) {
     process.stdin.on('close', () => abort.abort())
     process.stdin.on('error', () => abort.abort())
@@ -104,14 +149,16 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     name: values.name ?? role,
     dataDir: values.data,
     preset: values.preset,
-    params: paramsFrom(values.preset, values.set),
+    params,
     listen: values.listen,
     bootstrap: values.bootstrap,
     rpcHost: values['rpc-host'],
     rpcPort: integerFlag('rpc-port', values['rpc-port'], 0, 65_535),
     rpcFallback: values['rpc-fallback'],
-    dutyCycle: fractionFlag('duty', values.duty),
-    threads: integerFlag('threads', values.threads, 1, 64),
+    dutyCycle,
+    threads,
+    register: values.register,
+    ask,
     revectorize: values.revectorize,
     stepsPerUnit: integerFlag('steps', values.steps, 1, 16),
     singleHost: values['single-host'],

@@ -1,5 +1,6 @@
 /** The verbs of `nacre wallet` that ask a node. */
 import type { HistoryEntry, TransactionView } from '@nacre/node'
+import { messageOf, readAccount, readHistory } from '@nacre/node/rpc-client'
 import {
   accountOf,
   decodeAddress,
@@ -12,11 +13,11 @@ import {
 } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { integerFlag } from '../options.ts'
-import { messageOf } from '../rpc.ts'
+import { interruptible } from '../signals.ts'
 import { formatBoth, formatNcr, parseNcr } from '../wallet/amount.ts'
 import { decryptKeys, type KeyFile, readKeyFile } from '../wallet/key-file.ts'
 import { addressOf, networkText, readOwnNetwork, type WalletNetwork } from '../wallet/network.ts'
-import { readAccount, readHistory } from '../wallet/node.ts'
+import { NonceRecord } from '../wallet/nonce-record.ts'
 import { passphraseOf } from '../wallet/secrets.ts'
 import { followPayment, type Payment, sendPayment } from '../wallet/send.ts'
 import type { WalletCall, WalletOptions } from './wallet.ts'
@@ -90,9 +91,11 @@ export async function sendCommand(call: WalletCall): Promise<void> {
   const account = receiverOf(to, file.network)
   const unlock = async (): Promise<KeyPair> =>
     decryptKeys(file, await passphraseOf({ file: options['passphrase-file'], environment: true, path }), path)
+  const { network } = file
   await pay(call, wishes, {
-    params: await readOwnNetwork(rpc, file.network),
-    network: file.network,
+    params: await readOwnNetwork(rpc, network),
+    ...{ network, force: options.force === true, replace: options.replace === true, again: options.again === true },
+    record: await NonceRecord.open(path, network.chainId, file.address),
     from: file.address,
     to: { address: to, account },
     grains,
@@ -173,11 +176,8 @@ async function pay(call: WalletCall, wishes: PayWishes, payment: Omit<Payment, '
   for (const line of lines) if (options.json) say(line)
   if (!options.json) print(undefined, lines)
   const onChange = (view: TransactionView): void => say(stateText(view, depth))
-  const abort = new AbortController()
-  const interrupt = (): void => abort.abort()
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, interrupt)
-  const follow = { rpc, params, from, sent, depth, timeoutMs, onChange, signal: abort.signal }
-  const { blockHeight, blockId, depth: reached } = await followPayment(follow)
+  const follow = { rpc, params, from, sent, depth, timeoutMs, onChange }
+  const { blockHeight, blockId, depth: reached } = await interruptible((signal) => followPayment({ ...follow, signal }))
   print({ ...json, status: 'included', blockHeight, blockId, depth: reached }, [
     `paid in block ${blockHeight}, ${reached} deep`,
   ])

@@ -1,10 +1,10 @@
 /** The verbs of `nacre wallet` that make, show and give out keys. */
 import { randomBytes } from 'node:crypto'
+import { isSilence, RpcError } from '@nacre/node/rpc-client'
 import { bytesToHex } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { exists } from '../files.ts'
 import { paramsFrom } from '../options.ts'
-import { NO_ANSWER } from '../rpc.ts'
 import { decryptKeys, encryptSeed, existsError, readKeyFile, writeKeyFile } from '../wallet/key-file.ts'
 import { networkOf, networkText, readNetwork, type WalletNetwork } from '../wallet/network.ts'
 import { newPassphrase, passphraseOf, readSeed } from '../wallet/secrets.ts'
@@ -40,8 +40,8 @@ async function networkFor({ rpc, options }: WalletCall): Promise<WalletNetwork> 
   try {
     return (await readNetwork(rpc)).network
   } catch (error) {
-    if (!(error instanceof CliError) || error.code !== NO_ANSWER) throw error
-    throw new CliError(`${error.message}; --preset NAME makes a wallet without one`, 1, NO_ANSWER)
+    if (!isSilence(error)) throw error
+    throw new RpcError('NO_ANSWER', `${(error as Error).message}; --preset NAME makes a wallet without one`)
   }
 }
 

@@ -1,10 +1,7 @@
-import { homedir } from 'node:os'
-import { join } from 'node:path'
-import { parseArgs } from 'node:util'
-import { CliError } from '../errors.ts'
-import { parsed } from '../options.ts'
-import { rpcUrl } from '../rpc.ts'
+import { rpcOf } from '../options.ts'
+import { type OptionValues, runVerb, type Verb, type VerbCall } from '../verbs.ts'
 import { parseNcr } from '../wallet/amount.ts'
+import { defaultWalletPath } from '../wallet/key-file.ts'
 import { balanceCommand, faucetCommand, historyCommand, sendCommand } from './wallet-chain.ts'
 import { addressCommand, createCommand, exportCommand, importCommand } from './wallet-keys.ts'
 
@@ -35,6 +32,9 @@ create, import: the network is that of the node at --rpc, or without a node
 send, faucet:
   --fee NCR               for the miner of the block (default: the least there is)
   --nonce N               send only: take the place of a payment that waits, with a fee more than a tenth higher
+  --replace               send only: take the place of something else that this wallet signed with the same nonce
+  --again                 send only: pay the same once more, though an earlier payment that a node refused may be paid
+  --force                 send only: pay a fee that looks like a mistake
   --wait                  follow the payment until it is deep enough in the chain; fail if it is dropped or replaced
   --depth N               blocks that must vouch for it, its own included (default 3)
   --timeout SECONDS       give up waiting, not paying (default 600)
@@ -55,6 +55,9 @@ const OPTIONS = {
   set: { type: 'string', multiple: true },
   fee: { type: 'string' },
   nonce: { type: 'string' },
+  replace: { type: 'boolean' },
+  again: { type: 'boolean' },
+  force: { type: 'boolean' },
   wait: { type: 'boolean' },
   depth: { type: 'string' },
   timeout: { type: 'string' },
@@ -63,106 +66,44 @@ const OPTIONS = {
   json: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const
-type OptionName = keyof typeof OPTIONS
-
-/** The options as they were given. */
-export type WalletOptions = {
-  readonly [K in OptionName]?: (typeof OPTIONS)[K] extends { multiple: true }
-    ? string[]
-    : (typeof OPTIONS)[K] extends { type: 'boolean' }
-      ? boolean
-      : string
-}
+type Options = typeof OPTIONS
+export type WalletOptions = OptionValues<Options>
 
 /** What a verb works with. */
-export interface WalletCall {
+export interface WalletCall extends VerbCall<Options> {
   /** The key file. */
   readonly path: string
   readonly rpc: string
-  readonly options: WalletOptions
-  readonly positionals: readonly string[]
-  /** The command's result: an object for `--json`, lines for people. */
-  readonly print: (json: unknown, lines: readonly string[]) => void
-  /** What is no result, for people, beside it. */
-  readonly say: (line: string) => void
-}
-
-interface Verb {
-  readonly run: (call: WalletCall) => Promise<void>
-  readonly options: readonly OptionName[]
-  /** Names of the arguments; one in brackets can be left out. */
-  readonly positionals: readonly string[]
 }
 
 const NEW = ['rpc', 'passphrase-file', 'preset', 'set'] as const
 const PAY = ['rpc', 'fee', 'wait', 'depth', 'timeout'] as const
-const VERBS: Readonly<Record<string, Verb>> = {
+const VERBS: Readonly<Record<string, Verb<WalletCall, Options>>> = {
   create: { run: createCommand, options: NEW, positionals: [] },
   import: { run: importCommand, options: [...NEW, 'seed-file'], positionals: [] },
   address: { run: addressCommand, options: [], positionals: [] },
   balance: { run: balanceCommand, options: ['rpc'], positionals: [] },
-  send: { run: sendCommand, options: [...PAY, 'nonce', 'passphrase-file'], positionals: ['TO', 'AMOUNT'] },
+  send: {
+    run: sendCommand,
+    options: [...PAY, 'nonce', 'replace', 'again', 'force', 'passphrase-file'],
+    positionals: ['TO', 'AMOUNT'],
+  },
   history: { run: historyCommand, options: ['rpc', 'limit', 'from'], positionals: [] },
   export: { run: exportCommand, options: ['passphrase-file'], positionals: [] },
   faucet: { run: faucetCommand, options: PAY, positionals: ['[AMOUNT]'] },
 }
-const COMMON: readonly OptionName[] = ['wallet', 'json', 'help']
-const DEFAULT_RPC = 'http://127.0.0.1:8645'
 
 /** `nacre wallet`. */
-export async function walletCommand(args: readonly string[]): Promise<void> {
-  process.stdout.off('error', outputFailed).on('error', outputFailed)
-  const [name, ...rest] = args
-  if (name === undefined || args.includes('--help')) {
-    process.stdout.write(USAGE)
-    return
-  }
-  try {
-    const verb = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined
-    if (verb === undefined) throw new CliError(`there is no "wallet ${name}"\n\n${USAGE}`, 2)
-    await verb.run(callOf(name, verb, rest))
-  } catch (error) {
-    if (args.includes('--json')) process.stdout.write(`${JSON.stringify({ error: failure(error) })}\n`)
-    throw error
-  }
-}
-
-/** A reader that has enough, such as `head`, is none of our business; a full disk is. */
-function outputFailed(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') return
-  process.stderr.write(`nacre: cannot write the result: ${error.message}\n`)
-  process.exitCode = 1
-}
-
-function failure(error: unknown): { code: string; message: string } {
-  const message = (error instanceof Error ? error.message : String(error)).split('\n')[0]!
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return { code: typeof code === 'string' ? code : 'INTERNAL', message }
-}
-
-function callOf(name: string, verb: Verb, args: readonly string[]): WalletCall {
-  // A negative amount would pass for an option.
-  if (verb.positionals.some((each) => each.includes('AMOUNT')))
-    for (const arg of args) if (/^-\.?\d/.test(arg)) parseNcr('the amount', arg)
-  const allowed = new Set([...COMMON, ...verb.options])
-  const options = Object.fromEntries(Object.entries(OPTIONS).filter(([option]) => allowed.has(option as OptionName)))
-  const { values, positionals } = parsed(
-    () => parseArgs({ args: [...args], allowPositionals: true, options }),
-    `npm run nacre -- wallet --help`,
+export const walletCommand = (args: readonly string[]): Promise<void> =>
+  runVerb(
+    {
+      ...{ name: 'wallet', usage: USAGE, options: OPTIONS, common: ['wallet', 'json', 'help'], verbs: VERBS },
+      callOf: (call) => ({ ...call, path: call.options.wallet ?? defaultWalletPath(), rpc: rpcOf(call.options.rpc) }),
+      // A negative amount would pass for an option.
+      inspect: (verb, rest) => {
+        if (verb.positionals.some((each) => each.includes('AMOUNT')))
+          for (const arg of rest) if (/^-\.?\d/.test(arg)) parseNcr('the amount', arg)
+      },
+    },
+    args,
   )
-  const needed = verb.positionals.filter((each) => !each.startsWith('['))
-  if (positionals.length < needed.length || positionals.length > verb.positionals.length) {
-    const wanted = verb.positionals.length === 0 ? 'no arguments' : verb.positionals.join(' ')
-    throw new CliError(`"wallet ${name}" takes ${wanted}, not ${positionals.length} arguments`, 2)
-  }
-  const given = values as WalletOptions
-  return {
-    path: given.wallet ?? join(homedir(), '.nacre', 'wallet.json'),
-    rpc: rpcUrl(given.rpc ?? DEFAULT_RPC),
-    options: given,
-    positionals,
-    print: (json, lines) =>
-      void process.stdout.write(given.json ? `${JSON.stringify(json)}\n` : lines.map((line) => `${line}\n`).join('')),
-    say: (line) => void process.stderr.write(`${line}\n`),
-  }
-}

@@ -3,11 +3,12 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BlockView, NodeEvents } from '@nacre/node'
-import { diffParams, overrideParams, type Params, presetByName } from '@nacre/protocol'
+import { followEvents } from '@nacre/node/rpc-client'
+import { diffParams, type LaneName, overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { calibrate } from './calibrate.ts'
 import { type NodeChild, type ReadyLine, startChild, stopChild } from './child.ts'
-import { fetchBlock, fetchStatus, followEvents, type NodeStatus } from './rpc-client.ts'
+import { fetchBlock, fetchStatus, type NodeStatus } from './rpc-client.ts'
 import { type BlockEvent, formatBlock } from './screen.ts'
 
 /** The `verdict` event as it comes over RPC: `reason` is missing where it is undefined. */
@@ -46,12 +47,15 @@ export interface DevnetMember {
   readonly status: NodeStatus | undefined
 }
 
+/** Blocks of one miner; `open` only under provenance `open`. */
+type LaneCounts = Partial<Record<LaneName, number>> & { readonly paid: number; readonly bootstrap: number }
+
 /** What `--json` prints. Grains are decimal strings. */
 export interface DevnetSummary {
   readonly height: number
   readonly tip: string
   readonly stateRoots: Readonly<Record<string, string>>
-  readonly blocks: Readonly<Record<string, { readonly paid: number; readonly bootstrap: number }>>
+  readonly blocks: Readonly<Record<string, LaneCounts>>
   readonly units: number
   readonly tokens: number
   readonly tickets: number
@@ -220,7 +224,9 @@ class Devnet {
     }
     member.events.abort()
     member.events = new AbortController()
-    void followEvents(member.ready.rpc, member.events.signal, (name, data) => this.#onEvent(member, name, data))
+    const onEvent = (name: string, data: unknown): void => this.#onEvent(member, name, data)
+    // The node went away or the devnet stops: whoever called decides what follows.
+    void followEvents(member.ready.rpc, member.events.signal, { onEvent }).catch(() => undefined)
   }
 
   /** Restarts a process that ended by itself: the network goes on without it meanwhile. */
@@ -309,15 +315,14 @@ class Devnet {
     const boot = this.#members[0]!
     const chain = await Promise.all(Array.from({ length: height }, (_, i) => fetchBlock(boot.ready.rpc, i + 1)))
     const miners = this.#members.filter(({ role }) => role === 'miner')
-    const blocks: Record<string, { paid: number; bootstrap: number }> = Object.fromEntries(
+    const blocks: Record<string, LaneCounts> = Object.fromEntries(
       miners.map(({ name }) => [name, { paid: 0, bootstrap: 0 }]),
     )
     for (const block of chain) {
       if (block === undefined) throw new CliError('a block is missing from the chain of boot')
       const name = this.#nameOf(block.minerKey)
       const entry = blocks[name] ?? { paid: 0, bootstrap: 0 }
-      entry[block.lane]++
-      blocks[name] = entry
+      blocks[name] = { ...entry, [block.lane]: (entry[block.lane] ?? 0) + 1 }
     }
     const sum = (key: 'units' | 'tokens' | 'tickets'): number =>
       miners.reduce((total, { status, before }) => total + before[key] + (status?.miner?.[key] ?? 0), 0)

@@ -1,4 +1,5 @@
 import type { BlockView } from '@nacre/node'
+import { get } from '@nacre/node/rpc-client'
 
 /** The part of `/status` that the devnet reads. */
 export interface NodeStatus {
@@ -19,45 +20,17 @@ export interface NodeStatus {
 
 const REQUEST_MS = 5_000
 
-async function get<T>(url: string): Promise<T> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(REQUEST_MS) })
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`)
-  return (await response.json()) as T
-}
+/** Of the devnet's own nodes, whose answers need no check. */
+const ask = async <T>(rpc: string, path: string): Promise<T> =>
+  (await get(rpc, path, AbortSignal.timeout(REQUEST_MS))) as T
 
-export const fetchStatus = (rpc: string): Promise<NodeStatus> => get(`${rpc}/status`)
+export const fetchStatus = (rpc: string): Promise<NodeStatus> => ask(rpc, '/status')
 
 /** The block of a node's best chain at a height; undefined if it is not that high or does not answer. */
 export async function fetchBlock(rpc: string, height: number): Promise<BlockView | undefined> {
   try {
-    return await get<BlockView>(`${rpc}/blocks/${height}`)
+    return await ask<BlockView>(rpc, `/blocks/${height}`)
   } catch {
     return undefined
-  }
-}
-
-/** Follows a node's event stream until `signal` aborts or the stream ends. Never rejects. */
-export async function followEvents(
-  rpc: string,
-  signal: AbortSignal,
-  onEvent: (name: string, data: unknown) => void,
-): Promise<void> {
-  try {
-    const response = await fetch(`${rpc}/events`, { signal })
-    if (response.body === null) return
-    const decoder = new TextDecoder()
-    let text = ''
-    for await (const chunk of response.body) {
-      text += decoder.decode(chunk as Uint8Array, { stream: true })
-      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-        const message = text.slice(0, end)
-        text = text.slice(end + 2)
-        const name = /^event: (.*)$/m.exec(message)?.[1]
-        const data = /^data: (.*)$/m.exec(message)?.[1]
-        if (name !== undefined && data !== undefined) onEvent(name, JSON.parse(data))
-      }
-    }
-  } catch {
-    // The node went away or the devnet stops: whoever called decides what follows.
   }
 }

@@ -1,4 +1,6 @@
 /** Who got what on a running chain, and whether it kept to the schedule. */
+
+import type { PresetDifference } from '@nacre/node/rpc-client'
 import {
   blockWork,
   bootstrapCoinbase,
@@ -8,7 +10,6 @@ import {
   medianTimePast,
   nextBits,
 } from '@nacre/protocol'
-import type { PresetDifference } from '../rpc-params.ts'
 import { gini, nakamoto } from './concentration.ts'
 import { DAY_MS } from './format.ts'
 import type { ChainBlock, ChainData } from './rpc.ts'

@@ -1,9 +1,20 @@
 /** Reads a running chain over the RPC of one node. */
 import type { BlockView } from '@nacre/node'
+import {
+  field,
+  fieldsOf,
+  get,
+  isGrains,
+  isHash,
+  isHeight,
+  isList,
+  isTime,
+  type PresetDifference,
+  readParams,
+} from '@nacre/node/rpc-client'
 import type { Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { field, fieldsOf, get, isGrains, isHash, isHeight, isList, isTime, rpcUrl } from '../rpc.ts'
-import { type PresetDifference, readParams } from '../rpc-params.ts'
+import { rpcFlag } from '../options.ts'
 
 /** Blocks asked for at once: the most that a node gives. */
 const PAGE_BLOCKS = 100
@@ -33,7 +44,7 @@ export interface ChainData {
 
 /** Reads the parameters and at most `maxBlocks` blocks after genesis. Throws CliError. */
 export async function readChain(rpc: string, maxBlocks: number): Promise<ChainData> {
-  const base = rpcUrl(rpc)
+  const base = rpcFlag(rpc)
   const { params, difference } = await readParams(base)
   const first = await readOnce(base, maxBlocks)
   // The best chain may have changed between two answers.
@@ -67,7 +78,8 @@ async function readOnce(
 }
 
 const isBits = (value: unknown): value is string => typeof value === 'string' && /^0x[0-9a-f]{1,8}$/.test(value)
-const isLane = (value: unknown): value is ChainBlock['lane'] => value === 'bootstrap' || value === 'paid'
+const isLane = (value: unknown): value is ChainBlock['lane'] =>
+  value === 'bootstrap' || value === 'paid' || value === 'open'
 
 function statusOf(base: string, answer: unknown): ChainStatus {
   const from = fieldsOf(base, '/status', answer)

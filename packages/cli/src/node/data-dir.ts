@@ -7,8 +7,8 @@ import { CliError } from '../errors.ts'
 /** The folder of one node: its secrets, and its chain. */
 export interface DataDir {
   readonly chainPath: string
-  /** 32 bytes, made on first use and kept: the same node has the same peer id and miner key after a restart. */
-  secret(name: 'identity' | 'miner'): Uint8Array
+  /** 32 bytes, made on first use and kept: the same node has the same peer id and the same keys after a restart. */
+  secret(name: 'identity' | 'miner' | 'verifier'): Uint8Array
 }
 
 export function openDataDir(path: string): DataDir {

@@ -1,18 +1,30 @@
 import { createFastHash } from '@nacre/engine'
-import { engineUnitRunner, Miner, serveOpenings, TraceShelf } from '@nacre/miner'
+import { AskKeeper, engineUnitRunner, Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
 import {
+  AccountAgent,
   createLibp2pNetwork,
   createLogger,
   createSqliteStore,
   engineBlockWorkers,
   FullNode,
+  RegistrationKeeper,
   type RpcOptions,
   type RpcServer,
   startRpc,
   systemClock,
   systemRandom,
 } from '@nacre/node'
-import { bytesToHex, diffParams, keyPairFromSeed, type Params, presetByName } from '@nacre/protocol'
+import {
+  bytesToHex,
+  diffParams,
+  encodeAddress,
+  type KeyPair,
+  keyPairFromSeed,
+  type Params,
+  presetByName,
+  ROLE_MINER,
+  ROLE_VERIFIER,
+} from '@nacre/protocol'
 import { Verifier } from '@nacre/verifier'
 import { CliError } from '../errors.ts'
 import { createWorkers, loadContext } from '../network-model.ts'
@@ -36,6 +48,10 @@ export interface RunNodeOptions {
   /** Run units with V8's revectorizer, see `WorkerOptions`. */
   readonly revectorize: boolean
   readonly stepsPerUnit: number
+  /** Register the node's key as soon as its matured balance covers the bond. */
+  readonly register: boolean
+  /** Price in grains per GMAC at which a miner asks for jobs, and the MACs that it takes per block. */
+  readonly ask: { readonly priceGrains: bigint; readonly capacityMacs: bigint } | undefined
   readonly singleHost: boolean
   /** 32 bytes that fix the peer id; default: the key in the data directory. */
   readonly identitySeed?: Uint8Array
@@ -45,10 +61,14 @@ export interface RunNodeOptions {
     readonly rpc: string
     readonly addresses: readonly string[]
     readonly minerKey?: string
+    /** Of the node's own key: what funds its bond, and where its rewards go. */
+    readonly address?: string
   }) => void
 }
 
 const TARGET_PEERS = 8
+/** Transactions that a registered key must still be able to pay for: its asks and first receipts. */
+const RESERVE_TRANSACTIONS = 32
 /** After this long a stop that hangs becomes an exit. */
 const STOP_LIMIT_MS = 4_000
 
@@ -68,9 +88,8 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   const { threads, revectorize } = options
   const onReady = (kernels: string): void => log.info({ event: 'workers_ready', kernels, threads })
   const workers = await createWorkers(context, { threads, revectorize, onReady }, hash)
-  const runner = engineUnitRunner(context, workers)
   const store = createSqliteStore(data.chainPath)
-  const keys = role === 'miner' ? keyPairFromSeed(data.secret('miner')) : undefined
+  const keys = role === 'boot' ? undefined : keyPairFromSeed(data.secret(role))
   const network = await createLibp2pNetwork({
     chainTag: bytesToHex(context.genesis.chainId).slice(0, 16),
     listen: options.listen,
@@ -79,7 +98,10 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     singleHost: options.singleHost,
     targetPeers: TARGET_PEERS,
     log,
-  }).catch((error: unknown) => {
+  }).catch(async (error: unknown) => {
+    // What runs would keep the process alive.
+    await workers.stop()
+    store.close()
     throw new CliError(`the network did not start: ${error instanceof Error ? error.message : String(error)}`)
   })
   const node = new FullNode({
@@ -90,26 +112,18 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     clock: systemClock,
     random: systemRandom,
     log,
-    ...(keys === undefined ? {} : { minerKey: keys.publicKey }),
+    ...(role === 'miner' && keys !== undefined ? { minerKey: keys.publicKey } : {}),
   })
   await node.start()
 
-  const shelf = new TraceShelf()
-  const { dutyCycle } = options
-  const miner =
-    keys === undefined ? undefined : new Miner({ node, runner, keys, shelf, dutyCycle, unitsInFlight: threads })
-  if (miner !== undefined) serveOpenings(node, runner, shelf)
-  const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: options.stepsPerUnit }) : undefined
-  verifier?.start()
-  miner?.start()
+  const parts = keys === undefined ? undefined : startParts(options, node, engineUnitRunner(context, workers), keys)
   const rpc = await listenRpc(options, {
     node,
     host: options.rpcHost,
     role,
-    ...(miner === undefined ? {} : { extra: () => ({ miner: miner.stats }) }),
+    ...(parts === undefined ? {} : { extra: () => parts.status() }),
   }).catch(async (error: unknown) => {
-    // What runs would keep the process alive.
-    await Promise.all([miner?.stop(), verifier?.stop()])
+    await parts?.stop()
     await node.stop()
     await workers.stop()
     throw error
@@ -118,7 +132,8 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   options.onReady({
     rpc: rpc.url,
     addresses: network.addresses(),
-    ...(keys === undefined ? {} : { minerKey: bytesToHex(keys.publicKey) }),
+    ...(role === 'miner' && keys !== undefined ? { minerKey: bytesToHex(keys.publicKey) } : {}),
+    ...(parts === undefined ? {} : { address: parts.address }),
   })
 
   await new Promise<void>((resolve) => {
@@ -130,11 +145,48 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     log.error({ event: 'stop_timed_out' })
     process.exit(1)
   }, STOP_LIMIT_MS)
-  await Promise.all([miner?.stop(), verifier?.stop(), rpc.stop()])
+  await Promise.all([parts?.stop(), rpc.stop()])
   await node.stop()
   await workers.stop()
   clearTimeout(limit)
   log.info({ event: 'stopped' })
+}
+
+/** What a miner or a verifier runs on its node. */
+interface Parts {
+  readonly address: string
+  /** Figures for `/status`. */
+  status(): Readonly<Record<string, unknown>>
+  stop(): Promise<void>
+}
+
+function startParts(options: RunNodeOptions, node: FullNode, runner: UnitRunner, keys: KeyPair): Parts {
+  const { role, dutyCycle, threads, stepsPerUnit, register, ask } = options
+  const agent = new AccountAgent(node, keys)
+  const registration = new RegistrationKeeper({
+    ...{ node, agent, isWanted: register, reserveTransactions: RESERVE_TRANSACTIONS },
+    role: role === 'miner' ? ROLE_MINER : ROLE_VERIFIER,
+  })
+  const shelf = new TraceShelf()
+  const miner =
+    role === 'miner' ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads }) : undefined
+  if (miner !== undefined) serveOpenings(node, runner, shelf)
+  const asks = miner === undefined || ask === undefined ? undefined : new AskKeeper({ node, agent, ...ask })
+  const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit }) : undefined
+  for (const part of [agent, registration, asks, verifier, miner]) part?.start()
+  const address = encodeAddress(agent.account, node.context.params.network.addressPrefix)
+  return {
+    address,
+    status: () => ({
+      ...(miner === undefined ? {} : { miner: miner.stats }),
+      registration: { address, ...registration.view, waiting: agent.waiting },
+      ...(asks === undefined ? {} : { asks: asks.view }),
+    }),
+    stop: async () => {
+      for (const part of [registration, asks]) part?.stop()
+      await Promise.all([miner?.stop(), verifier?.stop(), agent.stop()])
+    },
+  }
 }
 
 async function listenRpc(

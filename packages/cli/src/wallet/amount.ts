@@ -37,3 +37,20 @@ export function formatNcr(grains: bigint): string {
 /** `1.5 NCR (150000000 grains)`. */
 export const formatBoth = (grains: bigint): string =>
   `${formatNcr(grains)} (${grains} grain${grains === 1n ? '' : 's'})`
+
+/** Whole grains such as `125`, at least one. Throws CliError AMOUNT_* with what is wrong. */
+export function parseGrains(what: string, text: string): bigint {
+  const shown = text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}…` : text
+  const refuse = (code: string, why: string): never => {
+    throw new CliError(`${what} "${shown}" ${why}`, 2, code)
+  }
+  if (/^[-−]\s*[\d.]/.test(text)) refuse('AMOUNT_NEGATIVE', 'is negative')
+  if (/^\d*\.\d+$/.test(text)) refuse('AMOUNT_TOO_FINE', 'is a fraction: a grain is the smallest unit')
+  if (!/^\d+$/.test(text)) refuse('AMOUNT_MALFORMED', 'is no amount: digits only, such as 125')
+  const digits = text.replace(/^0+/, '')
+  if (digits === '') refuse('AMOUNT_ZERO', 'is nothing')
+  const grains = BigInt(digits.slice(0, MAX_SHOWN_CHARS))
+  if (digits.length > 20 || grains > MAX_GRAINS)
+    refuse('AMOUNT_TOO_LARGE', `is more than ${MAX_GRAINS}, the most that there can be`)
+  return grains
+}

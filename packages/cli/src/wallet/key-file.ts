@@ -3,12 +3,12 @@
  * the file is readable, and authenticated together with the seed. Format: packages/cli/README.md.
  */
 import { createCipheriv, createDecipheriv, randomBytes, type ScryptOptions, scrypt } from 'node:crypto'
-import { constants } from 'node:fs'
-import { link, mkdir, open, unlink } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { bytesToHex, equalBytes, hexToBytes, type KeyPair, keyPairFromSeed } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { addressOf, type WalletNetwork } from './network.ts'
+import { readSmallFile, writeNewFile } from './private-file.ts'
 
 const FORMAT = 'nacre-wallet'
 const VERSION = 1
@@ -109,29 +109,11 @@ export async function writeKeyFile(path: string, file: KeyFile): Promise<void> {
   const head = headJson(file)
   const cipher = { ...head.cipher, ciphertext: bytesToHex(file.ciphertext), tag: bytesToHex(file.tag) }
   const text = `${JSON.stringify({ ...head, cipher }, undefined, 2)}\n`
-  const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path)}.${bytesToHex(new Uint8Array(randomBytes(6)))}`)
-  let isTaken = false
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    const handle = await open(temporary, 'wx', 0o600)
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-      // Unlike a rename, a link fails where a file is.
-      await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
-        isTaken = error.code === 'EEXIST'
-        if (!isTaken) throw error
-      })
-    } finally {
-      await handle.close()
-      await unlink(temporary)
-    }
-  } catch (error) {
-    throw fileError(`cannot write ${path}`, error)
-  }
-  if (isTaken) throw existsError(path)
+  if (!(await writeNewFile(path, text))) throw existsError(path)
 }
+
+/** Where a wallet is that has no other name. */
+export const defaultWalletPath = (): string => join(homedir(), '.nacre', 'wallet.json')
 
 export const existsError = (path: string): CliError =>
   new CliError(`${path} is there already, and a wallet is never overwritten: --wallet FILE names another`, 1, 'EXISTS')
@@ -141,34 +123,16 @@ export const existsError = (path: string): CliError =>
  * Throws CliError NO_WALLET, WALLET_MALFORMED.
  */
 export async function readKeyFile(path: string, warn: (text: string) => void): Promise<KeyFile> {
-  let text: string
-  let mode: number
-  try {
-    // Without waiting for somebody to write, where it is a pipe.
-    const handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-    try {
-      const stat = await handle.stat()
-      if (!stat.isFile()) throw malformed(path, 'it is no file')
-      if (stat.size > MAX_FILE_BYTES) throw malformed(path, `it has ${stat.size} bytes, a wallet has less than 1,000`)
-      mode = stat.mode & 0o777
-      text = await handle.readFile('utf8')
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    if (error instanceof CliError) throw error
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-      throw new CliError(`there is no wallet ${path}: "wallet create" makes one`, 1, 'NO_WALLET')
-    throw fileError(`cannot read ${path}`, error)
-  }
+  const found = await readSmallFile(path, MAX_FILE_BYTES, (why) => {
+    throw malformed(path, why)
+  })
+  if (found === undefined) throw new CliError(`there is no wallet ${path}: "wallet create" makes one`, 1, 'NO_WALLET')
+  const { text, mode } = found
   const file = parseKeyFile(path, text)
   if (process.platform !== 'win32' && (mode & 0o077) !== 0)
     warn(`${path} is open to others (mode ${mode.toString(8)}): chmod 600 closes it`)
   return file
 }
-
-const fileError = (what: string, error: unknown): CliError =>
-  new CliError(`${what}: ${error instanceof Error ? error.message : String(error)}`, 1, 'FILE')
 
 const malformed = (path: string, why: string): CliError =>
   new CliError(`${path} is no wallet: ${why}`, 1, 'WALLET_MALFORMED')

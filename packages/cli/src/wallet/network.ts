@@ -1,8 +1,8 @@
 /** The network that a wallet belongs to. */
+import { readChain } from '@nacre/node/rpc-client'
 import { accountOf, bytesToHex, chainIdOf, encodeAddress, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { field, fieldsOf, get, isHash, NO_ANSWER, notNode } from '../rpc.ts'
-import { readParams } from '../rpc-params.ts'
+import { withHint } from '../options.ts'
 
 export interface WalletNetwork {
   /** For people. */
@@ -27,17 +27,8 @@ export const networkText = ({ name, chainId }: Pick<WalletNetwork, 'name' | 'cha
 
 /** The parameters of a node's network. The chain id is their hash, so a node cannot state others than its chain has. */
 export async function readNetwork(rpc: string): Promise<{ params: Params; network: WalletNetwork }> {
-  const status = fieldsOf(rpc, '/status', await get(rpc, '/status').catch(withHint))
-  const chainId = field(rpc, '/status', status, 'chainId', isHash)
-  const { params } = await readParams(rpc)
-  const network = networkOf(params)
-  if (network.chainId !== chainId) throw notNode(rpc, 'its chain id is not that of its parameters')
-  return { params, network }
-}
-
-function withHint(error: unknown): never {
-  if (!(error instanceof CliError) || error.code !== NO_ANSWER) throw error
-  throw new CliError(`${error.message}. Is a node running there? --rpc URL names another`, 1, NO_ANSWER)
+  const { params } = await readChain(rpc).catch(withHint)
+  return { params, network: networkOf(params) }
 }
 
 /** {@link readNetwork}, of the wallet's own network and no other. Throws CliError WRONG_NETWORK, which names both. */

@@ -2,8 +2,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TransactionView } from '@nacre/node'
 import {
+  type Account,
+  isSilence,
+  messageOf,
+  readAccount,
+  readTransaction,
+  submitTransaction,
+} from '@nacre/node/rpc-client'
+import {
   bytesToHex,
   encodeTransaction,
+  GRAINS_PER_NCR,
   hexToBytes,
   type KeyPair,
   type Params,
@@ -11,10 +20,9 @@ import {
   transactionId,
 } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { messageOf, NO_ANSWER } from '../rpc.ts'
 import { formatNcr } from './amount.ts'
 import type { WalletNetwork } from './network.ts'
-import { type Account, readAccount, readTransaction, submit } from './node.ts'
+import { type NonceRecord, paymentText } from './nonce-record.ts'
 
 export interface Payment {
   readonly rpc: string
@@ -29,6 +37,14 @@ export interface Payment {
   readonly nonce: bigint | undefined
   /** True where others pay from the same account: a nonce that one of them took meanwhile is replaced by the next. */
   readonly isShared: boolean
+  /** What this wallet signed before; undefined for an account that is shared. */
+  readonly record?: NonceRecord | undefined
+  /** Whether it may take the place of something else that was signed with its nonce. */
+  readonly replace?: boolean
+  /** Whether it may be paid although the same was signed before, and nobody knows what became of it. */
+  readonly again?: boolean
+  /** Whether a fee may be as high as it is. */
+  readonly force?: boolean
   /** Called once everything else is all right. */
   readonly unlock: () => Promise<KeyPair>
 }
@@ -48,42 +64,71 @@ const MAX_NONCE_TRIES = 5
 
 /** Sends a payment. Throws CliError INSUFFICIENT_FUNDS, and the protocol's code if the node refuses it. */
 export async function sendPayment(payment: Payment): Promise<Sent> {
-  const { rpc, params, network, from, to, grains, fee } = payment
+  const { rpc, params, network, from, to, grains, fee, record, replace = false, again = false } = payment
   const least = params.fees.minTransactionGrains
   if (grains === 0n) throw new CliError('a payment moves at least one grain, 0.00000001 NCR', 2, 'AMOUNT_ZERO')
   if (fee < least)
     throw new CliError(`a fee of ${formatNcr(fee)} is too low: ${formatNcr(least)} is the least`, 2, 'FEE_TOO_LOW')
-  checkFunds(await readAccount(rpc, from, undefined), payment)
+  checkFee(payment)
+  const need = { grains, fee, nonce: payment.nonce }
+  checkFunds(await readAccount(rpc, from, undefined), need)
   const keys = await payment.unlock()
   for (let tries = 1; ; tries++) {
     // Once more: a person at a prompt takes time.
     const account = await readAccount(rpc, from, undefined)
-    checkFunds(account, payment)
+    checkFunds(account, need)
     const nonce = payment.nonce ?? account.nextNonce
     const body = { kind: 'transfer', to: to.account, grains } as const
     const transaction = signTransaction({ chainId: hexToBytes(network.chainId), nonce, fee, body }, keys)
     const id = bytesToHex(transactionId(transaction))
-    const answer = await submit(rpc, encodeTransaction(transaction)).catch((error: unknown) => {
+    const signed = { nonce, id, what: paymentText(grains, to.address) }
+    // One that is no longer ahead the node refuses by itself.
+    if (nonce >= account.nonce) record?.check(signed, { replace: replace || payment.nonce !== undefined, again })
+    await record?.add(signed)
+    const answer = await submitTransaction(rpc, encodeTransaction(transaction)).catch((error: unknown) => {
       throw new CliError(
         `it is not known whether the node took transaction ${id} in: ${messageOf(error)}. ` +
           `The same payment with --nonce ${nonce} cannot be made twice`,
         1,
-        NO_ANSWER,
+        'NO_ANSWER',
       )
     })
+    const state = 'error' in answer ? 'refused' : 'taken'
+    // Where this fails, the record says less than is known.
+    await record?.mark(id, state).catch(() => undefined)
     if (!('error' in answer)) return { id, nonce, sinceHeight: account.height }
     const { code, message } = answer.error
     if (code === 'TX_NONCE_LOW' && payment.isShared && payment.nonce === undefined && tries < MAX_NONCE_TRIES) continue
-    const again =
+    const hint =
       payment.isShared || payment.nonce !== undefined
         ? ''
         : `. If you do not trust this node, try again with --nonce ${nonce} only: of two with one nonce, one is paid at most`
-    throw new CliError(`the node refused the payment: ${message}${again}`, 1, code)
+    throw new CliError(`the node refused the payment: ${message}${hint}`, 1, code)
   }
 }
 
-/** What a payment and all that waits need must be there, and matured. */
-function checkFunds(account: Account, { grains, fee, nonce }: Payment): void {
+/** A fee is a mistake more often than a wish where it is more than this and more than a hundredth of the amount. */
+const HIGH_FEE_GRAINS = GRAINS_PER_NCR
+
+function checkFee({ grains, fee, force = false }: Payment): void {
+  if (force || fee <= HIGH_FEE_GRAINS || fee * 100n <= grains) return
+  throw new CliError(
+    `a fee of ${formatNcr(fee)} for ${formatNcr(grains)} looks like a mistake: --force pays it all the same`,
+    2,
+    'FEE_TOO_HIGH',
+  )
+}
+
+/** What a transaction takes away at most. */
+export interface Need {
+  readonly grains: bigint
+  readonly fee: bigint
+  /** Of one that waits and whose place it takes. */
+  readonly nonce: bigint | undefined
+}
+
+/** What a transaction and all that waits need must be there, and matured. Throws CliError INSUFFICIENT_FUNDS. */
+export function checkFunds(account: Account, { grains, fee, nonce }: Need): void {
   const others = account.waiting.filter((each) => each.nonce !== nonce)
   const waiting = others.reduce((sum, { cost }) => sum + cost, 0n)
   const available = account.balance - waiting
@@ -141,9 +186,8 @@ export async function followPayment(options: FollowOptions): Promise<Included> {
       misses = view.status === 'unknown' ? misses + 1 : 0
       if (view.status === 'unknown' && misses >= 2) throw await goneError(options, view)
     } catch (error) {
-      const isSilent = error instanceof CliError && error.code === NO_ANSWER
       if (signal.aborted) continue
-      if (!isSilent || performance.now() - answeredMs > SILENCE_MS) throw error
+      if (!isSilence(error) || performance.now() - answeredMs > SILENCE_MS) throw error
     }
     if (performance.now() - startMs > options.timeoutMs) throw timeoutError(options, last)
     await delay(pollMs, undefined, { signal }).catch(() => undefined)

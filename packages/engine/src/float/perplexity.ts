@@ -15,7 +15,7 @@ export function floatScorer(model: FloatModel): Scorer {
     const losses: number[] = []
     for (let i = 1; i < tokens.length; i++) {
       await pause()
-      losses.push(lossOf(session.feed(tokens[i - 1]!), tokens[i]!))
+      losses.push(tokenLoss(session.feed(tokens[i - 1]!), tokens[i]!))
     }
     return losses
   }
@@ -33,14 +33,14 @@ export function engineScorer(engine: UnitEngine): Scorer {
     const losses: number[] = []
     for (let i = 1; i < tokens.length; i++) {
       await pause()
-      losses.push(lossOf(logitsOf(model, rows.subarray((i - 1) * dModel, i * dModel)), tokens[i]!))
+      losses.push(tokenLoss(logitsOf(model, rows.subarray((i - 1) * dModel, i * dModel)), tokens[i]!))
     }
     return losses
   }
 }
 
-/** -ln of the probability of `token`. */
-function lossOf(logits: Float32Array, token: number): number {
+/** -ln of the probability that logits give to `token` at temperature 1. */
+export function tokenLoss(logits: Float32Array, token: number): number {
   let max = Number.NEGATIVE_INFINITY
   for (const logit of logits) max = Math.max(max, logit)
   let total = 0

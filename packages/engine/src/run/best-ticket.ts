@@ -6,7 +6,6 @@ import {
   TICKET_OPS,
   type Ticket,
   type TicketPosition,
-  ticketKey,
   ticketShape,
 } from '@nacre/protocol'
 import { batchOf } from '../hashing/batch-hash.ts'
@@ -24,18 +23,16 @@ export function compareLittleEndian(a: Uint8Array, b: Uint8Array): number {
 
 /**
  * Hashes all tickets of a finished trace (WRK-4) and returns the least, the earliest among equals; undefined without tickets.
- * @param states 16 words for each ticket in drawing order: layer, operation, tile row, tile column.
+ * @param key see `ticketKey`. @param states 16 words for each ticket in drawing order: layer, operation, tile row, tile column.
  */
 export function bestTicketOf(
   model: Model,
   params: LotteryParams,
   promptTokens: number,
-  unitId: Uint8Array,
-  traceRoot: Uint8Array,
+  key: Uint8Array,
   states: Uint32Array,
   hash: KeyedHash,
 ): Ticket | undefined {
-  const key = ticketKey(unitId, traceRoot)
   const batch = batchOf(hash)
   const positions = ticketPositions(model, params, promptTokens)
   const messages = new Uint8Array(Math.min(TICKETS_AT_ONCE, positions.length) * MESSAGE_BYTES)

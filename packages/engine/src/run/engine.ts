@@ -16,10 +16,12 @@ import {
   type TileInput,
   type Trace,
   type TraceCommitment,
+  ticketKey,
   type UnitTask,
   verifyTicketProof,
 } from '@nacre/protocol'
 import { type KernelFactory, type KernelMemory, type KernelName, MAX_NOISED_K } from '../kernels/types.ts'
+import { OpenDrawer, type OpenDrawInput, type OpenDrawOutcome } from '../open/draw.ts'
 import { bestTicketOf } from './best-ticket.ts'
 import { commitTraceFast, type PreRoots } from './commit.ts'
 import { Forward, type TicketProduct } from './forward.ts'
@@ -60,6 +62,8 @@ export interface UnitEngine {
   replayUnit(task: UnitTask, tokens: ArrayLike<number>): CommittedTrace
   /** Executes a unit without a draw. Throws UNIT_PROMPT or UNIT_SHAPE. */
   generate(task: UnitTask): Trace
+  /** Draws in the open lane (chapter 12). Throws as {@link OpenDrawer.draw}. */
+  drawOpen(input: OpenDrawInput): OpenDrawOutcome
   /** Verifies a ticket proof (WRK-7) with W' from memory if this parent is known, and returns the ticket. */
   verifyTicketProof(input: Omit<TicketProofInput, 'model'>): Uint8Array
 }
@@ -141,15 +145,19 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
     return { trace, traceRoot: commitment.traceRoot, commitment }
   }
 
+  const generate = (task: UnitTask): Trace => {
+    checkTask(model.config, task)
+    return execute(task)
+  }
+  /** Made when it is first needed: it has a memory of its own. */
+  let open: OpenDrawer | undefined
+
   return {
     model,
     kernels: kernels.name,
-    generate: (task) => {
-      checkTask(model.config, task)
-      return execute(task)
-    },
+    generate,
     runUnit: (input) => {
-      const { task, modelParams, unitId } = input
+      const { task, modelParams } = input
       checkTask(model.config, task)
       const lottery = lotteryFor(modelParams)
       return lottery.unit(input.parentBeacon, () => {
@@ -157,9 +165,10 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
         const result = committed(trace, lottery.preRoots)
         const { states } = lottery
         const { promptTokens, newTokens } = trace.shape
+        const key = ticketKey({ ...input, traceRoot: result.traceRoot })
         return {
           ...result,
-          best: bestTicketOf(model, modelParams, promptTokens, unitId, result.traceRoot, states, hash),
+          best: bestTicketOf(model, modelParams, promptTokens, key, states, hash),
           tickets: states.length / FOLD_WORDS,
           promptMacs: promptMacs(model.config, promptTokens),
           decodeMacs: decodeMacs(model.config, newTokens),
@@ -175,6 +184,10 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
         checkChosenToken(trace, position, token),
       )
       return committed(trace)
+    },
+    drawOpen: (input) => {
+      open ??= new OpenDrawer(model, options.kernels, hash, generate)
+      return open.draw(input)
     },
     verifyTicketProof: (input) => {
       const { lottery } = placed

@@ -1,5 +1,6 @@
 /** The ticket operations' products through noise, fold and exact denoising (WRK-2, WRK-3, WRK-5). */
 import {
+  type DrawBindings,
   FOLD_WORDS,
   foldOpenedTile,
   foldProduct,
@@ -32,6 +33,9 @@ export interface DrawKeys {
   readonly parentBeacon: Uint8Array
   readonly unitId: Uint8Array
   readonly minerKey: Uint8Array
+  /** Of the unit; read only where the network's bindings say so (B5). */
+  readonly counter?: number | undefined
+  readonly bindings?: DrawBindings | undefined
 }
 
 export interface LotteryOptions {
@@ -95,8 +99,8 @@ export class Lottery {
     const weightSeed = this.#weightSeed(keys.parentBeacon, layer, op)
     const at = this.#noisedWeights(weightSeed, layer, op, shape)
     const preRoot = this.#preRoots.root(trace, layer, op)
-    const { unitId, minerKey } = keys
-    const seed = operandNoiseSeed({ weightSeed, unitId, minerKey, preRoot, m, k })
+    const { unitId, minerKey, bindings } = keys
+    const seed = operandNoiseSeed({ weightSeed, unitId, minerKey, preRoot, m, k, bindings })
     const noise = noiseFactors(OPERAND_NOISE_LABEL, seed, m, k, r, hash)
     if (!kernels.canFold(w, r)) {
       this.#foldByReference(call, shape, { rank: r, firstRow: 0, ...noise }, at)

@@ -38,11 +38,17 @@ export function noiseFactors(
   const permutation = randomBytes(label, seed, SLOT_PERMUTATION, 4 * k, batch)
   const partner = randomBytes(label, seed, SLOT_PARTNER, 4 * k, batch)
   const sparse = sparseFactorOf(permutation, partner, k, r)
-  return { uniform: uniform(label, seed, firstRow * r, rows * r, batch), sparse }
+  return { uniform: uniformValues(label, seed, firstRow * r, rows * r, batch), sparse }
 }
 
 /** `count` values of the slot-0 stream from value `start`: (byte & 63) - 32, in place and four at a time. */
-function uniform(label: string, seed: Uint8Array, start: number, count: number, hash: BatchHash): Int8Array {
+export function uniformValues(
+  label: string,
+  seed: Uint8Array,
+  start: number,
+  count: number,
+  hash: BatchHash,
+): Int8Array {
   const skipped = start % RANDOM_BLOCK_BYTES
   const { buffer } = randomBytes(label, seed, SLOT_UNIFORM, skipped + count, hash, start - skipped)
   const words = new Uint32Array(buffer)

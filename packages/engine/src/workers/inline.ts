@@ -1,14 +1,18 @@
 import { type KeyedHash, ProtocolError } from '@nacre/protocol'
 import type { UnitEngine } from '../run/engine.ts'
-import { createJobRunner, type EngineJob, type JobOutcome } from './jobs.ts'
+import { createJobRunner, type EngineFactory, type EngineJob, type JobOutcome } from './jobs.ts'
 import { type RunOptions, WorkerError, type WorkerPort, type WorkerStats } from './port.ts'
 
 /**
  * Runs each job at once on the caller's thread: no queue, no races, the same order every time. For simulations and tests, and
- * where there are no threads.
+ * where there are no threads. @param engineFor see {@link createJobRunner}.
  */
-export function inlineWorkers(engines: readonly UnitEngine[], hash: KeyedHash): WorkerPort {
-  const runner = createJobRunner(engines, hash)
+export function inlineWorkers(
+  engines: readonly UnitEngine[],
+  hash: KeyedHash,
+  engineFor?: EngineFactory | undefined,
+): WorkerPort {
+  const runner = createJobRunner(engines, hash, engineFor)
   const counts = { completed: 0, rejected: 0, cancelled: 0 }
   let stopped = false
   const execute = <J extends EngineJob>(job: J, options: RunOptions): JobOutcome<J> => {

@@ -2,7 +2,12 @@
 import {
   buildTicketProof,
   bytesToHex,
+  generatedModel,
+  isGeneratedModelId,
   type KeyedHash,
+  MAX_GENERATED_MODELS,
+  type Model,
+  type OpenClaim,
   openStep,
   ProtocolError,
   type StepOpening,
@@ -12,7 +17,9 @@ import {
   type TicketProofInput,
   type Trace,
   type UnitTask,
+  verifyOpenProof,
 } from '@nacre/protocol'
+import type { OpenDrawInput, OpenDrawOutcome } from '../open/draw.ts'
 import { compareLittleEndian } from '../run/best-ticket.ts'
 import { commitTraceFast } from '../run/commit.ts'
 import type { RunUnitInput, UnitEngine } from '../run/engine.ts'
@@ -23,6 +30,8 @@ export interface RunUnitJob extends RunUnitInput {
   readonly modelId: Uint8Array
   /** 256-bit little-endian: a unit whose best ticket is below it comes back with its trace. Without it, none does. */
   readonly winBelow?: Uint8Array
+  /** Its trace comes back whether it wins or not: somebody may ask for openings of a paid unit. */
+  readonly wantTrace?: boolean
 }
 
 export interface RunUnitOutcome {
@@ -36,6 +45,20 @@ export interface RunUnitOutcome {
   readonly decodeMacs: number
   /** Only for a ticket below `winBelow`: what a block and its openings need. */
   readonly win: { readonly trace: Trace; readonly proof: TicketProof } | undefined
+  /** Only if `wantTrace`. */
+  readonly trace: Trace | undefined
+}
+
+/** Executes a unit without a draw: a paid unit that makes no block. */
+export interface ExecuteUnitJob {
+  readonly kind: 'executeUnit'
+  readonly modelId: Uint8Array
+  readonly task: UnitTask
+}
+
+export interface ExecuteUnitOutcome {
+  readonly traceRoot: Uint8Array
+  readonly trace: Trace
 }
 
 /** Re-executes a unit (BLK-4). Rejects with BLOCK_TOKENS or BLOCK_REPLAY_TOKENS. */
@@ -62,6 +85,19 @@ export interface VerifyTicketProofJob extends Omit<TicketProofInput, 'model'> {
   readonly modelId: Uint8Array
 }
 
+/** Verifies the plain proof of a block of the open lane (chapter 12). Rejects with PEARL_* and TICKET_STATE_MISMATCH. */
+export interface VerifyOpenProofJob {
+  readonly kind: 'verifyOpenProof'
+  readonly claim: OpenClaim
+  readonly proof: Uint8Array
+}
+
+/** Draws in the open lane (chapter 12). */
+export interface DrawOpenJob extends OpenDrawInput {
+  readonly kind: 'drawOpen'
+  readonly modelId: Uint8Array
+}
+
 /** Opens steps of a trace, a service to others (AUD-3). Rejects with STEP_OUT_OF_RANGE. */
 export interface OpenStepsJob {
   readonly kind: 'openSteps'
@@ -69,12 +105,23 @@ export interface OpenStepsJob {
   readonly steps: readonly StepRef[]
 }
 
-export type EngineJob = RunUnitJob | ReplayUnitJob | VerifyTicketProofJob | OpenStepsJob
+export type EngineJob =
+  | RunUnitJob
+  | ExecuteUnitJob
+  | ReplayUnitJob
+  | VerifyTicketProofJob
+  | VerifyOpenProofJob
+  | DrawOpenJob
+  | OpenStepsJob
 
 export interface JobOutcomes {
   readonly runUnit: RunUnitOutcome
+  readonly executeUnit: ExecuteUnitOutcome
   readonly replayUnit: ReplayUnitOutcome
   readonly verifyTicketProof: Uint8Array
+  /** The ticket, 32 bytes. */
+  readonly verifyOpenProof: Uint8Array
+  readonly drawOpen: OpenDrawOutcome
   readonly openSteps: readonly StepOpening[]
 }
 
@@ -91,23 +138,47 @@ export type JobPriority = (typeof JOB_PRIORITIES)[number]
 export function priorityOf(job: EngineJob): JobPriority {
   switch (job.kind) {
     case 'runUnit':
+    case 'executeUnit':
+    case 'drawOpen':
       return 'mining'
     case 'openSteps':
       return 'service'
     case 'replayUnit':
       return job.service === true ? 'service' : 'validation'
     case 'verifyTicketProof':
+    case 'verifyOpenProof':
       return 'validation'
   }
 }
 
 export type JobRunner = <J extends EngineJob>(job: J) => JobOutcome<J>
 
-/** Runs jobs on the engines of some models. Throws what the engines throw, and MODEL_UNREGISTERED for another model. */
-export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash): JobRunner {
+/** Makes the engine of a generated model (B2 off), which draws like the first model. */
+export type EngineFactory = (model: Model) => UnitEngine
+
+/**
+ * Runs jobs on the engines of some models. Throws what the engines throw, and MODEL_UNREGISTERED for another model.
+ * @param engineFor for generated models, of which the engines of the latest are kept; without it they are unregistered too.
+ */
+export function createJobRunner(
+  engines: readonly UnitEngine[],
+  hash: KeyedHash,
+  engineFor?: EngineFactory | undefined,
+): JobRunner {
+  const generated = new Map<string, UnitEngine>()
+  const engineOfGenerated = (modelId: Uint8Array, make: EngineFactory): UnitEngine => {
+    const hex = bytesToHex(modelId)
+    const engine = generated.get(hex) ?? make(generatedModel(modelId, engines[0]!.model.config))
+    generated.delete(hex)
+    generated.set(hex, engine)
+    if (generated.size > MAX_GENERATED_MODELS) generated.delete(generated.keys().next().value!)
+    return engine
+  }
   const byId = new Map(engines.map((engine) => [bytesToHex(engine.model.modelId), engine]))
   const engineOf = (modelId: Uint8Array): UnitEngine => {
     const engine = byId.get(bytesToHex(modelId))
+    if (engine === undefined && engineFor !== undefined && isGeneratedModelId(modelId))
+      return engineOfGenerated(modelId, engineFor)
     if (engine === undefined) throw new ProtocolError('MODEL_UNREGISTERED', `no model ${bytesToHex(modelId)} is loaded`)
     return engine
   }
@@ -115,12 +186,20 @@ export function createJobRunner(engines: readonly UnitEngine[], hash: KeyedHash)
     switch (job.kind) {
       case 'runUnit':
         return runUnit(engineOf(job.modelId), job, hash)
+      case 'executeUnit': {
+        const trace = engineOf(job.modelId).generate(job.task)
+        return { traceRoot: commitTraceFast(trace, hash).traceRoot, trace }
+      }
       case 'replayUnit': {
         const { traceRoot, trace } = engineOf(job.modelId).replayUnit(job.task, job.tokens)
         return { traceRoot, trace: job.wantTrace === true ? trace : undefined }
       }
       case 'verifyTicketProof':
         return engineOf(job.modelId).verifyTicketProof(job)
+      case 'verifyOpenProof':
+        return verifyOpenProof(job.claim, job.proof, hash).ticket
+      case 'drawOpen':
+        return engineOf(job.modelId).drawOpen(job)
       case 'openSteps': {
         const commitment = commitTraceFast(job.trace, hash)
         return job.steps.map((step) => openStep(job.trace, commitment, step))
@@ -141,13 +220,18 @@ function runUnit(engine: UnitEngine, job: RunUnitJob, hash: KeyedHash): RunUnitO
         proof: buildTicketProof(trace, commitment.subroots, commitment.top, best.position, modelParams.tileRows, hash),
       }
     : undefined
-  return { tokens: trace.tokens, traceRoot, best, tickets, promptMacs, decodeMacs, win }
+  const wanted = job.wantTrace === true ? trace : undefined
+  return { tokens: trace.tokens, traceRoot, best, tickets, promptMacs, decodeMacs, win, trace: wanted }
 }
 
 /** The buffers of an outcome that are worth moving instead of copying. */
 export function transfersOf(outcome: JobOutcomes[JobKind]): ArrayBuffer[] {
-  if (outcome instanceof Uint8Array || Array.isArray(outcome)) return []
-  const { trace } = 'win' in outcome ? (outcome.win ?? { trace: undefined }) : (outcome as ReplayUnitOutcome)
+  // What a draw of the open lane returns is small.
+  if (outcome instanceof Uint8Array || Array.isArray(outcome) || 'drawMs' in outcome) return []
+  const { trace = 'win' in outcome ? outcome.win?.trace : undefined } = outcome as Exclude<
+    JobOutcomes[JobKind],
+    Uint8Array | OpenDrawOutcome | readonly StepOpening[]
+  >
   if (trace === undefined) return []
   const arrays = [trace.h, trace.x, trace.k, trace.v, trace.kScale, trace.vScale, trace.o, trace.oScale].flat()
   // Tokens stay: the outcome may hold them twice.

@@ -23,7 +23,7 @@ export async function serve(
   )
   const memories = data.memories ?? sharedMemories(models, data, kernels)
   const engines = models.map((model, i) => createUnitEngine({ model, kernels, hash, ...placeOf(data, memories, i) }))
-  const runner = wrap(createJobRunner(engines, hash))
+  const runner = wrap(createJobRunner(engines, hash, (model) => createUnitEngine({ model, kernels, hash })))
   port.on('message', ({ id, job }: JobMessage) => {
     try {
       const outcome = runner(job)

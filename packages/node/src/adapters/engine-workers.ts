@@ -1,5 +1,14 @@
 import { type EngineJob, type JobOutcome, WorkerError, type WorkerPort } from '@nacre/engine'
-import { type ConsensusContext, check, equalBytes, ticketProofHash, ticketProofInput } from '@nacre/protocol'
+import {
+  blockProofHash,
+  type ConsensusContext,
+  check,
+  equalBytes,
+  LANE_OPEN,
+  openClaim,
+  plainProofOf,
+  ticketProofInput,
+} from '@nacre/protocol'
 import { NodeError } from '../errors.ts'
 import type { BlockWorkers } from '../ports/workers.ts'
 
@@ -8,12 +17,17 @@ export function engineBlockWorkers(context: ConsensusContext, workers: WorkerPor
   return {
     checkTicketProof: async (block, parentBeacon) => {
       check(
-        equalBytes(ticketProofHash(block.proof), block.header.ticketProofHash),
+        equalBytes(blockProofHash(block.proof), block.header.ticketProofHash),
         'TICKET_PROOF_HASH',
         'the proof is not the one the header commits to',
       )
-      const { model, ...input } = ticketProofInput(context, block, parentBeacon)
-      await runJob(workers, { kind: 'verifyTicketProof', modelId: model.modelId, ...input })
+      if (block.header.unit.lane === LANE_OPEN) {
+        const proof = plainProofOf(block.proof)
+        await runJob(workers, { kind: 'verifyOpenProof', claim: openClaim(block.header), proof })
+        return
+      }
+      const input = ticketProofInput(context, block, parentBeacon)
+      await runJob(workers, { kind: 'verifyTicketProof', modelId: block.header.unit.modelId, ...input })
     },
     replayRoot: async (modelId, task, tokens) => {
       const { traceRoot } = await runJob(workers, { kind: 'replayUnit', modelId, task, tokens })

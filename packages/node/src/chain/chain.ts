@@ -1,5 +1,6 @@
 import {
   type Ancestry,
+  type AppliedBlock,
   type Block,
   type BlockHeader,
   blockCodec,
@@ -17,7 +18,9 @@ import {
   equalBytes,
   hasValidSignature,
   headerCodec,
+  hexToBytes,
   isBetterBranch,
+  isReExecuted,
   type LtHash,
   ltHashFromBytes,
   ltHashToBytes,
@@ -27,8 +30,9 @@ import {
 } from '@nacre/protocol'
 import { NodeError } from '../errors.ts'
 import { MAX_FAILED_KEYS, MAX_UNPROVEN_BLOCKS, MAX_WAITING_BLOCKS } from '../limits-chain.ts'
+import { JOB_PREFIX } from '../market/job-keys.ts'
 import type { Clock } from '../ports/clock.ts'
-import { BLOCK_STATUS, type BlockEffect, type ChainStore } from '../ports/store.ts'
+import { BLOCK_STATUS, type BlockEffect, type BlockIndex, type ChainStore, type TipMove } from '../ports/store.ts'
 import type { BlockWorkers } from '../ports/workers.ts'
 import { BlockTree, forkPoint, pathFrom, type TreeNode } from './block-tree.ts'
 import { standingOf } from './standing.ts'
@@ -127,6 +131,11 @@ export class Chain {
   /** What a block of the best chain changed in the state, sorted by key. */
   changes(node: TreeNode): readonly StateChange[] {
     return this.#effect(node).changes
+  }
+
+  /** Reads the state after the tip, whatever the tip is by then. */
+  get reader(): StateReader {
+    return this.#stored
   }
 
   /** The state after the tip. */
@@ -238,10 +247,10 @@ export class Chain {
   }
 
   async #replay(node: TreeNode, block: Block): Promise<void> {
-    checkReplayedRoot(
-      block,
-      await this.#workers.replayRoot(block.header.unit.modelId, claimedTask(this.context, block), block.body.tokens),
-    )
+    if (isReExecuted(this.context.params, block.header)) {
+      const task = claimedTask(this.context, block)
+      checkReplayedRoot(block, await this.#workers.replayRoot(block.header.unit.modelId, task, block.body.tokens))
+    }
     node.status = BLOCK_STATUS.valid
     this.#unproven.delete(node.hex)
     this.#store.setStatus(node.id, BLOCK_STATUS.valid)
@@ -303,11 +312,11 @@ export class Chain {
     const fork = forkPoint(this.tip, candidate)
     const leaving = pathFrom(fork, this.tip)
       .reverse()
-      .map((node) => ({ node, id: node.id, effect: this.#effect(node) }))
+      .map((node) => ({ node, id: node.id, height: node.header.height, effect: this.#effect(node) }))
     const view = new StateOverlay(this.#stored)
     for (const { effect } of leaving) view.undo(effect.changes)
     let ltHash = ltHashFromBytes(this.#effect(fork).ltHash)
-    const joining: { node: TreeNode; id: Uint8Array; effect: BlockEffect }[] = []
+    const joining: (TipMove['joining'][number] & { readonly node: TreeNode })[] = []
     let replayMs = 0
     for (const node of pathFrom(fork, candidate)) {
       if (this.#closed) throw new NodeError('STOPPED', 'the chain is closed')
@@ -324,7 +333,8 @@ export class Chain {
         }
         view.apply(applied.changes)
         ltHash = applied.ltHash
-        joining.push({ node, id: node.id, effect: { changes: applied.changes, ltHash: ltHashToBytes(ltHash) } })
+        const effect = { changes: applied.changes, ltHash: ltHashToBytes(ltHash) }
+        joining.push({ node, id: node.id, height: node.header.height, effect, index: indexOf(applied) })
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error
         this.#fail(node, error)
@@ -358,5 +368,13 @@ export class Chain {
     const effect = this.#store.effect(node.id)
     if (effect === undefined) throw new NodeError('STORE_CORRUPT', `no effect is stored for block ${node.hex}`)
     return effect
+  }
+}
+
+function indexOf({ changes, summary }: AppliedBlock): BlockIndex {
+  const ended = changes.filter(({ key, after }) => after === undefined && key.startsWith(JOB_PREFIX))
+  return {
+    transactionIds: summary.transactionIds,
+    endedJobIds: ended.map(({ key }) => hexToBytes(key.slice(JOB_PREFIX.length))),
   }
 }

@@ -1,4 +1,12 @@
-import { areEquivocating, type BlockHeader, blockId, bytesToHex, equalBytes, unitId } from '@nacre/protocol'
+import {
+  areEquivocating,
+  type BlockHeader,
+  blockId,
+  bytesToHex,
+  type DrawBindings,
+  equalBytes,
+  unitId,
+} from '@nacre/protocol'
 import { MAX_WATCHED_UNITS } from '../limits-chain.ts'
 
 /** Two signed headers of one miner that contradict each other: public evidence (BLK-3). */
@@ -17,11 +25,17 @@ export interface Sighting {
  * buy any number of blocks that everybody checks and forwards. Remembers the headers of recent units; the oldest go first.
  */
 export class SiblingWatch {
+  readonly #bindings: DrawBindings
   readonly #headers = new Map<string, BlockHeader[]>()
+
+  /** @param bindings of the network: they say what one unit, and one ticket, is. */
+  constructor(bindings: DrawBindings) {
+    this.#bindings = bindings
+  }
 
   /** @param header one whose signature and ticket have been checked. */
   see(header: BlockHeader): Sighting {
-    const unit = bytesToHex(unitId(header.unit, header.minerKey))
+    const unit = bytesToHex(unitId(header.unit, header.minerKey, this.#bindings.singleUse))
     const seen = this.#headers.get(unit) ?? []
     const id = blockId(header)
     if (seen.some((other) => equalBytes(blockId(other), id))) return { isSurplus: false, evidence: undefined }
@@ -30,7 +44,7 @@ export class SiblingWatch {
     seen.push(header)
     this.#headers.set(unit, seen)
     if (this.#headers.size > MAX_WATCHED_UNITS) this.#headers.delete(this.#headers.keys().next().value!)
-    const isPair = other !== undefined && areEquivocating(other, header)
+    const isPair = other !== undefined && areEquivocating(other, header, this.#bindings)
     return { isSurplus: false, evidence: isPair ? [other, header] : undefined }
   }
 }

@@ -25,10 +25,23 @@ export interface BlockEffect {
   readonly ltHash: Uint8Array
 }
 
-/** One atomic move of the tip: blocks leave (newest first) and join (oldest first), and the state follows. */
+/** What can be looked up by id in the best chain: where transactions are, and where jobs ended. */
+export interface BlockIndex {
+  /** Ids of the block's transactions. */
+  readonly transactionIds: readonly Uint8Array[]
+  /** Ids of the jobs that it settled or returned: the state has nothing of them any more (ECO-4). */
+  readonly endedJobIds: readonly Uint8Array[]
+}
+
+/** One atomic move of the tip: blocks leave (newest first) and join (oldest first), and state and index follow. */
 export interface TipMove {
-  readonly leaving: readonly { readonly id: Uint8Array; readonly effect: BlockEffect }[]
-  readonly joining: readonly { readonly id: Uint8Array; readonly effect: BlockEffect }[]
+  readonly leaving: readonly { readonly id: Uint8Array; readonly height: number; readonly effect: BlockEffect }[]
+  readonly joining: readonly {
+    readonly id: Uint8Array
+    readonly height: number
+    readonly effect: BlockEffect
+    readonly index: BlockIndex
+  }[]
   readonly tip: Uint8Array
 }
 
@@ -44,14 +57,25 @@ export interface ChainStore {
   effect(id: Uint8Array): BlockEffect | undefined
   stateEntry(key: string): Uint8Array | undefined
   stateEntries(): [string, Uint8Array][]
+  /** The first entries whose keys begin with `prefix`, in the order of the keys; at most `limit`. */
+  stateEntriesFrom(prefix: string, limit: number): [string, Uint8Array][]
+  /** Height of the block of the best chain that contains a transaction. */
+  transactionHeight(id: Uint8Array): number | undefined
+  /** Height of the block of the best chain that settled or returned a job. */
+  jobEndHeight(id: Uint8Array): number | undefined
+  /** The first height that the index knows of: above 0 in a store that is older than the index. */
+  indexedFrom(): number
   /** Hash of the parameters the store belongs to, and its tip; undefined for a new store. */
   identity(): { readonly chainId: Uint8Array; readonly tip: Uint8Array } | undefined
   /** Writes genesis into a new store. */
   initialise(chainId: Uint8Array, genesisId: Uint8Array, effect: BlockEffect): void
-  /** Applies a tip move: state, effects, statuses and tip in one transaction. */
+  /** Applies a tip move: state, effects, statuses, index and tip in one transaction. */
   move(move: TipMove): void
   /** Durable notes of other components (the miner's last signed header), small. */
   note(key: string): Uint8Array | undefined
   setNote(key: string, value: Uint8Array): void
+  dropNote(key: string): void
+  /** Notes whose keys begin with `prefix`, in the order of the keys. */
+  notes(prefix: string): [string, Uint8Array][]
   close(): void
 }

@@ -52,7 +52,7 @@ export function accountView(
   account: Uint8Array,
   publicKey: Uint8Array | undefined,
 ): AccountView {
-  const { reader } = chain.tipState()
+  const { reader } = chain
   const { params } = chain.context
   const { height } = chain.tip.header
   const { balance, nonce } = readAccount(reader, account)

@@ -14,6 +14,8 @@ import { MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES } from '../limits-chain.ts'
 import type { FullNode } from '../node.ts'
 import { accountView, historyView } from './account.ts'
 import { EventStream } from './event-stream.ts'
+import { isLoopback, namesThisHost } from './local-host.ts'
+import { addMarketRoutes, forwardMarketEvents } from './market-routes.ts'
 import { transactionView } from './transaction.ts'
 import { blockView, supplyGrains, supplyView } from './views.ts'
 
@@ -37,9 +39,6 @@ export interface RpcOptions {
 const HEX32 = /^[0-9a-f]{64}$/
 /** For a request to arrive whole. */
 const REQUEST_TIMEOUT_MS = 30_000
-/** Names of this host as a Host header gives them, with or without a port. */
-const LOCAL_HOST = /^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:]+\])(:\d{1,5})?$/i
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1'])
 
 /** The HTTP RPC: JSON over GET and POST, events by server-sent events on `/events`. */
 export async function startRpc(options: RpcOptions): Promise<RpcServer> {
@@ -49,6 +48,8 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
     bodyLimit: MAX_RPC_BODY_BYTES,
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // Given to Node at once, so that the time for headers is no longer than that for the whole: otherwise neither is kept.
+    http: { requestTimeout: REQUEST_TIMEOUT_MS },
     // What fails before there is a route: such a path may be long, and is not repeated.
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       void reply
@@ -57,9 +58,9 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
     },
   })
   // A page in a browser on this machine can give its own name this address: its requests carry that name.
-  if (LOOPBACK.has(host)) {
+  if (isLoopback(host)) {
     app.addHook('onRequest', async (request, reply) => {
-      if (LOCAL_HOST.test(request.headers.host ?? '')) return
+      if (namesThisHost(request.headers.host)) return
       await reply
         .code(403)
         .send({ error: { code: 'FORBIDDEN_HOST', message: 'this node answers to its address and to localhost only' } })
@@ -121,9 +122,11 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     addresses: node.network.addresses(),
     mempool: node.mempool.size,
     syncing: node.isSyncing,
-    ...supplyView(chain.tipState().reader),
+    ...supplyView(chain.reader),
     ...extra?.(),
   }))
+
+  app.get('/work', async () => node.work.report())
 
   app.get('/params', async () => ({ lines: paramLines(context.params) }))
 
@@ -161,7 +164,7 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     const { id } = request.params
     if (!HEX32.test(id))
       return reply.code(404).send({ error: { code: 'NOT_FOUND', message: `no transaction id: ${id}` } })
-    return transactionView(chain, node.mempool, id, integerOr(request.query.since, 0))
+    return transactionView(node, id, integerOr(request.query.since, 0))
   })
 
   app.post<{ Body: { transaction?: unknown } }>('/transactions', async (request, reply) => {
@@ -171,6 +174,8 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     }
     return { id: bytesToHex(await node.publishTransaction(hexToBytes(hex))) }
   })
+
+  addMarketRoutes(app, node)
 
   app.get('/events', (_request, reply) => {
     reply.hijack()
@@ -198,7 +203,7 @@ function forwardEvents(node: FullNode, events: EventStream): (() => void)[] {
       events.send('block', {
         ...blockView(node.chain, block),
         replayMs,
-        supplyGrains: supplyGrains(node.chain.tipState().reader).toString(),
+        supplyGrains: supplyGrains(node.chain.reader).toString(),
         peers: node.network.peers().length,
       }),
     ),
@@ -206,6 +211,8 @@ function forwardEvents(node: FullNode, events: EventStream): (() => void)[] {
       events.send('reorg', { left: left.map((block) => block.hex), tip: tip.hex }),
     ),
     node.events.on('verdict', (verdict) => events.send('verdict', verdict)),
+    node.events.on('anomaly', (anomaly) => events.send('anomaly', anomaly)),
     node.events.on('unit', (unit) => events.send('unit', unit)),
+    ...forwardMarketEvents(node, events),
   ]
 }

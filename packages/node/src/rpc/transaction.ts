@@ -1,8 +1,6 @@
 /** What has become of a transaction. */
-import { bytesToHex, transactionIdOfBytes } from '@nacre/protocol'
-import type { Chain } from '../chain/chain.ts'
-import { MAX_RPC_BLOCKS } from '../limits-chain.ts'
-import type { Mempool } from '../mempool.ts'
+import { hexToBytes } from '@nacre/protocol'
+import type { FullNode } from '../node.ts'
 
 /** `unknown`: it does not wait here, and no block from `searchedFrom` to the tip at `height` contains it. */
 export type TransactionView =
@@ -18,16 +16,14 @@ export type TransactionView =
     }
   | { readonly id: string; readonly status: 'unknown'; readonly height: number; readonly searchedFrom: number }
 
-/** @param since where to look from; at most MAX_RPC_BLOCKS below the tip. */
-export function transactionView(chain: Chain, mempool: Mempool, id: string, since: number): TransactionView {
+/** @param since where to look from; what stands below it counts as unknown. */
+export function transactionView(node: FullNode, id: string, since: number): TransactionView {
+  const { chain, mempool, store } = node
   const { height } = chain.tip.header
   if (mempool.has(id)) return { id, status: 'waiting', height }
-  const searchedFrom = Math.max(0, since, height - MAX_RPC_BLOCKS + 1)
-  for (let at = height; at >= searchedFrom; at--) {
-    const node = chain.atHeight(at)!
-    const transactions = chain.block(node)?.body.transactions ?? []
-    if (transactions.some((bytes) => bytesToHex(transactionIdOfBytes(bytes)) === id))
-      return { id, status: 'included', height, blockHeight: at, blockId: node.hex, depth: height - at + 1 }
-  }
-  return { id, status: 'unknown', height, searchedFrom }
+  const searchedFrom = Math.max(since, store.indexedFrom())
+  const at = store.transactionHeight(hexToBytes(id))
+  if (at === undefined || at < searchedFrom) return { id, status: 'unknown', height, searchedFrom }
+  const { hex } = chain.atHeight(at)!
+  return { id, status: 'included', height, blockHeight: at, blockId: hex, depth: height - at + 1 }
 }

@@ -6,7 +6,8 @@ import {
   decodeByteTokens,
   decodeTransaction,
   encodeAddress,
-  LANE_BOOTSTRAP,
+  LANE_NAMES,
+  type LaneName,
   type Params,
   ProtocolError,
   readAmount,
@@ -25,7 +26,7 @@ export interface BlockView {
   readonly bits: string
   readonly miner: string
   readonly minerKey: string
-  readonly lane: 'bootstrap' | 'paid'
+  readonly lane: LaneName
   readonly promptTokens: number
   readonly newTokens: number
   /** The open question at the end of the prompt, as text; for reading, not part of consensus. */
@@ -64,7 +65,7 @@ export function blockView(chain: Chain, node: TreeNode): BlockView {
     bits: `0x${header.bits.toString(16)}`,
     miner: addressOf(params, header.minerKey),
     minerKey: bytesToHex(header.minerKey),
-    lane: header.unit.lane === LANE_BOOTSTRAP ? 'bootstrap' : 'paid',
+    lane: LANE_NAMES[header.unit.lane],
     promptTokens,
     newTokens: generated.length,
     question: decodeByteTokens(prompt.slice(prompt.lastIndexOf(bosToken) + 1)),

@@ -19,6 +19,10 @@ const SCHEMA = `
   create table if not exists effect (block_id blob primary key, changes blob not null, lthash blob not null) without rowid;
   create table if not exists state (key text primary key, value blob not null) without rowid;
   create table if not exists meta (key text primary key, value blob not null) without rowid;
+  create table if not exists transaction_at (id blob primary key, height integer not null) without rowid;
+  create index if not exists transaction_height on transaction_at (height);
+  create table if not exists job_end (id blob primary key, height integer not null) without rowid;
+  create index if not exists job_end_height on job_end (height);
   create table if not exists note (key text primary key, value blob not null) without rowid;
 `
 
@@ -54,10 +58,19 @@ export function createSqliteStore(path: string): ChainStore {
     states: db.prepare('select key, value from state order by key'),
     putState: db.prepare('insert or replace into state (key, value) values (?, ?)'),
     dropState: db.prepare('delete from state where key = ?'),
+    statesFrom: db.prepare('select key, value from state where key >= ? and key < ? order by key limit ?'),
+    transaction: db.prepare('select height from transaction_at where id = ?'),
+    putTransaction: db.prepare('insert or replace into transaction_at (id, height) values (?, ?)'),
+    dropTransactions: db.prepare('delete from transaction_at where height = ?'),
+    jobEnd: db.prepare('select height from job_end where id = ?'),
+    putJobEnd: db.prepare('insert or replace into job_end (id, height) values (?, ?)'),
+    dropJobEnds: db.prepare('delete from job_end where height = ?'),
     meta: db.prepare('select value from meta where key = ?'),
     putMeta: db.prepare('insert or replace into meta (key, value) values (?, ?)'),
     note: db.prepare('select value from note where key = ?'),
     putNote: db.prepare('insert or replace into note (key, value) values (?, ?)'),
+    dropNote: db.prepare('delete from note where key = ?'),
+    notes: db.prepare('select key, value from note where key >= ? and key < ? order by key'),
   }
   const bytesOf = (row: Record<string, unknown> | undefined, column: string): Uint8Array | undefined =>
     row === undefined ? undefined : new Uint8Array(row[column] as Uint8Array)
@@ -72,10 +85,24 @@ export function createSqliteStore(path: string): ChainStore {
       throw error
     }
   }
+  const pairsOf = (rows: Record<string, unknown>[]): [string, Uint8Array][] =>
+    rows.map((row) => [row.key as string, bytesOf(row, 'value')!])
   const setEntry = (key: string, value: Uint8Array | undefined): void => {
     if (value === undefined) sql.dropState.run(key)
     else sql.putState.run(key, value)
   }
+
+  /** Of a store that was begun before there was an index: nothing says where its blocks' transactions are. */
+  const firstIndexed = (): number => {
+    const known = bytesOf(sql.meta.get('indexedFrom'), 'value')
+    if (known !== undefined) return Number(new TextDecoder().decode(known))
+    const tip = bytesOf(sql.meta.get('tip'), 'value')
+    // Genesis is no stored block, and has no transactions.
+    const height = tip === undefined ? 0 : 1 + Number(sql.block.get(tip)?.height ?? 0)
+    sql.putMeta.run('indexedFrom', new TextEncoder().encode(String(height)))
+    return height
+  }
+  const indexedFrom = firstIndexed()
 
   return {
     index: () =>
@@ -110,7 +137,11 @@ export function createSqliteStore(path: string): ChainStore {
       return { changes: unpackChanges(bytesOf(row, 'changes')!), ltHash: bytesOf(row, 'lthash')! } satisfies BlockEffect
     },
     stateEntry: (key) => bytesOf(sql.state.get(key), 'value'),
-    stateEntries: () => sql.states.all().map((row) => [row.key as string, bytesOf(row, 'value')!]),
+    stateEntries: () => pairsOf(sql.states.all()),
+    stateEntriesFrom: (prefix, limit) => pairsOf(sql.statesFrom.all(prefix, endOf(prefix), limit)),
+    transactionHeight: (id) => sql.transaction.get(id)?.height as number | undefined,
+    jobEndHeight: (id) => sql.jobEnd.get(id)?.height as number | undefined,
+    indexedFrom: () => indexedFrom,
     identity: () => {
       const chainId = bytesOf(sql.meta.get('chainId'), 'value')
       const tip = bytesOf(sql.meta.get('tip'), 'value')
@@ -126,8 +157,14 @@ export function createSqliteStore(path: string): ChainStore {
     },
     move: (move: TipMove) => {
       transaction(() => {
-        for (const { effect } of move.leaving) for (const change of effect.changes) setEntry(change.key, change.before)
-        for (const { id, effect } of move.joining) {
+        for (const { height, effect } of move.leaving) {
+          for (const change of effect.changes) setEntry(change.key, change.before)
+          sql.dropTransactions.run(height)
+          sql.dropJobEnds.run(height)
+        }
+        for (const { id, height, effect, index } of move.joining) {
+          for (const each of index.transactionIds) sql.putTransaction.run(each, height)
+          for (const each of index.endedJobIds) sql.putJobEnd.run(each, height)
           for (const change of effect.changes) setEntry(change.key, change.after)
           sql.putEffect.run(id, packChanges(effect.changes), effect.ltHash)
           sql.setStatus.run(BLOCK_STATUS.valid, id)
@@ -139,8 +176,15 @@ export function createSqliteStore(path: string): ChainStore {
     setNote: (key, value) => {
       sql.putNote.run(key, value)
     },
+    dropNote: (key) => {
+      sql.dropNote.run(key)
+    },
+    notes: (prefix) => pairsOf(sql.notes.all(prefix, endOf(prefix))),
     close: () => {
       db.close()
     },
   }
 }
+
+/** The least text above all that begin with `prefix`: keys are ASCII. */
+const endOf = (prefix: string): string => `${prefix}\u007f`

@@ -23,6 +23,7 @@ import {
   keyPairFromSeed,
   LANE_BOOTSTRAP,
   type LtHash,
+  type Model,
   requiredBits,
   signHeader,
   signTransaction,
@@ -97,8 +98,8 @@ export class Forge {
 
   /** Block validation by the real engine, on the spot. */
   workers(): BlockWorkers {
-    const engine = createUnitEngine({ model: this.context.bootstrap.model, kernels, hash })
-    return engineBlockWorkers(this.context, inlineWorkers([engine], hash))
+    const engineFor = (model: Model): UnitEngine => createUnitEngine({ model, kernels, hash })
+    return engineBlockWorkers(this.context, inlineWorkers([engineFor(this.context.bootstrap.model)], hash, engineFor))
   }
 
   get(label: string): Forged {

@@ -54,7 +54,7 @@ export interface CommittedAccusation {
   readonly lose: () => void
 }
 
-/** The commitment behind a proof. Throws ACCUSATION_UNCOMMITTED: the sender has none, it is too young, or its time is over. */
+/** The commitment behind a proof. Throws ACCUSATION_UNCOMMITTED (the sender has none, or its time is over), ACCUSATION_EARLY. */
 export function committedAccusation(
   context: ApplyContext,
   sender: Uint8Array,
@@ -66,7 +66,7 @@ export function committedAccusation(
   if (record === undefined)
     throw new ProtocolError('ACCUSATION_UNCOMMITTED', 'the sender has not committed to this proof beforehand')
   const { first } = proofWindow(params, record.height)
-  check(height >= first, 'ACCUSATION_UNCOMMITTED', `the proof may be shown from height ${first} on`)
+  check(height >= first, 'ACCUSATION_EARLY', `the proof may be shown from height ${first} on`)
   const end = (): void => writeAccusation(draft, sender, commitment, undefined)
   return {
     keep: () => {

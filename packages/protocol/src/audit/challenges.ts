@@ -24,7 +24,7 @@ import {
   writeChallenges,
   writeChallengesDue,
 } from './entries.ts'
-import { openUnit } from './fraud-proof.ts'
+import { auditableUnit } from './fraud-proof.ts'
 import type { Challenge, Response } from './payloads.ts'
 
 /** Least bond of a challenge of a unit, in grains: what its job is charged, and never below the parameter. */
@@ -53,7 +53,7 @@ export function prepareChallenge(context: ApplyContext, sender: Uint8Array, chal
   const { jobId, ref, bond } = challenge
   checkAuditsOn(params)
   audits.checkChallenges(params)
-  const unit = openUnit(draft, jobId)
+  const unit = auditableUnit(draft, jobId)
   const last = lastChallengeHeight(params, unit)
   check(height <= last, 'CHALLENGE_WINDOW', `the unit can be challenged up to height ${last}`)
   check(mayChallenge(draft, sender, unit), 'CHALLENGE_SENDER', "only verifiers and the unit's client challenge it")
@@ -88,7 +88,7 @@ export function prepareResponse(context: ApplyContext, response: Response): () =
   const { jobId, opening } = response
   checkAuditsOn(params)
   audits.checkResponses(params)
-  const unit = openUnit(draft, jobId)
+  const unit = auditableUnit(draft, jobId)
   const challenges = readChallenges(draft, jobId)
   const asked = challenges.find(({ ref, dueHeight }) => dueHeight > 0 && isSameStep(ref, opening.ref))
   if (asked === undefined) throw new ProtocolError('RESPONSE_UNASKED', 'no open challenge asks for this step')

@@ -14,7 +14,7 @@ import { type AuditedUnit, readAuditedUnit } from './entries.ts'
 import type { FraudProof } from './payloads.ts'
 
 /** A delivered unit that can be audited and is not condemned. Throws AUDIT_UNIT. */
-export function openUnit(reader: StateReader, jobId: Uint8Array): AuditedUnit {
+export function auditableUnit(reader: StateReader, jobId: Uint8Array): AuditedUnit {
   const unit = readAuditedUnit(reader, jobId)
   if (unit === undefined || unit.isCondemned)
     throw new ProtocolError('AUDIT_UNIT', `no unit of job ${bytesToHex(jobId)} is open to audits`)
@@ -24,7 +24,7 @@ export function openUnit(reader: StateReader, jobId: Uint8Array): AuditedUnit {
 /**
  * Checks a fraud proof by running its step; the function it returns writes and cannot fail. If the step is wrong, the unit is
  * condemned and the deposit returns; if it is right, the accusation was false and the deposit burns. Throws AUDIT_OFF,
- * BLOCK_TOO_MANY_PROOFS, AUDIT_UNIT, ACCUSATION_UNCOMMITTED, BLOCK_KEY_BARRED, and for an opening that proves nothing about the
+ * BLOCK_TOO_MANY_PROOFS, AUDIT_UNIT, ACCUSATION_UNCOMMITTED, ACCUSATION_EARLY, BLOCK_KEY_BARRED, and for an opening that proves nothing about the
  * unit what {@link checkReceiptStep} throws: STEP_OPENING, STEP_OUT_OF_RANGE, MERKLE_*.
  */
 export function prepareFraudProof(
@@ -36,7 +36,7 @@ export function prepareFraudProof(
   checkAuditsOn(params)
   audits.checkProofs(params)
   const { jobId, opening } = proof
-  const unit = openUnit(draft, jobId)
+  const unit = auditableUnit(draft, jobId)
   const accusation = committedAccusation(context, sender, proof)
   const task = auditedTask(draft, jobId, unit)
   const fraud = fraudOf(() => checkReceiptStep(stepModel(unit.modelId), unit, task, opening))

@@ -17,7 +17,7 @@ import { checkAuditsOn } from './block-audits.ts'
 import { auditedTask, checkReceiptStep, fraudOf } from './check-receipt-step.ts'
 import { type AuditedUnit, readAuditedUnit, readAuditor, readVerdicts, writeAuditor, writeVerdicts } from './entries.ts'
 import { epochOf, epochWindows } from './epochs.ts'
-import { openUnit } from './fraud-proof.ts'
+import { auditableUnit } from './fraud-proof.ts'
 import type { UnitVerdict, VerdictProof } from './payloads.ts'
 import { takeFromBond } from './secrets.ts'
 import { auditedSteps, FIXED_STEPS, wasSelected } from './selection.ts'
@@ -32,7 +32,7 @@ export function prepareVerdict(context: ApplyContext, sender: Uint8Array, verdic
   const { params, draft, height } = context
   const { jobId, digests } = verdict
   checkAuditsOn(params)
-  const unit = openUnit(draft, jobId)
+  const unit = auditableUnit(draft, jobId)
   const epoch = epochOf(params, unit.receiptHeight)
   check(
     readAuditor(draft, epoch, sender) !== undefined && !equalBytes(sender, unit.minerKey) && !isBarred(draft, sender),
@@ -132,7 +132,7 @@ function disputedStep(params: Params, context: ApplyContext, { unit, secret }: D
  * Checks a verdict proof by running its step; the function it returns writes and cannot fail. A false verdict costs its verifier
  * the pay of the whole epoch and a part of its bond, of which the sender has the bounty; if the verdict is right, the deposit of
  * the sender burns. Throws AUDIT_OFF, BLOCK_TOO_MANY_PROOFS, VERDICT_UNKNOWN (no such verdict, or no revealed secret), VERDICT_STEP
- * (not that step of the audit), ACCUSATION_UNCOMMITTED, and what an opening that proves nothing throws.
+ * (not that step of the audit), ACCUSATION_UNCOMMITTED, ACCUSATION_EARLY, and what an opening that proves nothing throws.
  */
 export function prepareVerdictProof(context: ApplyContext, sender: Uint8Array, proof: VerdictProof): () => void {
   const { params, draft, audits, stepModel } = context

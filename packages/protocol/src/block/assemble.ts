@@ -1,44 +1,47 @@
 import type { KeyPair } from '../keys.ts'
 import type { StateReader } from '../ledger/state.ts'
-import { ticketProofHash } from '../lottery/proof.ts'
-import type { Ticket, TicketProof } from '../lottery/types.ts'
+import type { Ticket } from '../lottery/types.ts'
 import type { LtHash } from '../lthash.ts'
-import type { UnitDescriptor, UnitTask } from '../unit/types.ts'
+import { LANE_OPEN, type UnitDescriptor, type UnitTask } from '../unit/types.ts'
 import { nextBeacon } from './beacon.ts'
 import { type Block, type BlockBody, bodyRoot } from './body.ts'
 import type { ConsensusContext } from './context.ts'
 import { BLOCK_VERSION, blockId, signHeader, type UnsignedHeader } from './header.ts'
+import { type BlockProof, blockProofHash } from './proof.ts'
+import { bodyHasTask } from './validate-body.ts'
 import { type Ancestry, requiredBits } from './validate-header.ts'
 import { applyBlockBody } from './validate-transition.ts'
 
 /** What a miner has in hand when a unit wins. */
-export interface WonUnit {
+export interface WonUnit<P extends BlockProof = BlockProof> {
   readonly unit: UnitDescriptor
   readonly tokens: readonly number[]
-  /** Of a paid unit: what its job says. The block must contain the unit's receipt (UNT-2). */
+  /** What the unit executed; a paid unit's block must also contain its receipt (UNT-2). May be left out where it is assigned. */
   readonly task?: UnitTask | undefined
+  /** In the open lane the seed of A's noise. */
   readonly traceRoot: Uint8Array
   readonly ticket: Ticket
-  readonly proof: TicketProof
+  readonly proof: P
 }
 
 /**
  * Builds and signs the block of a winning unit on the ancestry's last header.
  * Transactions that no longer apply must have been left out: applying them throws TX_*.
  */
-export function assembleBlock(input: {
+export function assembleBlock<P extends BlockProof>(input: {
   readonly context: ConsensusContext
   readonly ancestry: Ancestry
   readonly timeMs: number
-  readonly won: WonUnit
+  readonly won: WonUnit<P>
   readonly transactions: readonly Uint8Array[]
   readonly reader: StateReader
   readonly ltHash: LtHash
   readonly keys: KeyPair
-}): Block {
+}): Block<P> {
   const { context, ancestry, won, transactions, keys } = input
   const parent = ancestry.recent.at(-1)!
-  const task = won.task && { maxNewTokens: won.task.maxNewTokens, decoding: won.task.decoding }
+  const isSaid = bodyHasTask(context.params, won.unit.lane)
+  const task = isSaid && won.task ? { maxNewTokens: won.task.maxNewTokens, decoding: won.task.decoding } : undefined
   const body: BlockBody = { tokens: [...won.tokens], task, transactions: [...transactions] }
   const base = {
     height: parent.height + 1,
@@ -46,7 +49,7 @@ export function assembleBlock(input: {
     bits: requiredBits(context, ancestry),
     beacon: nextBeacon(parent.beacon, won.ticket.hash),
     unit: won.unit,
-    promptTokens: won.task?.promptTokens.length ?? context.params.units.bootstrapPromptTokens,
+    promptTokens: promptTokensOf(context, won),
     minerKey: keys.publicKey,
   }
   const applied = applyBlockBody(context, base, transactions, input.reader, input.ltHash)
@@ -60,7 +63,12 @@ export function assembleBlock(input: {
     traceRoot: won.traceRoot,
     ticket: won.ticket.position,
     foldState: won.ticket.foldState,
-    ticketProofHash: ticketProofHash(won.proof),
+    ticketProofHash: blockProofHash(won.proof),
   }
   return { header: signHeader(unsigned, keys), body, proof: won.proof }
+}
+
+function promptTokensOf(context: ConsensusContext, { unit, task }: WonUnit): number {
+  if (unit.lane === LANE_OPEN) return 0
+  return task?.promptTokens.length ?? context.params.units.bootstrapPromptTokens
 }

@@ -1,5 +1,7 @@
 import { equalBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
+import { DRAW_BOUND, type DrawBindings } from '../lottery/seeds.ts'
+import { LANE_OPEN } from '../unit/types.ts'
 import { unitId } from '../unit/unit-id.ts'
 import type { ConsensusContext } from './context.ts'
 import { type BlockHeader, blockId, hasValidSignature, headerCodec } from './header.ts'
@@ -18,7 +20,7 @@ export function checkEquivocationEvidence(
   const a = headerCodec.decode(first)
   const b = headerCodec.decode(second)
   check(
-    areEquivocating(a, b),
+    areEquivocating(a, b, context.params.bindings),
     'TX_EQUIVOCATION',
     'the two headers have neither a common ticket nor two trace roots for one unit',
   )
@@ -30,8 +32,14 @@ export function checkEquivocationEvidence(
 }
 
 /** True if one miner made both headers and they contradict each other. Signatures are not checked here. */
-export function areEquivocating(a: BlockHeader, b: BlockHeader): boolean {
+export function areEquivocating(a: BlockHeader, b: BlockHeader, bindings: DrawBindings = DRAW_BOUND): boolean {
   if (!equalBytes(a.minerKey, b.minerKey) || equalBytes(blockId(a), blockId(b))) return false
-  if (equalBytes(headerTicketHash(a), headerTicketHash(b))) return true
-  return equalBytes(unitId(a.unit, a.minerKey), unitId(b.unit, b.minerKey)) && !equalBytes(a.traceRoot, b.traceRoot)
+  if (equalBytes(headerTicketHash(a, bindings), headerTicketHash(b, bindings))) return true
+  // Open work has any number of operands under one unit, and so of seeds: two of them contradict nothing (P5).
+  if (a.unit.lane === LANE_OPEN || b.unit.lane === LANE_OPEN) return false
+  const [unitA, unitB] = [a, b].map(({ unit, minerKey }) => unitId(unit, minerKey, bindings.singleUse)) as [
+    Uint8Array,
+    Uint8Array,
+  ]
+  return equalBytes(unitA, unitB) && !equalBytes(a.traceRoot, b.traceRoot)
 }

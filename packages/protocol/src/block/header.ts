@@ -5,7 +5,7 @@ import { type KeyPair, signHash, verifyHash } from '../keys.ts'
 import { MAX_HEADER_BYTES } from '../limits.ts'
 import { FOLD_WORDS, type TicketPosition } from '../lottery/types.ts'
 import type { TicketOp } from '../trace/types.ts'
-import type { Lane, UnitDescriptor } from '../unit/types.ts'
+import { LANE_OPEN, type Lane, type UnitDescriptor } from '../unit/types.ts'
 
 export const BLOCK_VERSION = 1
 
@@ -27,6 +27,7 @@ export interface BlockHeader {
   readonly unit: UnitDescriptor
   /** P of the unit: with it the header alone says what its tickets are worth (WRK-4). */
   readonly promptTokens: number
+  /** In the open lane the seed of A's noise, which keys the ticket. */
   readonly traceRoot: Uint8Array
   readonly ticket: TicketPosition
   /** 16 words of the winning tile. */
@@ -54,7 +55,7 @@ const foldState: P.CoderType<Uint32Array> = P.apply(fixedBytes(4 * FOLD_WORDS), 
 })
 
 const lane: P.CoderType<Lane> = P.validate(u8, (value: number) => {
-  if (value > 1) throw new Error(`lane ${value} is unknown`)
+  if (value > LANE_OPEN) throw new Error(`lane ${value} is unknown`)
   return value
 }) as P.CoderType<Lane>
 

@@ -5,34 +5,50 @@ import type { KeyedHash } from '../hash.ts'
 import { checkTransactionCounts } from '../ledger/block-limits.ts'
 import type { StateReader } from '../ledger/state.ts'
 import { decodeTransaction, isTransactionOfKind } from '../ledger/transactions.ts'
-import { type TicketProofInput, ticketProofHash, verifyTicketProof, type WeightNoiseCache } from '../lottery/proof.ts'
+import { type TicketProofInput, verifyTicketProof, type WeightNoiseCache } from '../lottery/proof.ts'
 import { ticketMacs } from '../lottery/tickets.ts'
 import { readJob } from '../market/entries.ts'
 import { paidTask } from '../market/receipts.ts'
 import { unitMacs } from '../model/macs.ts'
+import { openClaim, verifyOpenProof } from '../open/open-proof.ts'
+import { checkOpenBody } from '../open/validate-open.ts'
+import type { Params } from '../params/types.ts'
 import { bootstrapTask } from '../unit/bootstrap.ts'
 import { endsByRule } from '../unit/length-rule.ts'
-import { LANE_BOOTSTRAP, LANE_PAID, type UnitTask } from '../unit/types.ts'
+import { checkTask } from '../unit/task.ts'
+import { LANE_BOOTSTRAP, LANE_OPEN, LANE_PAID, type Lane, type UnitTask } from '../unit/types.ts'
 import { unitId } from '../unit/unit-id.ts'
 import { type Block, bodyRoot } from './body.ts'
-import { type ConsensusContext, registeredModel } from './context.ts'
+import { type ConsensusContext, modelOfUnit, outlineOfUnit } from './context.ts'
 import type { BlockHeader } from './header.ts'
+import { blockProofHash, plainProofOf, ticketProofOf } from './proof.ts'
+import { ticketKeyInput } from './validate-header.ts'
 
 /** The task that the header's bootstrap unit was assigned (B1): it follows from the unit id. Throws UNIT_LANE for a paid one. */
 export function assignedTask(context: ConsensusContext, header: Pick<BlockHeader, 'unit' | 'minerKey'>): UnitTask {
+  const { params } = context
+  check(header.unit.lane !== LANE_OPEN, 'UNIT_LANE', 'open work executes no task')
   check(header.unit.lane === LANE_BOOTSTRAP, 'UNIT_LANE', 'the task of a paid unit is its job')
-  return bootstrapTask(context.params, unitId(header.unit, header.minerKey), context.bootstrap.corpus)
+  return bootstrapTask(
+    params,
+    unitId(header.unit, header.minerKey, params.bindings.singleUse),
+    context.bootstrap.corpus,
+  )
+}
+
+/** Whether bodies of a lane say what their unit executed: of paid units, and of all where inputs are not assigned (B1 off). */
+export function bodyHasTask(params: Params, lane: Lane): boolean {
+  return lane === LANE_PAID || params.bindings.assignedInputs === 'off'
 }
 
 /**
  * The task that the block's unit executed: what was assigned in the bootstrap lane; in the paid lane what the block says, which
- * {@link checkPaidTask} compares with the job. Throws UNIT_SHAPE where the body has a task in the wrong lane.
+ * {@link checkPaidTask} compares with the job. Without `bindings.assignedInputs` (B1) what the block says in either lane. Throws UNIT_SHAPE where the body has a task in the wrong lane.
  */
 export function claimedTask(context: ConsensusContext, block: Pick<Block, 'header' | 'body'>): UnitTask {
   const { header, body } = block
-  const isPaid = header.unit.lane === LANE_PAID
   check(
-    isPaid === (body.task !== undefined),
+    bodyHasTask(context.params, header.unit.lane) === (body.task !== undefined),
     'UNIT_SHAPE',
     'a task belongs to the body of a paid block, and to no other',
   )
@@ -47,19 +63,25 @@ export function claimedTask(context: ConsensusContext, block: Pick<Block, 'heade
 export function checkBody(context: ConsensusContext, block: Pick<Block, 'header' | 'body'>): void {
   const { header, body } = block
   const { params } = context
-  const { model } = registeredModel(context, header.unit.modelId)
   check(equalBytes(bodyRoot(body), header.bodyRoot), 'BLOCK_BODY_ROOT', 'the body is not the one the header commits to')
   checkTransactionCounts(params, body.transactions)
+  if (header.unit.lane === LANE_OPEN) {
+    checkOpenBody(block)
+    return
+  }
+  const { config } = outlineOfUnit(context, header.unit.modelId)
   const task = claimedTask(context, block)
+  // Nothing else says that the model can execute what the miner chose.
+  if (params.bindings.assignedInputs === 'off') checkTask(config, task)
   const prompt = task.promptTokens
   const { maxNewTokens, maxUnitMacs } = params.units
   check(
-    task.maxNewTokens <= maxNewTokens && unitMacs(model.config, prompt.length, task.maxNewTokens) <= maxUnitMacs,
+    task.maxNewTokens <= maxNewTokens && unitMacs(config, prompt.length, task.maxNewTokens) <= maxUnitMacs,
     'UNIT_SHAPE',
     'no unit is that large (JOB-3)',
   )
   check(
-    prompt.length === header.promptTokens && endsByRule(task, model.config.eosToken, body.tokens.slice(prompt.length)),
+    prompt.length === header.promptTokens && endsByRule(task, config.eosToken, body.tokens.slice(prompt.length)),
     'UNIT_SHAPE',
     `${body.tokens.length} tokens do not end by the rule after ${prompt.length}, at most ${task.maxNewTokens} of them`,
   )
@@ -68,7 +90,7 @@ export function checkBody(context: ConsensusContext, block: Pick<Block, 'header'
     'UNIT_PROMPT',
     'the prompt is not the one the unit id assigns (B1)',
   )
-  const { vocabSize } = model.config
+  const { vocabSize } = config
   check(
     body.tokens.every((token) => token < vocabSize),
     'BLOCK_TOKENS',
@@ -97,7 +119,7 @@ function checkContainsReceipt(block: Pick<Block, 'header' | 'body'>): void {
 }
 
 /**
- * B1 in the paid lane: the claimed task is the job's, prompt and decoding. Throws UNIT_JOB, UNIT_PROMPT, UNIT_SHAPE.
+ * B1 in the paid lane: the claimed task is the job's, prompt and decoding; nothing without `bindings.assignedInputs`. Throws UNIT_JOB, UNIT_PROMPT, UNIT_SHAPE.
  * @param reader the state after the parent.
  */
 export function checkPaidTask(
@@ -105,6 +127,7 @@ export function checkPaidTask(
   block: Pick<Block, 'header' | 'body'>,
   reader: StateReader,
 ): void {
+  if (context.params.bindings.assignedInputs === 'off') return
   const { jobId } = block.header.unit
   const job = readJob(reader, jobId)
   if (job === undefined) throw new ProtocolError('UNIT_JOB', `no job ${bytesToHex(jobId)} is assigned after the parent`)
@@ -122,32 +145,30 @@ export function checkPaidTask(
   )
 }
 
-/** What {@link verifyTicketProof} needs to know of a block. */
+/** What {@link verifyTicketProof} needs to know of a block besides the model. Throws TICKET_PROOF_SHAPE for one of the open lane. */
 export function ticketProofInput(
   context: ConsensusContext,
   block: Pick<Block, 'header' | 'proof'>,
   parentBeacon: Uint8Array,
-): TicketProofInput {
+): Omit<TicketProofInput, 'model'> {
   const { header, proof } = block
-  const { params: modelParams, model } = registeredModel(context, header.unit.modelId)
+  const { params: modelParams, config } = outlineOfUnit(context, header.unit.modelId)
   return {
-    ticketMacs: ticketMacs(context.params, header.unit.lane, model.config, modelParams),
+    ...ticketKeyInput(header, context.params.bindings),
+    ticketMacs: ticketMacs(context.params, header.unit.lane, config, modelParams),
     modelParams,
-    model,
     promptTokens: header.promptTokens,
     parentBeacon,
-    unitId: unitId(header.unit, header.minerKey),
     minerKey: header.minerKey,
-    traceRoot: header.traceRoot,
     ticket: { position: header.ticket, foldState: header.foldState },
     target: targetFromBits(header.bits),
-    proof,
+    proof: ticketProofOf(proof),
   }
 }
 
 /**
- * The ticket proof is the one the header commits to, and it proves the header's fold state (WRK-7). About a millisecond.
- * Throws TICKET_PROOF_HASH and what {@link verifyTicketProof} throws.
+ * The proof is the one the header commits to, and it proves the header's fold state (WRK-7, in the open lane chapter 12). About a
+ * millisecond. Throws TICKET_PROOF_HASH and what {@link verifyTicketProof} or {@link verifyOpenProof} throws.
  */
 export function checkTicketProof(
   context: ConsensusContext,
@@ -158,9 +179,14 @@ export function checkTicketProof(
 ): void {
   const { header, proof } = block
   check(
-    equalBytes(ticketProofHash(proof), header.ticketProofHash),
+    equalBytes(blockProofHash(proof), header.ticketProofHash),
     'TICKET_PROOF_HASH',
     'the proof is not the one the header commits to',
   )
-  verifyTicketProof(ticketProofInput(context, block, parentBeacon), cache, hash)
+  if (header.unit.lane === LANE_OPEN) {
+    verifyOpenProof(openClaim(header), plainProofOf(proof), hash)
+    return
+  }
+  const { model } = modelOfUnit(context, header.unit.modelId)
+  verifyTicketProof({ ...ticketProofInput(context, block, parentBeacon), model }, cache, hash)
 }

@@ -3,11 +3,13 @@ import { targetFromBits } from '../difficulty/bits.ts'
 import { medianTimePast, nextBits } from '../difficulty/next-bits.ts'
 import { check } from '../errors.ts'
 import { checkHeaderTicket, headerTicket } from '../lottery/header-ticket.ts'
-import { ticketMacs } from '../lottery/tickets.ts'
-import { LANE_PAID } from '../unit/types.ts'
+import { DRAW_BOUND, type DrawBindings } from '../lottery/seeds.ts'
+import { type TicketKeyInput, ticketMacs } from '../lottery/tickets.ts'
+import { checkOpenHeader, openTicketHash } from '../open/validate-open.ts'
+import { LANE_OPEN, LANE_PAID } from '../unit/types.ts'
 import { checkLane, unitId } from '../unit/unit-id.ts'
 import { nextBeacon } from './beacon.ts'
-import { type ConsensusContext, registeredModel } from './context.ts'
+import { type ConsensusContext, outlineOfUnit } from './context.ts'
 import { BLOCK_VERSION, type BlockHeader, hasValidSignature } from './header.ts'
 
 /**
@@ -24,15 +26,21 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
   )
   check(header.height >= 1, 'BLOCK_HEIGHT', 'only genesis has height 0')
   const { unit } = header
-  checkLane(unit)
+  checkLane(unit, params.bindings.singleUse)
+  if (unit.lane === LANE_OPEN || params.bindings.provenance === 'open') {
+    checkOpenHeader(params, header)
+    return
+  }
   check(
     unit.lane !== LANE_PAID || params.jobs.paidDrawPpm > 0,
     'UNIT_LANE',
     'paid units draw nothing on this chain (jobs.paidDrawPpm)',
   )
-  const { params: modelParams, model } = registeredModel(context, unit.modelId)
+  const { params: modelParams, config } = outlineOfUnit(context, unit.modelId)
   check(
-    unit.lane === LANE_PAID || equalBytes(unit.modelId, bootstrap.model.modelId),
+    unit.lane === LANE_PAID ||
+      params.bindings.registeredWeights === 'off' ||
+      equalBytes(unit.modelId, bootstrap.model.modelId),
     'UNIT_MODEL',
     'bootstrap units run the first registered model (B2)',
   )
@@ -42,7 +50,8 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
     "a unit draws only on its own parent: the block's parent in either lane (UNT-1, UNT-2)",
   )
   const { bootstrapPromptTokens, maxPromptTokens } = params.units
-  const [least, most] = unit.lane === LANE_PAID ? [1, maxPromptTokens] : [bootstrapPromptTokens, bootstrapPromptTokens]
+  const isFixed = unit.lane !== LANE_PAID && params.bindings.assignedInputs === 'on'
+  const [least, most] = isFixed ? [bootstrapPromptTokens, bootstrapPromptTokens] : [1, maxPromptTokens]
   check(
     header.promptTokens >= least && header.promptTokens <= most,
     'UNIT_SHAPE',
@@ -52,24 +61,35 @@ export function checkHeaderForm(context: ConsensusContext, header: BlockHeader):
   const maxTarget = targetFromBits(params.difficulty.maxTargetBits)
   check(target <= maxTarget, 'BLOCK_BITS', 'the target is easier than any that a branch can require')
   checkHeaderTicket({
-    unitId: unitId(unit, header.minerKey),
-    traceRoot: header.traceRoot,
+    ...ticketKeyInput(header, params.bindings),
     foldState: header.foldState,
     position: header.ticket,
     modelParams,
-    dims: model.config,
+    dims: config,
     promptTokens: header.promptTokens,
-    ticketMacs: ticketMacs(params, unit.lane, model.config, modelParams),
+    ticketMacs: ticketMacs(params, unit.lane, config, modelParams),
     target,
   })
   check(hasValidSignature(header), 'SIGNATURE_INVALID', 'the header is not signed by its miner')
 }
 
+/** What the tickets of the header's unit are keyed by, under the bindings of a network. */
+export function ticketKeyInput(
+  header: Pick<BlockHeader, 'unit' | 'minerKey' | 'traceRoot'>,
+  bindings: DrawBindings,
+): TicketKeyInput {
+  const { unit, minerKey, traceRoot } = header
+  return { unitId: unitId(unit, minerKey, bindings.singleUse), traceRoot, counter: unit.counter, bindings }
+}
+
 /** The ticket recomputed from the header's own fields (WRK-4). */
-export function headerTicketHash(header: Omit<BlockHeader, 'signature'>): Uint8Array {
+export function headerTicketHash(
+  header: Omit<BlockHeader, 'signature'>,
+  bindings: DrawBindings = DRAW_BOUND,
+): Uint8Array {
+  if (header.unit.lane === LANE_OPEN) return openTicketHash(header)
   return headerTicket({
-    unitId: unitId(header.unit, header.minerKey),
-    traceRoot: header.traceRoot,
+    ...ticketKeyInput(header, bindings),
     foldState: header.foldState,
     position: header.ticket,
   })
@@ -117,7 +137,7 @@ export function checkHeaderInContext(
   )
   const bits = requiredBits(context, ancestry)
   check(header.bits === bits, 'BLOCK_BITS', `bits 0x${header.bits.toString(16)} instead of 0x${bits.toString(16)}`)
-  const beacon = nextBeacon(parent.beacon, headerTicketHash(header))
+  const beacon = nextBeacon(parent.beacon, headerTicketHash(header, params.bindings))
   check(
     equalBytes(header.beacon, beacon),
     'BLOCK_BEACON',

@@ -1,9 +1,12 @@
 import { equalBytes } from '../bytes.ts'
 import { check } from '../errors.ts'
 import { replayUnit } from '../inference/replay.ts'
+import type { Params } from '../params/types.ts'
 import { commitTrace } from '../trace/commit.ts'
+import { LANE_OPEN } from '../unit/types.ts'
 import type { Block } from './body.ts'
-import { type ConsensusContext, registeredModel } from './context.ts'
+import { type ConsensusContext, modelOfUnit } from './context.ts'
+import type { BlockHeader } from './header.ts'
 import { claimedTask } from './validate-body.ts'
 
 /** A winner's re-executed trace root against the one it committed to (B6). */
@@ -16,11 +19,20 @@ export function checkReplayedRoot(block: Pick<Block, 'header'>, replayedRoot: Ui
 }
 
 /**
+ * Whether a block's unit is executed again (B6, BLK-4). Without the check a ticket proof is the whole price of a block; open work
+ * has no unit to execute, its plain proof is all there is.
+ */
+export function isReExecuted(params: Params, { unit }: Pick<BlockHeader, 'unit'>): boolean {
+  return params.block.winnerCheck === 'execute' && unit.lane !== LANE_OPEN
+}
+
+/**
  * BLK-4, the winner check, by the reference implementation: the unit re-executed without noise in one pass over prompt and
  * committed tokens reproduces the tokens and the trace root. Nodes run the engine's twin of this.
  */
 export function checkWinner(context: ConsensusContext, block: Block): void {
-  const { model } = registeredModel(context, block.header.unit.modelId)
+  if (!isReExecuted(context.params, block.header)) return
+  const { model } = modelOfUnit(context, block.header.unit.modelId)
   const trace = replayUnit(model, claimedTask(context, block), block.body.tokens)
   checkReplayedRoot(block, commitTrace(trace).traceRoot)
 }

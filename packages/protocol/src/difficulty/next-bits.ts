@@ -3,7 +3,7 @@ import { check, ProtocolError } from '../errors.ts'
 import type { DifficultyAlgorithm, Params } from '../params/types.ts'
 import { asertTarget } from './asert.ts'
 import { bitsFromTarget, targetFromBits } from './bits.ts'
-import { wtemaTarget } from './wtema.ts'
+import { unclampedWtemaTarget, wtemaTarget } from './wtema.ts'
 
 /** What the difficulty rules read of a header. */
 export interface DifficultyHeader {
@@ -22,6 +22,7 @@ export const MEDIAN_TIME_SPAN = 11
 /** Heights of the ancestors that {@link nextBits} reads for a block at `height` >= 1, oldest first, the parent last. */
 export const DIFFICULTY_ANCESTORS: Readonly<Record<DifficultyAlgorithm, (height: number) => readonly number[]>> = {
   wtema: (height) => (height < FIRST_ADJUSTED_HEIGHT ? [height - 1] : [height - 2, height - 1]),
+  'wtema-unclamped': (height) => (height < FIRST_ADJUSTED_HEIGHT ? [height - 1] : [height - 2, height - 1]),
   asert: (height) => (height < FIRST_ADJUSTED_HEIGHT ? [height - 1] : [ANCHOR_HEIGHT, height - 1]),
 }
 
@@ -39,6 +40,12 @@ export function nextBits(params: Params, headers: readonly DifficultyHeader[]): 
     case 'wtema': {
       const grandparent = ancestorAt(headers, parent.height - 1)
       target = wtemaTarget(params, targetFromBits(parent.bits), parent.timeMs - grandparent.timeMs)
+      break
+    }
+    case 'wtema-unclamped': {
+      const grandparent = ancestorAt(headers, parent.height - 1)
+      const deviationMs = parent.timeMs - grandparent.timeMs - params.block.timeMs
+      target = unclampedWtemaTarget(params, targetFromBits(parent.bits), deviationMs)
       break
     }
     case 'asert': {

@@ -6,8 +6,16 @@ import type { Params } from '../params/types.ts'
  * Source: Pearl's rule; the clamp is ours.
  */
 export function wtemaTarget(params: Params, oldTarget: bigint, solveTimeMs: number): bigint {
-  const halfLife = params.difficulty.halfLifeMs
-  const bound = Math.floor(halfLife / 8)
-  const deviation = Math.max(-bound, Math.min(bound, solveTimeMs - params.block.timeMs))
-  return (oldTarget * BigInt(halfLife + deviation)) / BigInt(halfLife)
+  const bound = Math.floor(params.difficulty.halfLifeMs / 8)
+  return unclampedWtemaTarget(params, oldTarget, Math.max(-bound, Math.min(bound, solveTimeMs - params.block.timeMs)))
+}
+
+/**
+ * `wtema-unclamped`, the rule as Pearl has it: floor(old * (H + d) / H) for any d, in milliseconds. Below 1 for a block that is dated
+ * H or more before its parent.
+ * @param deviationMs d: the solve time less T.
+ */
+export function unclampedWtemaTarget(params: Params, oldTarget: bigint, deviationMs: number): bigint {
+  const halfLife = BigInt(params.difficulty.halfLifeMs)
+  return (oldTarget * (halfLife + BigInt(deviationMs))) / halfLife
 }

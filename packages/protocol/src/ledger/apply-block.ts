@@ -45,7 +45,7 @@ export interface BlockSummary {
   readonly settled: readonly Settlement[]
   /** Miners that missed their windows. */
   readonly missed: readonly { readonly jobId: Uint8Array; readonly minerKey: Uint8Array }[]
-  /** Jobs that ended without delivery: expired in the book, or missed by every rank. */
+  /** Jobs that ended without delivery: without a miner, missed by every rank, or expired in the book. */
   readonly returned: readonly Uint8Array[]
   readonly clearings: readonly MarketClearing[]
   readonly audits: AuditSummary
@@ -71,7 +71,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
   const { params, height, minerKey, transactions } = input
   const begun = beginBlock(input)
   checkTransactionCounts(params, transactions)
-  checkLane(input.unit)
+  checkLane(input.unit, params.bindings.singleUse)
   const job = input.unit.lane === LANE_PAID ? checkPaidUnit(input, input.reader) : undefined
 
   const { context } = begun
@@ -88,7 +88,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
 
   const changes = draft.finish()
   const ltHash = applyChanges(input.ltHash, changes)
-  const { assigned, matured, settled } = begun
+  const { assigned, returned, matured, settled } = begun
   const summary: BlockSummary = {
     transactionIds,
     matured,
@@ -98,7 +98,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
     assigned,
     settled,
     missed: closed.missed,
-    returned: [...closed.returned, ...expired],
+    returned: [...returned, ...closed.returned, ...expired],
     clearings,
     audits: auditSummary(context.audits),
   }
@@ -112,10 +112,10 @@ export function applyBlock(input: BlockInput): AppliedBlock {
  * @param reader the state after the parent.
  */
 export function checkPaidUnit(
-  input: Pick<BlockInput, 'height' | 'parentId' | 'unit' | 'promptTokens' | 'minerKey'>,
+  input: Pick<BlockInput, 'params' | 'height' | 'parentId' | 'unit' | 'promptTokens' | 'minerKey'>,
   reader: StateReader,
 ): JobRecord {
-  const { height, parentId, unit, promptTokens, minerKey } = input
+  const { params, height, parentId, unit, promptTokens, minerKey } = input
   const job = readJob(reader, unit.jobId)
   if (job === undefined || job.openedHeight === 0)
     throw new ProtocolError('UNIT_JOB', `no job ${bytesToHex(unit.jobId)} is assigned after the parent`)
@@ -126,7 +126,12 @@ export function checkPaidUnit(
   )
   check(equalBytes(job.ranks[0]!, minerKey), 'UNIT_RANK', 'a paid unit draws only for rank 0 (UNT-2)')
   check(equalBytes(job.modelId, unit.modelId), 'UNIT_MODEL', 'the job is for another model')
-  check(job.promptTokens === promptTokens, 'UNIT_SHAPE', `the job's prompt has ${job.promptTokens} tokens`)
+  const isAssigned = params.bindings.assignedInputs === 'on'
+  check(
+    !isAssigned || job.promptTokens === promptTokens,
+    'UNIT_SHAPE',
+    `the job's prompt has ${job.promptTokens} tokens`,
+  )
   return job
 }
 

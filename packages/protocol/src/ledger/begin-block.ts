@@ -60,6 +60,8 @@ export interface BegunBlock {
   readonly context: ApplyContext
   /** Jobs whose assignment this block's beacon opened. */
   readonly assigned: readonly Uint8Array[]
+  /** Jobs that no miner could get. */
+  readonly returned: readonly Uint8Array[]
   /** Coinbases, receipt payments and bonds that became spendable. */
   readonly matured: bigint
   readonly settled: readonly Settlement[]
@@ -78,7 +80,7 @@ export function beginBlock(input: Omit<BlockInput, 'transactions' | 'ltHash' | '
   const draft = new StateDraft(input.reader)
   check(!isBarred(draft, minerKey), 'BLOCK_KEY_BARRED', 'the miner is barred')
   rememberParent(input, draft)
-  const assigned = assignJobs(input, draft, height, beacon)
+  const { assigned, returned } = assignJobs(input, draft, height, beacon)
   const matured = mature(input, draft)
   const settled = settleReceipts(input, draft, height)
   const context: ApplyContext = {
@@ -97,7 +99,7 @@ export function beginBlock(input: Omit<BlockInput, 'transactions' | 'ltHash' | '
   endAccusations(context)
   closeEpochs(context)
   endAuditedUnits(context)
-  return { context, assigned, matured, settled }
+  return { context, assigned, returned, matured, settled }
 }
 
 /** UNT-1: the ids of recent blocks, as far back as the beacon of one can still have an open window. */

@@ -1,6 +1,6 @@
 /** Names of the state entries. Keys are ASCII text; heights are padded so that text order is number order. */
 import { bytesToHex } from '../bytes.ts'
-import { LANE_BOOTSTRAP, type Lane } from '../unit/types.ts'
+import { LANE_NAMES, type Lane } from '../unit/types.ts'
 
 const padded = (height: number): string => String(height).padStart(10, '0')
 
@@ -48,7 +48,7 @@ export const weightKey = (publicKey: Uint8Array): string => `weight/${bytesToHex
 /** The key of the win that counts from `height` on. */
 export const wonKey = (height: number): string => `won/${padded(height)}`
 /** The key of the work of all blocks of a lane. */
-export const workKey = (lane: Lane): string => `work/${lane === LANE_BOOTSTRAP ? 'bootstrap' : 'paid'}`
+export const workKey = (lane: Lane): string => `work/${LANE_NAMES[lane]}`
 /** The key of a recent block's id. */
 export const blockIdKey = (height: number): string => `block/${padded(height)}`
 

@@ -1,7 +1,7 @@
 /** What the chain says of itself (E2): how much of its work somebody paid for, and how much of what it minted burned. */
 import { type Codec, defineCodec, u128 } from '../codec.ts'
 import { PPM } from '../emission/coinbase.ts'
-import { LANE_BOOTSTRAP, LANE_PAID, type Lane } from '../unit/types.ts'
+import { LANE_BOOTSTRAP, LANE_OPEN, LANE_PAID, type Lane } from '../unit/types.ts'
 import { readAmount, readEntry } from './entries.ts'
 import { workKey } from './keys.ts'
 import type { StateDraft, StateReader } from './state.ts'
@@ -29,7 +29,7 @@ export function addWork(draft: StateDraft, lane: Lane, work: bigint): void {
 /** Part of all blocks' work that paid units did, in parts per million; 0 before the first block. */
 export function usefulSharePpm(reader: StateReader): bigint {
   const paid = readWork(reader, LANE_PAID)
-  const all = paid + readWork(reader, LANE_BOOTSTRAP)
+  const all = paid + readWork(reader, LANE_BOOTSTRAP) + readWork(reader, LANE_OPEN)
   return all === 0n ? 0n : (paid * PPM) / all
 }
 

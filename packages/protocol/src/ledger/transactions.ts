@@ -14,6 +14,7 @@ import {
   u16,
   u32,
   u64,
+  withTrailing,
 } from '../codec.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { taggedHash } from '../hash.ts'
@@ -93,6 +94,8 @@ export interface Job {
   readonly maxPrice: bigint
   /** By this height it has been delivered by some rank, or the fee returns. */
   readonly expiryHeight: number
+  /** Public key of the miner that gets the job: exactly where `bindings.provenance` is `client-signed`. */
+  readonly minerKey?: Uint8Array | undefined
 }
 /** What a registered miner demands for jobs of a model; takes effect after `jobs.askDelayBlocks` (ECO-7). */
 export interface Ask {
@@ -164,15 +167,19 @@ const PAYLOADS: PayloadCodecs = {
   ),
   job: defineCodec<Payload<'job'>>(
     'job',
-    P.struct({
-      modelId: bytes32,
-      promptTokens: tokensCoder,
-      maxNewTokens: u32,
-      decoding: decodingCoder,
-      maxPrice: u64,
-      expiryHeight: u32,
-    }),
-    32 + TOKENS_BYTES + 4 + 35 + 8 + 4,
+    withTrailing(
+      P.struct({
+        modelId: bytes32,
+        promptTokens: tokensCoder,
+        maxNewTokens: u32,
+        decoding: decodingCoder,
+        maxPrice: u64,
+        expiryHeight: u32,
+      }),
+      'minerKey',
+      bytes32,
+    ),
+    32 + TOKENS_BYTES + 4 + 35 + 8 + 4 + 32,
   ),
   receipt: defineCodec<Payload<'receipt'>>(
     'receipt',

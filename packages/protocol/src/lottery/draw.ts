@@ -8,28 +8,25 @@ import { noisedOperandRows, operandNoise } from './noise.ts'
 import { noisedColumns, type WeightNoiseCache, weightSeedOf } from './noised-weights.ts'
 import { operandRows, preRootOf, residualRow } from './operand.ts'
 import { operandNoiseSeed } from './seeds.ts'
-import { type LotteryParams, TICKET_OPS, ticketHash, ticketKey, ticketShape } from './tickets.ts'
+import { type LotteryParams, TICKET_OPS, type TicketKeyInput, ticketHash, ticketKey, ticketShape } from './tickets.ts'
 import type { Ticket } from './types.ts'
 
-export interface DrawInput {
+export interface DrawInput extends TicketKeyInput {
   readonly modelParams: LotteryParams
   readonly model: Model
   /** Beacon of the parent block, 32 bytes. */
   readonly parentBeacon: Uint8Array
-  readonly unitId: Uint8Array
   readonly minerKey: Uint8Array
   /** Only the residual rows of the prompt are read. */
   readonly trace: Trace
-  /** Root of the complete trace (TRC-2). */
-  readonly traceRoot: Uint8Array
   readonly cache?: WeightNoiseCache
   readonly hash?: KeyedHash
 }
 
 /** All tickets of a unit in the order layer, operation, tile row, tile column. */
 export function drawUnit(input: DrawInput): Ticket[] {
-  const { modelParams, model, unitId, trace, traceRoot, hash } = input
-  const key = ticketKey(unitId, traceRoot)
+  const { modelParams, model, trace, hash } = input
+  const key = ticketKey(input)
   const tickets: Ticket[] = []
   for (let layer = 0; layer < model.config.nLayers; layer++) {
     for (const op of TICKET_OPS) {
@@ -45,7 +42,7 @@ export function drawUnit(input: DrawInput): Ticket[] {
 
 /** A'W' of one ticket operation of a unit, with the fold states of its full tiles. */
 export function noisedProduct(input: DrawInput, layer: number, op: TicketOp): FoldedProduct {
-  const { modelParams, model, unitId, minerKey, parentBeacon, trace, cache, hash } = input
+  const { modelParams, model, unitId, minerKey, parentBeacon, trace, bindings, cache, hash } = input
   const m = trace.shape.promptTokens
   const shape = ticketShape(model.config, modelParams, op, m)
   const { k, n, r } = shape
@@ -54,7 +51,7 @@ export function noisedProduct(input: DrawInput, layer: number, op: TicketOp): Fo
 
   const side = { modelParams, model, parentBeacon, layer, op }
   const preRoot = preRootOf(trace, layer, op, hash)
-  const seed = operandNoiseSeed({ weightSeed: weightSeedOf(side), unitId, minerKey, preRoot, m, k })
+  const seed = operandNoiseSeed({ weightSeed: weightSeedOf(side), unitId, minerKey, preRoot, m, k, bindings })
   const noised = noisedOperandRows(operand, operandNoise(seed, k, r, 0, m, hash))
   return foldProduct(noised, noisedColumns(side, 0, n, cache, hash), shape)
 }

@@ -3,12 +3,10 @@ import { check } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
 import type { ModelDims } from '../model/types.ts'
 import { OP_GATE_UP, OP_QKV } from '../trace/types.ts'
-import { type LotteryParams, ticketHash, ticketKey, ticketShape, ticketWins } from './tickets.ts'
+import { type LotteryParams, type TicketKeyInput, ticketHash, ticketKey, ticketShape, ticketWins } from './tickets.ts'
 import { FOLD_WORDS, type TicketPosition } from './types.ts'
 
-export interface HeaderTicketInput {
-  readonly unitId: Uint8Array
-  readonly traceRoot: Uint8Array
+export interface HeaderTicketInput extends TicketKeyInput {
   /** 16 words. */
   readonly foldState: Uint32Array
   readonly position: TicketPosition
@@ -16,7 +14,7 @@ export interface HeaderTicketInput {
 
 /** The ticket that a header claims, recomputed from its fields: 32 bytes, the value that the beacon commits to (BLK-2). */
 export function headerTicket(input: HeaderTicketInput, hash?: KeyedHash): Uint8Array {
-  return ticketHash(ticketKey(input.unitId, input.traceRoot), input.foldState, input.position, hash)
+  return ticketHash(ticketKey(input), input.foldState, input.position, hash)
 }
 
 export interface HeaderTicketCheck extends HeaderTicketInput {

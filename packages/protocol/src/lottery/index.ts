@@ -62,6 +62,8 @@ export {
 export { checkTicketProofFits, ticketProofBytes } from './proof-size.ts'
 export { RANDOM_BLOCK_BYTES, randomBlock, randomStream } from './random-block.ts'
 export {
+  DRAW_BOUND,
+  type DrawBindings,
   OPERAND_NOISE_LABEL,
   type OperandSeedInput,
   operandNoiseSeed,
@@ -73,6 +75,7 @@ export {
   drawMacs,
   type LotteryParams,
   TICKET_OPS,
+  type TicketKeyInput,
   type TicketRules,
   type TicketShape,
   ticketHash,

@@ -15,7 +15,7 @@ import { noisedOperandRows, operandNoise } from './noise.ts'
 import { noisedColumns, type WeightNoiseCache, type WeightSide, weightSeedOf } from './noised-weights.ts'
 import { operandRows, promptLeaves } from './operand.ts'
 import { operandNoiseSeed } from './seeds.ts'
-import { type LotteryParams, type TicketShape, ticketShape } from './tickets.ts'
+import { type LotteryParams, type TicketKeyInput, type TicketShape, ticketShape } from './tickets.ts'
 import type { Ticket, TicketPosition, TicketProof } from './types.ts'
 
 export type { WeightNoiseCache } from './noised-weights.ts'
@@ -73,16 +73,14 @@ export function tileRowIndices(tileRow: number, tileRows: number): number[] {
   return Array.from({ length: tileRows }, (_, i) => tileRow * tileRows + i)
 }
 
-export interface TicketProofInput {
+export interface TicketProofInput extends TicketKeyInput {
   readonly modelParams: LotteryParams
   readonly model: Model
   /** P of the unit. */
   readonly promptTokens: number
   /** Beacon of the parent block, 32 bytes. */
   readonly parentBeacon: Uint8Array
-  readonly unitId: Uint8Array
   readonly minerKey: Uint8Array
-  readonly traceRoot: Uint8Array
   /** What the header claims. */
   readonly ticket: Pick<Ticket, 'position' | 'foldState'>
   readonly target: bigint
@@ -129,7 +127,7 @@ export function verifyTicketProof(
   hash?: KeyedHash,
   fold: TileFold = (tile) => foldOpenedTile(tile, cache, hash),
 ): Uint8Array {
-  const { modelParams, model, promptTokens, unitId, minerKey, ticket, proof } = input
+  const { modelParams, model, promptTokens, unitId, minerKey, ticket, proof, bindings } = input
   const { position, foldState } = ticket
   const winner = checkHeaderTicket({ ...input, dims: model.config, position, foldState }, hash)
   const rows = decodeRows(proof, model.config.dModel, modelParams.tileRows)
@@ -140,7 +138,7 @@ export function verifyTicketProof(
   const shape = ticketShape(model.config, modelParams, op, promptTokens)
   const { m, k } = shape
   const weightSeed = weightSeedOf(side)
-  const operandSeed = operandNoiseSeed({ weightSeed, unitId, minerKey, preRoot: proof.preRoot, m, k })
+  const operandSeed = operandNoiseSeed({ weightSeed, unitId, minerKey, preRoot: proof.preRoot, m, k, bindings })
   const operand = operandRows(model, layer, op, rows)
   const state = fold({ side, shape, weightSeed, operandSeed, operand, tileRow, tileColumn })
   const equal = state.every((word, i) => word === foldState[i])

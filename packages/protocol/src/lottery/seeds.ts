@@ -1,7 +1,13 @@
 /** The seeds of the noise (WRK-2) and the key of the tickets (WRK-4). All inputs have fixed lengths. */
 import { u32ListToBytes } from '../bytes.ts'
 import { taggedHash } from '../hash.ts'
+import type { BindingParams } from '../params/types.ts'
 import type { TicketOp } from '../trace/types.ts'
+
+/** Which of B3 to B5 the noise and the tickets of a network obey: its parameters `bindings.*`. */
+export type DrawBindings = Pick<BindingParams, 'operandBeforeNoise' | 'completionBeforeDraw' | 'singleUse'>
+/** What a draw obeys where nothing else is said. */
+export const DRAW_BOUND: DrawBindings = { operandBeforeNoise: 'on', completionBeforeDraw: 'on', singleUse: 'on' }
 
 /** Label of the random blocks behind the operand's noise E. */
 export const OPERAND_NOISE_LABEL = 'A_tensor'
@@ -38,10 +44,15 @@ export interface OperandSeedInput {
   /** Rows of the operand: prompt tokens. */
   readonly m: number
   readonly k: number
+  readonly bindings?: DrawBindings | undefined
 }
 
-/** Seed of E: it commits to the operand and all dimensions before the noise is known (B3). */
+/**
+ * Seed of E: it commits to the operand and all dimensions before the noise is known (B3). Without `operandBeforeNoise` it is
+ * known to whoever knows the unit, before any operand.
+ */
 export function operandNoiseSeed(input: OperandSeedInput): Uint8Array {
-  const { weightSeed, unitId, minerKey, preRoot, m, k } = input
+  const { weightSeed, unitId, minerKey, preRoot, m, k, bindings = DRAW_BOUND } = input
+  if (bindings.operandBeforeNoise === 'off') return taggedHash('noiseOperand', weightSeed, unitId, minerKey)
   return taggedHash('noiseOperand', weightSeed, unitId, minerKey, preRoot, u32ListToBytes([m, k]))
 }

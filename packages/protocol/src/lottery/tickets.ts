@@ -1,5 +1,5 @@
 /** Tickets: how many a unit has, what each is worth, which wins (WRK-4, WRK-6). */
-import { bigintFromLe, concatBytes, u32ListToBytes } from '../bytes.ts'
+import { bigintFromLe, concatBytes, u32ListToBytes, u32le } from '../bytes.ts'
 import { TARGET_LIMIT } from '../difficulty/bits.ts'
 import { check } from '../errors.ts'
 import { type KeyedHash, keyedHash, taggedHash } from '../hash.ts'
@@ -9,6 +9,7 @@ import type { JobParams, ModelParams, UnitParams } from '../params/types.ts'
 import { OP_GATE_UP, OP_QKV, type TicketOp } from '../trace/types.ts'
 import { LANE_BOOTSTRAP, type Lane } from '../unit/types.ts'
 import type { FoldShape } from './fold.ts'
+import { DRAW_BOUND, type DrawBindings } from './seeds.ts'
 import type { TicketPosition } from './types.ts'
 
 /** The parameters of a registered model that shape its lottery. */
@@ -90,9 +91,25 @@ export function drawMacs(
   return macs
 }
 
-/** The key of all tickets of a unit: it commits to the complete trace (B4). */
-export function ticketKey(unitId: Uint8Array, traceRoot: Uint8Array): Uint8Array {
-  return taggedHash('ticketKey', unitId, traceRoot)
+/** What the key of a unit's tickets commits to. */
+export interface TicketKeyInput {
+  readonly unitId: Uint8Array
+  readonly traceRoot: Uint8Array
+  /** Of the unit; read only without `singleUse`. Default 0. */
+  readonly counter?: number | undefined
+  readonly bindings?: DrawBindings | undefined
+}
+
+/**
+ * The key of all tickets of a unit: it commits to the complete trace (B4). Without `completionBeforeDraw` it does not; without
+ * `singleUse` (B5) it also commits to the counter, a free nonce then, with which one trace draws again for a hash each.
+ */
+export function ticketKey(input: TicketKeyInput): Uint8Array {
+  const { unitId, traceRoot, counter = 0, bindings = DRAW_BOUND } = input
+  const parts = [unitId]
+  if (bindings.completionBeforeDraw === 'on') parts.push(traceRoot)
+  if (bindings.singleUse === 'off') parts.push(u32le(counter))
+  return taggedHash('ticketKey', ...parts)
 }
 
 /**

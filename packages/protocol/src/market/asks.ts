@@ -36,11 +36,11 @@ export function preparePostAsk(context: MarketContext, sender: Uint8Array, ask: 
  */
 export function activateAsks(params: Params, draft: StateDraft, height: number): void {
   const books = new Map<string, StandingAsk[]>()
-  const weighted = new Map<string, boolean>()
+  // By the array itself, not its bytes: each entry of a book is looked up once, however often the book is searched.
+  const weighted = new Map<Uint8Array, boolean>()
   const hasWeight = (key: Uint8Array): boolean => {
-    const hex = bytesToHex(key)
-    const known = weighted.get(hex) ?? weightAt(params, draft, key, height) > 0n
-    weighted.set(hex, known)
+    const known = weighted.get(key) ?? weightAt(params, draft, key, height) > 0n
+    weighted.set(key, known)
     return known
   }
   for (const { modelId, minerKey, price, capacityMacs } of readPendingAsks(draft, height)) {

@@ -72,7 +72,7 @@ export interface JobRecord {
   readonly openedHeight: number
   /** Grains that burned when the job was assigned. */
   readonly promptBurn: bigint
-  /** Public keys of the assigned miners, rank 0 first. */
+  /** Public keys of the assigned miners, rank 0 first; before, the one that the client named, if it names one. */
   readonly ranks: readonly Uint8Array[]
   readonly delivery: Delivery | undefined
 }

@@ -24,12 +24,12 @@ export interface JobTerms {
 /**
  * What must hold of a job whatever the state, and what it costs at most. Throws JOB_MODEL (not registered), JOB_PROMPT (empty,
  * or a token outside the vocabulary), JOB_PROMPT_TOO_LONG, JOB_NEW_TOKENS (none, too many, or more positions than the model
- * has), JOB_MACS (beyond `units.maxUnitMacs`), JOB_PRICE (0, or an escrow
- * beyond 2^64 - 1 or below `fees.minJobGrains`).
+ * has), JOB_MACS (beyond `units.maxUnitMacs`), JOB_PRICE (0, or an escrow beyond 2^64 - 1 or below `fees.minJobGrains`), JOB_MINER
+ * (a miner is named, and provenance is not `client-signed`, or the other way round).
  */
 export function checkJobForm(rules: MarketRules, job: Job): JobTerms {
-  const { units } = rules.params
-  const { promptTokens, maxNewTokens, maxPrice } = job
+  const { units, bindings } = rules.params
+  const { promptTokens, maxNewTokens, maxPrice, minerKey } = job
   const model = rules.models.get(bytesToHex(job.modelId))
   if (model === undefined) throw new ProtocolError('JOB_MODEL', `no model ${bytesToHex(job.modelId)} is registered`)
   const length = promptTokens.length
@@ -53,6 +53,12 @@ export function checkJobForm(rules: MarketRules, job: Job): JobTerms {
     escrow >= least,
     'JOB_PRICE',
     `a price of ${maxPrice} grains holds back ${escrow}, the least is ${least}: bid more`,
+  )
+  const names = bindings.provenance === 'client-signed'
+  check(
+    names === (minerKey !== undefined),
+    'JOB_MINER',
+    names ? 'the job names no miner' : 'the beacon chooses the miner, the job names none (B1)',
   )
   return { model, macs: BigInt(macs), escrow }
 }
@@ -106,7 +112,7 @@ export function preparePostJob(context: MarketContext, jobId: Uint8Array, sender
       price: 0n,
       openedHeight: 0,
       promptBurn: 0n,
-      ranks: [],
+      ranks: job.minerKey === undefined ? [] : [job.minerKey],
       delivery: undefined,
     })
   }

@@ -15,6 +15,8 @@ export interface SyntheticModelOptions {
   readonly dims: ModelDims
   readonly seed: string
   readonly tiedHead: boolean
+  /** By default the byte tokenizer, as far as the vocabulary has its tokens. */
+  readonly tokenizer?: Pick<ModelConfig, 'bosToken' | 'eosToken' | 'tokenizerHash'>
 }
 
 /**
@@ -44,23 +46,26 @@ export function ropeTables(headDim: number, maxSeqLen: number): { cos: Float32Ar
   return { cos, sin }
 }
 
+/** The configuration of {@link syntheticModel}. */
+export function syntheticConfig(options: SyntheticModelOptions): ModelConfig {
+  const { dims, name, tiedHead } = options
+  const hasByteTokens = dims.vocabSize > BYTE_EOS
+  const {
+    bosToken = hasByteTokens ? BYTE_BOS : 0,
+    eosToken = hasByteTokens ? BYTE_EOS : dims.vocabSize - 1,
+    tokenizerHash = BYTE_TOKENIZER_HASH,
+  } = options.tokenizer ?? {}
+  return { ...dims, name, tiedHead, normEps: f(1e-5), bosToken, eosToken, tokenizerHash }
+}
+
 /**
  * A model whose weights are the hash of (seed, tensor index), in the order of the manifest's tensors: int8 = byte mod
  * 127 - 63; a scale = f(f(1 + byte / 256) * base) with base = f(1 / f(36 * f(sqrt(columns)))), so that rows keep their
  * magnitude (36 is about the deviation of the int8 values); norm gains = 0.75 + byte / 512.
  */
 export function syntheticModel(options: SyntheticModelOptions): Model {
-  const { dims, name, seed, tiedHead } = options
-  const hasByteTokens = dims.vocabSize > BYTE_EOS
-  const config: ModelConfig = {
-    ...dims,
-    name,
-    tiedHead,
-    normEps: f(1e-5),
-    bosToken: hasByteTokens ? BYTE_BOS : 0,
-    eosToken: hasByteTokens ? BYTE_EOS : dims.vocabSize - 1,
-    tokenizerHash: BYTE_TOKENIZER_HASH,
-  }
+  const { dims, seed, tiedHead } = options
+  const config = syntheticConfig(options)
   const shapes = tensorShapes(config)
   const randomBytes = (tensor: string): Uint8Array => {
     const index = shapes.findIndex((shape) => shape.name === tensor)

@@ -4,7 +4,7 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'network.genesisBeacon': 'known beforehand: work can be prepared before the launch',
   'block.maxFutureMs': 'large: miners pretend long solve times and lower the difficulty',
   'block.maturityBlocks': 'short: rewards are spent before a fault can be shown',
-  'block.winnerCheck': 'not `execute`: a ticket proof alone can be ground by varying the trace root',
+  'block.winnerCheck': 'none, with bindings.checked=off: a ticket proof alone can be ground by varying the trace root',
   'difficulty.halfLifeMs':
     'short: chance and hopping miners move the difficulty; long: a change of speed is felt for days',
   'difficulty.genesisBits': 'too easy: a burst of blocks until the rule has caught up; too hard: no blocks',
@@ -19,7 +19,7 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'fees.minJobGrains':
     '0: jobs of a few grains burn nothing by rounding and move prices for nothing; large: short answers are not for sale',
   'jobs.paidDrawPpm':
-    '0: paid work makes no blocks; above what drawing a kept trace again costs over a bootstrap unit: doing that beats mining (WRK-4)',
+    '0: paid work makes no blocks; above the bootstrap factor times what drawing a kept trace again costs over a bootstrap unit: doing that beats mining (WRK-4)',
   'jobs.inputPricePpm':
     '0: prompts are free, burn nothing and so mint nothing; high: long prompts cost more than their work',
   'jobs.assignmentWindowBlocks':
@@ -58,11 +58,16 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'audits.challengeBondGrains': '0: cheap receipts can be challenged for almost nothing',
   'audits.maxChallengesPerUnit': 'large: one challenger makes a miner publish its whole trace',
   'audits.maxChallengesPerBlock': 'large: more openings are asked for than blocks have room to answer',
-  'bindings.assignedInputs': 'off: random or structured matrices mine as well as real prompts',
-  'bindings.registeredWeights': 'off: a private model that is cheaper to run wins more often',
-  'bindings.operandBeforeNoise': 'off: the operand is chosen, or its dimensions bent, once the noise is known',
-  'bindings.completionBeforeDraw': 'off: only the first layer is computed, the rest of the inference is skipped',
-  'bindings.singleUse': 'off: one result is drawn again and again, cached work is mined twice',
+  'bindings.assignedInputs':
+    'off: the miner chooses prompts and how to go on from them, so the same text mines for ever',
+  'bindings.registeredWeights':
+    'off: a private model that nobody asked for, and that is cheaper to run, wins more often',
+  'bindings.operandBeforeNoise':
+    'off: the noise is known before the operand, which can be chosen, or its length, to suit it',
+  'bindings.completionBeforeDraw':
+    'off: tickets are drawn layer by layer, and the rest of the inference is run only after a win',
+  'bindings.singleUse': 'off: one result is drawn again and again by its counter, for a hash a ticket',
   'bindings.checked': 'off: a garbage trace is a free nonce, blocks cost hashes instead of inference',
-  'bindings.provenance': 'open: the miner brings whatever matrices it likes',
+  'bindings.provenance':
+    'open: the miner brings whatever matrices it likes; client-signed: a client that is also a miner gives itself its jobs and their draws',
 }

@@ -77,10 +77,14 @@ function checkAuditWindows({ audits, block, jobs, bonds }: Params): void {
 }
 
 function checkContradictions(params: Params): void {
-  const { block, difficulty, emission, units, jobs, models, bonds } = params
+  const { block, difficulty, emission, units, jobs, models, bonds, bindings } = params
   need(block.maxFutureMs <= 5 * block.timeMs, 'block.maxFutureMs is more than 5 block.timeMs (BLK-6)')
   need(difficulty.halfLifeMs >= 16 * block.timeMs, 'difficulty.halfLifeMs is less than 16 block.timeMs (BLK-6)')
   need(bonds.unbondingBlocks >= block.maturityBlocks, 'bonds.unbondingBlocks is less than block.maturityBlocks (ECO-1)')
+  need(
+    (bindings.checked === 'on') === (block.winnerCheck === 'execute'),
+    'bindings.checked=off and block.winnerCheck=none are one switch: set both (B6, BLK-4)',
+  )
   const maxTarget = targetFromBits(difficulty.maxTargetBits)
   need(maxTarget >= 1n, 'difficulty.maxTargetBits is no target')
   const genesisTarget = targetFromBits(difficulty.genesisBits)

@@ -58,8 +58,7 @@ const choice = (
 const text = (pattern: RegExp, doc: string): TextField => ({ kind: 'text', pattern, doc })
 const HEX32 = /^[0-9a-f]{64}$/
 const ACCOUNT_OR_NONE = /^([0-9a-f]{40})?$/
-const binding = (rule: string, doc: string): ChoiceField =>
-  choice(['on', 'off'], `${rule}: ${doc}`, { off: `${rule} cannot be switched off: no code runs without it` })
+const binding = (rule: string, doc: string): ChoiceField => choice(['on', 'off'], `${rule}: ${doc}`)
 
 /** Every path of `Params`; models appear as `models.N.<field>`, here under `models.*`. */
 export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
@@ -74,9 +73,8 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'block.maxTransactions': integer('transactions', 0, 1024, 'transactions in one block'),
   'block.winnerCheck': choice(['execute', 'sample', 'none'], 'how winners are checked (BLK-4)', {
     sample: 'needs step fraud proofs, which the protocol does not have',
-    none: 'needs the step checks of audits in its place, which the protocol does not have',
   }),
-  'difficulty.algorithm': choice(['wtema', 'asert'], 'difficulty rule (BLK-6)'),
+  'difficulty.algorithm': choice(['wtema', 'wtema-unclamped', 'asert'], 'difficulty rule (BLK-6)'),
   'difficulty.halfLifeMs': integer('ms', 10, 10 ** 12, 'H: e-folding time of wtema, half-life of asert'),
   'difficulty.genesisBits': integer('compact target', 1, 0xffffffff, 'target of the first two blocks'),
   'difficulty.maxTargetBits': integer('compact target', 1, 0xffffffff, 'easiest target'),
@@ -156,11 +154,8 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'bindings.operandBeforeNoise': binding('B3', 'the noise commits to the operand'),
   'bindings.completionBeforeDraw': binding('B4', 'the draw is keyed by the complete trace'),
   'bindings.singleUse': binding('B5', 'one trace and one set of draws per unit'),
-  'bindings.checked': binding('B6', 'winners are re-executed, other work is audited'),
-  'bindings.provenance': choice(['open', 'client-signed', 'assigned'], 'where inputs may come from', {
-    open: 'no chain runs on the rules of the Pearl baseline: the protocol only verifies its proofs (chapter 12)',
-    'client-signed': 'needs jobs that name their miner; jobs are assigned',
-  }),
+  'bindings.checked': binding('B6', 'winners are re-executed'),
+  'bindings.provenance': choice(['open', 'client-signed', 'assigned'], 'where inputs may come from'),
   'models.*.name': text(/^[a-z0-9.-]{1,64}$/, 'name of the model'),
   'models.*.modelId': text(HEX32, 'hash of the manifest'),
   'models.*.corpusRoot': text(HEX32, 'root of the bootstrap corpus'),

@@ -3,6 +3,7 @@
  * network that they stand for.
  */
 import { ProtocolError } from '../errors.ts'
+import { POW_LIMIT_BITS } from '../pearl/difficulty.ts'
 import { NACRE_SMALL, UNIT_MODEL } from './registered-models.ts'
 import type { BindingParams, ModelParams, Params } from './types.ts'
 
@@ -106,7 +107,9 @@ const nacre: Params = {
     referenceMacsPerSecond: 5_000_000_000,
   },
   jobs: {
-    paidDrawPpm: 80_000, // a ticket drawn again from a kept trace costs at least 114,000 ppm of a bootstrap ticket (rationale)
+    // Below the least cost of drawing a kept trace again, 114,000 ppm of a bootstrap ticket, times bootstrapFactorPpm: not even with the
+    // whole premium does that beat mining (rationale).
+    paidDrawPpm: 50_000,
     inputPricePpm: 250_000, // batched input costs a machine about a quarter of decoding row by row
     assignmentWindowBlocks: 3, // about 10 minutes for each rank
     fallbacks: 2,
@@ -212,6 +215,52 @@ const bitcoinLike: Params = {
   emission: { ...nacre.emission, curve: 'halving', ramp: 'none', bootstrapFactorPpm: 1_000_000 },
 }
 
+/**
+ * Pearl as deployed, over the same ledger and network (chapter 12): miners bring the matrices, the target follows the unclamped rule
+ * with H of one week, every block has the whole subsidy of the hyperbolic curve from the first one on, and no fee burns.
+ */
+const pearl: Params = {
+  ...nacre,
+  network: { ...nacre.network, name: 'pearl', launchDelayMs: 0 },
+  difficulty: {
+    algorithm: 'wtema-unclamped',
+    halfLifeMs: 604_800_000, // one week
+    genesisBits: POW_LIMIT_BITS,
+    maxTargetBits: POW_LIMIT_BITS, // 2^48 products per block
+  },
+  emission: {
+    ...nacre.emission,
+    ramp: 'none',
+    bootstrapFactorPpm: 1_000_000,
+    mintCapPpm: 0,
+    verifierSharePpm: 0,
+  },
+  fees: { ...nacre.fees, burnPpm: 0, verifierPpm: 0 },
+  bindings: { ...ALL_BINDINGS, provenance: 'open' },
+}
+
+/** `pearl` with the seconds, the faucet and the easy targets of `devnet`. */
+const pearlDevnet: Params = {
+  ...pearl,
+  network: { ...devnet.network, name: 'pearl-devnet' },
+  block: devnet.block,
+  difficulty: {
+    ...pearl.difficulty,
+    halfLifeMs: devnet.difficulty.halfLifeMs,
+    genesisBits: 0x1c0afebf, // 1e11 products per block: 2 * 10^10 products/s
+    maxTargetBits: devnet.difficulty.maxTargetBits,
+  },
+  emission: {
+    ...pearl.emission,
+    curveBlocks: devnet.emission.curveBlocks,
+    faucetGrains: devnet.emission.faucetGrains,
+    faucetAccount: devnet.emission.faucetAccount,
+  },
+  bonds: devnet.bonds,
+  units: devnet.units,
+  jobs: devnet.jobs,
+}
+
 /** Tiny, for tests: windows of a few blocks, units of milliseconds. */
 const unit: Params = {
   ...devnet,
@@ -249,20 +298,20 @@ const unit: Params = {
   models: [unitModel],
 }
 
-export type PresetName = 'nacre' | 'bitcoin-like' | 'devnet' | 'unit'
+export type PresetName = 'nacre' | 'bitcoin-like' | 'pearl' | 'devnet' | 'pearl-devnet' | 'unit'
 
 /** Every preset by its name. */
-export const presets: Readonly<Record<PresetName, Params>> = { nacre, 'bitcoin-like': bitcoinLike, devnet, unit }
-
-/** Presets of the design whose rules this implementation does not have. */
-const REFUSED_PRESETS: Readonly<Record<string, string>> = {
-  pearl: 'it needs provenance "open", and no chain runs on the rules of the Pearl baseline (chapter 12)',
+export const presets: Readonly<Record<PresetName, Params>> = {
+  nacre,
+  'bitcoin-like': bitcoinLike,
+  pearl,
+  devnet,
+  'pearl-devnet': pearlDevnet,
+  unit,
 }
 
-/** The preset called `name`. Throws PARAM_UNKNOWN with the names there are, PARAM_NOT_IMPLEMENTED with the reason. */
+/** The preset called `name`. Throws PARAM_UNKNOWN with the names there are. */
 export function presetByName(name: string): Params {
-  const refused = Object.hasOwn(REFUSED_PRESETS, name) ? REFUSED_PRESETS[name] : undefined
-  if (refused !== undefined) throw new ProtocolError('PARAM_NOT_IMPLEMENTED', `preset ${name} is refused: ${refused}`)
   if (!Object.hasOwn(presets, name))
     throw new ProtocolError('PARAM_UNKNOWN', `there is no preset ${name}, only ${Object.keys(presets).join(', ')}`)
   return presets[name as PresetName]

@@ -6,7 +6,7 @@
 export type Toggle = 'on' | 'off'
 export type EmissionCurve = 'hyperbolic' | 'halving' | 'linear' | 'constant'
 export type EmissionRamp = 'none' | 'linear' | 'quadratic'
-export type DifficultyAlgorithm = 'wtema' | 'asert'
+export type DifficultyAlgorithm = 'wtema' | 'wtema-unclamped' | 'asert'
 export type WinnerCheck = 'execute' | 'sample' | 'none'
 export type Provenance = 'open' | 'client-signed' | 'assigned'
 

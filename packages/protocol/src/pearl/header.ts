@@ -49,8 +49,9 @@ export function decodeHeader(bytes: Uint8Array): PearlHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return {
     version: view.getUint32(0, true),
-    previousBlock: bytes.slice(4, 36).reverse(),
-    merkleRoot: bytes.slice(36, 68).reverse(),
+    // Not slice: that of a Node Buffer is a view, and reversing it would change the caller's bytes.
+    previousBlock: new Uint8Array(bytes.subarray(4, 36)).reverse(),
+    merkleRoot: new Uint8Array(bytes.subarray(36, 68)).reverse(),
     time: view.getUint32(68, true),
     bits: view.getUint32(72, true),
   }

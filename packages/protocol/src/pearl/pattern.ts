@@ -42,16 +42,16 @@ export function encodePattern(pattern: Pattern): Uint8Array {
   )
   const bytes = new Uint8Array(PATTERN_BYTES)
   let previous = 1
-  pattern.forEach((pair, i) => {
-    const stride = pair?.stride
-    const length = pair?.length
+  for (let i = 0; i < PATTERN_PAIRS; i++) {
+    const stride = pattern[i]?.stride ?? Number.NaN
+    const length = pattern[i]?.length ?? Number.NaN
     check(Number.isInteger(stride) && Number.isInteger(length), 'PEARL_PATTERN', `pair ${i} is none of integers`)
     const factor = stride / previous
     check(isByteCount(factor) && isByteCount(length), 'PEARL_PATTERN', `pair ${i} does not fit two bytes`)
     bytes[2 * i] = factor - 1
     bytes[2 * i + 1] = length - 1
     previous = stride * length
-  })
+  }
   decodePattern(bytes)
   return bytes
 }

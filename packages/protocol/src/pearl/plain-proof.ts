@@ -105,7 +105,7 @@ export function decodePlainProof(bytes: Uint8Array): PlainProof {
     'PEARL_PROOF',
     `a plain proof has at most ${MAX_PLAIN_PROOF_BYTES} bytes`,
   )
-  const reader = new Reader(bytes.slice())
+  const reader = new Reader(new Uint8Array(bytes))
   const proof = {
     m: reader.u64(),
     n: reader.u64(),

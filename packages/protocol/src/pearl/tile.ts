@@ -186,7 +186,8 @@ export function ticketBound(target: bigint, work: TicketWork, rankPenalty = fals
   return bound < TARGET_LIMIT ? bound : TARGET_LIMIT - 1n
 }
 
-/** Whether a ticket, read as a little-endian integer, is at most `bound`. */
+/** Whether a ticket of 32 bytes, read as a little-endian integer, is at most `bound`. Throws PEARL_ARGUMENT for another length. */
 export function ticketWins(ticket: Uint8Array, bound: bigint): boolean {
+  checkBytes('a ticket', ticket, 32)
   return bigintFromLe(ticket) <= bound
 }

@@ -4,11 +4,14 @@
  */
 import { equalBytes } from '../bytes.ts'
 import { check } from '../errors.ts'
-import { checkBytes } from './argument.ts'
+import { checkBytes, shown } from './argument.ts'
 import { CHUNK_BYTES, CV_WORDS, chunkCv, cvFromBytes, cvToBytes, parentCv } from './blake3.ts'
+import { MAX_DIMENSION, MAX_K } from './limits.ts'
 
 /** Largest operand that is hashed in one piece; verification never sees a whole one. */
 export const MAX_OPERAND_BYTES: number = 2 ** 31
+/** Chunks of the largest operand that a proof can speak of: 2^24 rows of 2^16 bytes. */
+const MAX_CHUNKS: number = (MAX_DIMENSION * MAX_K) / CHUNK_BYTES
 
 export interface ChunkTree {
   readonly chunkCount: number
@@ -110,10 +113,33 @@ export function openChunks(tree: ChunkTree, indices: readonly number[]): Uint8Ar
   return siblings
 }
 
+/** Throws PEARL_OPENING unless there is something to open: an index that lies outside, or none, would lead to a root of no operand. */
+function checkOpened(
+  chunkCount: number,
+  indices: readonly number[],
+  chunks: readonly Uint8Array[],
+  siblings: readonly Uint8Array[],
+): void {
+  check(
+    Number.isInteger(chunkCount) && chunkCount >= 1 && chunkCount <= MAX_CHUNKS,
+    'PEARL_OPENING',
+    `no operand has ${shown(chunkCount)} chunks`,
+  )
+  check(indices.length >= 1 && chunks.length === indices.length, 'PEARL_OPENING', 'there is one chunk for each index')
+  let previous = -1
+  for (const index of indices) {
+    const isNext = Number.isInteger(index) && index > previous && index < chunkCount
+    check(isNext, 'PEARL_OPENING', `chunk ${shown(index)} after ${previous}, of ${chunkCount}`)
+    previous = index
+  }
+  for (const chunk of chunks) check(chunk?.length === CHUNK_BYTES, 'PEARL_OPENING', `a chunk has ${CHUNK_BYTES} bytes`)
+  for (const sibling of siblings) check(sibling?.length === 32, 'PEARL_OPENING', 'a sibling has 32 bytes')
+}
+
 /**
  * The root to which opened chunks lead, 32 bytes. Nothing is said of chunks that are not opened: a sibling may be any 32 bytes.
- * @param indices strictly increasing and below `chunkCount`; at least one. @param chunks 1,024 bytes each, one for each index.
- * @param siblings 32 bytes each. They must be used up exactly, else PEARL_OPENING.
+ * @param key 32 bytes. @param indices strictly increasing and below `chunkCount`; at least one. @param chunks 1,024 bytes each, one
+ * for each index. @param siblings 32 bytes each. They must be used up exactly. Throws PEARL_OPENING, and PEARL_ARGUMENT for the key.
  */
 export function rootOfChunks(
   key: Uint8Array,
@@ -122,6 +148,8 @@ export function rootOfChunks(
   chunks: readonly Uint8Array[],
   siblings: readonly Uint8Array[],
 ): Uint8Array {
+  checkBytes('the key', key, 32)
+  checkOpened(chunkCount, indices, chunks, siblings)
   const keyWords = cvFromBytes(key)
   const known = Int32Array.from(indices)
   const cvs = new Int32Array(known.length * CV_WORDS)

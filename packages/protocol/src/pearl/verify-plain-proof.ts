@@ -59,8 +59,9 @@ export function verifyPlainProof(
 ): VerifiedProof {
   const { rule = 'v3', rankPenalty = false, hash } = options
   const headerBytes = header instanceof Uint8Array ? encodeHeader(decodeHeader(header)) : encodeHeader(header)
-  const target = targetFromBits(options.shareBits ?? decodeHeader(headerBytes).bits)
-  check(target > 0n, 'PEARL_BITS', 'the bits are no target')
+  const ownTarget = targetFromBits(decodeHeader(headerBytes).bits)
+  const target = options.shareBits === undefined ? ownTarget : targetFromBits(options.shareBits)
+  check(ownTarget > 0n && target > 0n, 'PEARL_BITS', 'the bits are no target')
   const plain = proof instanceof Uint8Array ? decodePlainProof(proof) : proof
   checkPlainProofForm(plain)
   const { configuration, rows, columns } = configurationOf(plain)

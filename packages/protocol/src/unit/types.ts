@@ -2,14 +2,20 @@
 
 export const LANE_BOOTSTRAP = 0
 export const LANE_PAID = 1
-export type Lane = typeof LANE_BOOTSTRAP | typeof LANE_PAID
+/** Work over matrices that the miner brings (chapter 12): only under provenance `open`. */
+export const LANE_OPEN = 2
+export type Lane = typeof LANE_BOOTSTRAP | typeof LANE_PAID | typeof LANE_OPEN
+/** Names of the lanes by number, in state entries and answers. */
+export const LANE_NAMES = ['bootstrap', 'paid', 'open'] as const
+export type LaneName = (typeof LANE_NAMES)[Lane]
 
 export interface UnitDescriptor {
   readonly lane: Lane
+  /** Zero in the open lane. */
   readonly modelId: Uint8Array
   /** The mined block's parent (bootstrap), or the block whose beacon opened the assignment (paid). */
   readonly parentId: Uint8Array
-  /** Zero in the bootstrap lane. */
+  /** Zero in the bootstrap lane; in the open lane the configuration of the product. */
   readonly jobId: Uint8Array
   /** Zero in the paid lane. */
   readonly counter: number

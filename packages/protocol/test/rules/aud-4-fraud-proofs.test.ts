@@ -217,7 +217,7 @@ describe('commit and reveal (AUD-6)', () => {
     rejected('ACCUSATION_UNCOMMITTED', () => show(ACCUSER, { salt: new Uint8Array(32) }))
     accepted(show)
     ledger.revert()
-    if (accusationDelayBlocks > 1) rejected('ACCUSATION_UNCOMMITTED', show, `from height ${ledger.height + 2} on`)
+    if (accusationDelayBlocks > 1) rejected('ACCUSATION_EARLY', show, `from height ${ledger.height + 2} on`)
   })
 
   test('one commitment of a sender is one deposit; unused it returns when its time is over', () => {

@@ -6,10 +6,11 @@
  *   header, body, ticket proof, state   ->   re-execution: tokens?  BLOCK_REPLAY_TOKENS
  *   (cheap, all before)                                    root?    BLOCK_REPLAY_TRACE
  *
+ * Networks without it: packages/protocol/test/bindings/one-rule-each.test.ts.
  * Forwarding and metering are the node's part: packages/node/test/two-class-queue.test.ts, packages/node/test/bad-gossip.test.ts; what becomes
  * of the descendants of a false winner: packages/node/test/chain-fork-choice.test.ts.
  */
-import { test } from 'vitest'
+import { expect, test } from 'vitest'
 import { assignedTask, type Block, checkWinner, executeUnit, overrideParams, presets } from '../../src/index.ts'
 import * as one from './one-block.ts'
 import { accepted, rejected } from './verbs.ts'
@@ -60,8 +61,10 @@ test('another prompt or length, if the body had not been checked before', () => 
   rejected('BLOCK_TOKENS', () => replay(tokens.with(-1, 70_000)))
 })
 
-test('no network runs without it: other values of winnerCheck are refused', () => {
-  accepted(() => overrideParams(presets.unit, ['block.winnerCheck=execute']))
-  for (const value of ['sample', 'none'])
-    rejected('PARAM_NOT_IMPLEMENTED', () => overrideParams(presets.unit, [`block.winnerCheck=${value}`]))
+test('every preset has it; a sample needs fraud proofs, and `none` says that B6 is off', () => {
+  for (const { block } of Object.values(presets)) expect(block.winnerCheck).toBe('execute')
+  rejected('PARAM_NOT_IMPLEMENTED', () => overrideParams(presets.unit, ['block.winnerCheck=sample']))
+  rejected('PARAM_CONTRADICTION', () => overrideParams(presets.unit, ['block.winnerCheck=none']))
+  const params = overrideParams(presets.unit, ['block.winnerCheck=none', 'bindings.checked=off'])
+  accepted(() => checkWinner({ ...context, params }, forged({ token: true })))
 })

@@ -10,6 +10,7 @@ import { check, ERROR_VERDICTS, type ErrorCode, ProtocolError } from '../../src/
 test('exactly these codes may be no fault of the sender', () => {
   const ignored = (Object.keys(ERROR_VERDICTS) as ErrorCode[]).filter((code) => ERROR_VERDICTS[code] === 'ignore')
   expect(ignored.sort()).toEqual([
+    'ACCUSATION_EARLY',
     'ACCUSATION_KNOWN',
     'ACCUSATION_UNCOMMITTED',
     'ASK_MINER',

@@ -26,6 +26,8 @@ const OVERRIDES: [preset: PresetName, lines: string[]][] = [
   ['nacre', ['emission.faucetGrains=1', `emission.faucetAccount=${'ab'.repeat(20)}`]],
   ['nacre', ['bindings.singleUse=off']],
   ['nacre', ['block.winnerCheck=none']],
+  ['nacre', ['block.winnerCheck=none', 'bindings.checked=off']],
+  ['unit', ['bindings.provenance=client-signed']],
 ]
 
 function outcome(params: Params, lines: readonly string[]): { hash: string } | { error: string } {

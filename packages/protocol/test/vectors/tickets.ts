@@ -72,7 +72,7 @@ const ticketEntry = ({ position, foldState, hash }: Ticket): unknown => ({
 
 export function ticketVectors(): unknown {
   const state = Uint32Array.from({ length: 16 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 0)
-  const key = ticketKey(hexToBytes(repeat('01')), hexToBytes(repeat('77')))
+  const key = ticketKey({ unitId: hexToBytes(repeat('01')), traceRoot: hexToBytes(repeat('77')) })
   const unit = fixtureUnit()
   const best = bestTicket(unit.tickets)!
   const proof = buildTicketProof(unit.trace, unit.subroots, unit.top, best.position, UNIT_LOTTERY.tileRows)

@@ -1,21 +1,10 @@
-/** What a wallet asks a node. Every answer is checked for shape. */
-import type { BondView, HistoryEntry, TransactionView } from '@nacre/node'
+/** Accounts, their history, and transactions. */
 import { bytesToHex } from '@nacre/protocol'
-import {
-  type Fields,
-  field,
-  fieldsOf,
-  get,
-  isGrains,
-  isHash,
-  isHeight,
-  isList,
-  isText,
-  isTime,
-  notNode,
-  type PostAnswer,
-  post,
-} from '../rpc.ts'
+import type { BondView, HistoryEntry } from '../rpc/account.ts'
+import type { TransactionView } from '../rpc/transaction.ts'
+import { notNode } from './errors.ts'
+import { isAddress, isGrains, isHash, isHeight, isText, isTime, reader } from './fields.ts'
+import { get, type PostAnswer, post } from './request.ts'
 
 export interface Account {
   readonly height: number
@@ -31,30 +20,18 @@ export interface Account {
   }[]
 }
 
-/** An answer has at most some thousand entries: heights that mature, or the transactions of a full block. */
-const MAX_ENTRIES = 20_000
-const isShortList = (value: unknown): value is unknown[] => isList(value) && value.length <= MAX_ENTRIES
-
-/** Reads fields of one object, each with its check. */
-function reader(rpc: string, what: string, value: unknown) {
-  const from: Fields = fieldsOf(rpc, what, value)
-  const read = <T>(name: string, isRight: (value: unknown) => value is T): T => field(rpc, what, from, name, isRight)
-  return {
-    from,
-    read,
-    amount: (name: string): bigint => BigInt(read(name, isGrains)),
-    list: (name: string, entry: string) => read(name, isShortList).map((each) => reader(rpc, entry, each)),
-  }
-}
-
 const isRole = (value: unknown): value is BondView['role'] => value === 'miner' || value === 'verifier'
 const isKind = (value: unknown): value is string => isText(value) && /^[a-zA-Z]{1,32}$/.test(value)
-const isAddress = (value: unknown): value is string => isText(value) && /^[a-z]{1,16}1[a-z0-9]{1,80}$/.test(value)
 
 /** An account; its bonds only where `publicKey` is given. */
-export async function readAccount(rpc: string, address: string, publicKey: Uint8Array | undefined): Promise<Account> {
+export async function readAccount(
+  rpc: string,
+  address: string,
+  publicKey: Uint8Array | undefined,
+  interrupt?: AbortSignal,
+): Promise<Account> {
   const path = `/accounts/${address}${publicKey === undefined ? '' : `?key=${bytesToHex(publicKey)}`}`
-  const answer = reader(rpc, 'an account', await get(rpc, path))
+  const answer = reader(rpc, 'an account', await get(rpc, path, interrupt))
   return {
     height: answer.read('height', isHeight),
     balance: answer.amount('balanceGrains'),
@@ -135,5 +112,6 @@ export async function readTransaction(
   }
 }
 
-export const submit = (rpc: string, transaction: Uint8Array): Promise<PostAnswer> =>
-  post(rpc, '/transactions', { transaction: bytesToHex(transaction) })
+/** Hands a transaction to a node: an answer of its own, or why it refuses. */
+export const submitTransaction = (rpc: string, transaction: Uint8Array, interrupt?: AbortSignal): Promise<PostAnswer> =>
+  post(rpc, '/transactions', { transaction: bytesToHex(transaction) }, interrupt)

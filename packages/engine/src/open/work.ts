@@ -1,0 +1,141 @@
+/** What a miner of the open lane multiplies (chapter 12): matrices at random, structured ones, or real inference. */
+import {
+  type KeyedHash,
+  type Model,
+  type ModelDims,
+  operandRows,
+  pearl,
+  residualRow,
+  TICKET_OPS,
+  type TicketOp,
+  type Trace,
+  ticketMatrix,
+} from '@nacre/protocol'
+import { batchOf } from '../hashing/batch-hash.ts'
+import { ticketColumns } from '../run/layout.ts'
+import { randomBytes } from '../run/noise.ts'
+import type { OpenProductShape } from './product.ts'
+
+export const OPEN_WORKS = ['random', 'structured', 'inference'] as const
+/**
+ * `random`: two matrices at random, one entry after the other of A changed for each draw. `structured`: all rows of A equal, B zero.
+ * `inference`: prompts' activations times the model's weights.
+ */
+export type OpenWork = (typeof OPEN_WORKS)[number]
+
+/** Tiles of 16 x 16: the largest there are, so that the proof has the fewest rows for its products. */
+const TILE_SIDE = 16
+/** A product that any machine has done in a fraction of a second, at the least k for this rank. */
+const FREE_SHAPE = { m: 256, n: 512, k: 2048, rank: 128 } as const
+/** Largest rank that the least k allows. */
+const INFERENCE_RANK = 64
+
+const consecutive = (length: number): pearl.Pattern =>
+  pearl.patternOfIndices(
+    Array.from({ length }, (_, i) => i),
+    length,
+  ).pattern
+
+/** Products of one draw, all of one configuration. */
+export interface OpenPlan {
+  readonly configuration: pearl.Configuration
+  readonly shape: OpenProductShape
+  /** Prompts that one draw takes; 0 for other work than inference. */
+  readonly prompts: number
+}
+
+/**
+ * The products of one draw. Inference: for each ticket operation of each layer one product of `promptTokens` rows, in which the
+ * activations of several prompts lie side by side along k and the weights are repeated below one another: a model's width is far
+ * below Pearl's least k. Every product that Pearl counts is then one that the model needs.
+ */
+export function openPlan(work: OpenWork, dims: ModelDims, promptTokens: number): OpenPlan {
+  const [h, w] = [TILE_SIDE, TILE_SIDE]
+  const isInference = work === 'inference'
+  const prompts = isInference ? promptsOf(dims.dModel) : 0
+  const { m, k, rank } = isInference ? { m: promptTokens, k: prompts * dims.dModel, rank: INFERENCE_RANK } : FREE_SHAPE
+  const columns = isInference ? ticketPlaces(dims).map(({ op }) => ticketColumns(dims, op)) : [FREE_SHAPE.n]
+  const configuration = { k, rank, rows: consecutive(h), columns: consecutive(w) }
+  pearl.checkConfiguration(configuration)
+  return { configuration, shape: { m, k, rank, h, w, columns }, prompts }
+}
+
+/** The fewest prompts whose widths add up to a k that Pearl allows. */
+function promptsOf(dModel: number): number {
+  let prompts = Math.ceil(pearl.MIN_K / dModel)
+  while ((prompts * dModel) % pearl.K_STEP !== 0) prompts++
+  return prompts
+}
+
+/** The ticket operations of all layers in the order in which they draw. */
+export function ticketPlaces(dims: ModelDims): { readonly layer: number; readonly op: TicketOp }[] {
+  return Array.from({ length: dims.nLayers }, (_, layer) => TICKET_OPS.map((op) => ({ layer, op }))).flat()
+}
+
+/** B of a ticket operation: its weights repeated along k, n x k values. */
+export function repeatedWeights(model: Model, layer: number, op: TicketOp, prompts: number): Int8Array {
+  const { dModel } = model.config
+  const { q } = ticketMatrix(model, layer, op)
+  const n = q.length / dModel
+  const out = new Int8Array(n * prompts * dModel)
+  for (let j = 0; j < n; j++) {
+    const row = q.subarray(j * dModel, (j + 1) * dModel)
+    for (let p = 0; p < prompts; p++) out.set(row, (j * prompts + p) * dModel)
+  }
+  return out
+}
+
+/** A of a ticket operation: the operand rows of several prompts side by side, m x k values. */
+export function joinedActivations(model: Model, layer: number, op: TicketOp, traces: readonly Trace[]): Int8Array {
+  const { dModel } = model.config
+  const m = traces[0]!.shape.promptTokens
+  const k = traces.length * dModel
+  const out = new Int8Array(m * k)
+  traces.forEach((trace, p) => {
+    const rows = Array.from({ length: m }, (_, i) => residualRow(trace, layer, op, i))
+    const operand = operandRows(model, layer, op, rows)
+    for (let i = 0; i < m; i++) out.set(operand.subarray(i * dModel, (i + 1) * dModel), i * k + p * dModel)
+  })
+  return out
+}
+
+const OPERAND_LABEL = 'open operand'
+
+/** `length` values in [-63, 63] out of a seed of 32 bytes. @param slot 0 for A, 1 for B. */
+function randomOperand(seed: Uint8Array, slot: number, length: number, hash: KeyedHash): Int8Array {
+  const bytes = randomBytes(OPERAND_LABEL, seed, slot, length, batchOf(hash))
+  const out = new Int8Array(length)
+  for (let i = 0; i < length; i++) out[i] = ((bytes[i]! * 127) >>> 8) - 63
+  return out
+}
+
+/** Both operands of work that is not inference. @param seed 32 bytes. */
+export function freeOperands(
+  work: Exclude<OpenWork, 'inference'>,
+  shape: OpenProductShape,
+  seed: Uint8Array,
+  hash: KeyedHash,
+): { readonly a: Int8Array; readonly b: Int8Array } {
+  const { m, k, columns } = shape
+  const n = columns[0]!
+  if (work === 'random') return { a: randomOperand(seed, 0, m * k, hash), b: randomOperand(seed, 1, n * k, hash) }
+  const row = randomOperand(seed, 0, k, hash)
+  const a = new Int8Array(m * k)
+  for (let i = 0; i < m; i++) a.set(row, i * k)
+  return { a, b: new Int8Array(n * k) }
+}
+
+/** Values of an operand as digits of a draw's number. */
+const DIGITS = 5
+const BASE = 127
+
+/**
+ * Writes the number of a draw into the first entries of A, so that it is another A. Structured operands get it in every row, so that
+ * their rows stay equal.
+ */
+export function numberOperand(a: Int8Array, k: number, draw: number, work: Exclude<OpenWork, 'inference'>): void {
+  const last = work === 'structured' ? a.length : k
+  for (let row = 0; row < last; row += k) {
+    for (let i = 0, rest = draw; i < DIGITS; i++, rest = Math.floor(rest / BASE)) a[row + i] = (rest % BASE) - 63
+  }
+}

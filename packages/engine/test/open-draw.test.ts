@@ -1,0 +1,181 @@
+/** Draws of the open lane (chapter 12): the kernels fold what the reference folds, and what wins verifies (MOD-6). */
+import {
+  bitsFromTarget,
+  bootstrapTask,
+  equalBytes,
+  type KeyedHash,
+  openClaim,
+  openPearlHeader,
+  openUnit,
+  pearl,
+  presets,
+  type UnitTask,
+  unitCorpus,
+  unitModel,
+  verifyOpenProof,
+} from '@nacre/protocol'
+import { beforeAll, describe, expect, test } from 'vitest'
+import {
+  createFastHash,
+  createKernels,
+  createUnitEngine,
+  KERNEL_NAMES,
+  type KernelFactory,
+  OPEN_WORKS,
+  type OpenDrawInput,
+  openPlan,
+  type UnitEngine,
+} from '../src/index.ts'
+import { pearlNoise } from '../src/open/noise.ts'
+import { OpenProduct } from '../src/open/product.ts'
+import { createRandom } from './support/random.ts'
+
+const model = unitModel()
+const corpus = unitCorpus()
+const EASY = 0x20100000
+/** A tile of 16 x 16 at k = 2048 counts for 2^19 products, so one in eight wins. */
+const ONE_IN_EIGHT = bitsFromTarget(2n ** 234n)
+
+let hash: KeyedHash
+let factories: KernelFactory[]
+beforeAll(async () => {
+  hash = await createFastHash()
+  factories = await Promise.all(KERNEL_NAMES.map((name) => createKernels(name)))
+})
+
+const engineOf = (kernels: KernelFactory): UnitEngine => createUnitEngine({ model, kernels, hash })
+const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
+const tasks = (count: number, from = 0): UnitTask[] =>
+  Array.from({ length: count }, (_, i) => bootstrapTask(presets.unit, fill(from + i), corpus))
+
+function inputFor(work: OpenDrawInput['work'], change: Partial<OpenDrawInput> = {}): OpenDrawInput {
+  const promptTokens = presets.unit.units.bootstrapPromptTokens
+  const { prompts } = openPlan(work, model.config, promptTokens)
+  const fixed = { parentId: fill(1), minerKey: fill(2), bits: EASY, counter: 3, seed: fill(4), draw: 5 }
+  return { work, ...fixed, promptTokens, tasks: tasks(prompts), ...change }
+}
+
+function verify(input: OpenDrawInput, engine: UnitEngine): pearl.VerifiedProof {
+  const { win } = engine.drawOpen(input)
+  expect(win).toBeDefined()
+  const { unit, seedA, foldState, proof, ticket } = win!
+  const { minerKey, bits } = input
+  const verified = verifyOpenProof(openClaim({ unit, minerKey, bits, traceRoot: seedA, foldState }), proof)
+  expect(verified.ticket).toEqual(ticket)
+  return verified
+}
+
+test('the noise is the reference’s', () => {
+  for (const [rows, k, r] of [
+    [1, 1024, 32],
+    [17, 1088, 64],
+    [3, 2048, 128],
+  ] as const) {
+    const { uniform, sparse } = pearlNoise(pearl.LABEL_A, fill(9), rows, k, r, hash)
+    expect(uniform).toEqual(pearl.uniformFactor(pearl.LABEL_A, fill(9), rows, r))
+    const pairs = Array.from(sparse.plus, (plus, c) => [plus, sparse.minus[c]!])
+    expect(pairs).toEqual(pearl.sparseFactor(pearl.LABEL_A, fill(9), k, r))
+  }
+})
+
+test('every tile of every kernel folds as the reference does, over operands at the edge of what they take', () => {
+  const random = createRandom(1)
+  const [m, k, rank, h, w, columns] = [48, 1152, 64, 16, 16, [32, 80]] as const
+  const shape = { m, k, rank, h, w, columns }
+  const configuration = openPlan('inference', { ...model.config, dModel: 192 }, m).configuration
+  expect(configuration).toMatchObject({ k, rank })
+  const operand = (rows: number): Int8Array =>
+    Int8Array.from({ length: rows * k }, () => [-63, 63, random.below(127) - 63][random.below(3)]!)
+  const header = openPearlHeader(openUnit(fill(1), configuration, 0), fill(2), EASY)
+  const a = operand(m)
+  for (const [slot, n] of columns.entries()) {
+    const b = operand(n)
+    const committed = pearl.commitWork({ header, configuration, m, n, a, b })
+    const expected = [...pearl.tileOffsets(configuration.rows, m)].flatMap((row) =>
+      [...pearl.tileOffsets(configuration.columns, n)].map((column) => pearl.drawTile(committed, row, column).state),
+    )
+    for (const factory of factories) {
+      const product = new OpenProduct(factory, shape, hash)
+      product.noiseB(slot, b, committed.seedB)
+      const states = product.states(slot, a, committed.seedA)
+      const words = new Uint32Array(states.buffer, states.byteOffset, states.length / 4)
+      expect(words.length / 16, factory.name).toBe(expected.length)
+      expected.forEach((state, i) => {
+        expect(words.slice(16 * i, 16 * (i + 1)), `${factory.name}, tile ${i}`).toEqual(state)
+      })
+    }
+  }
+})
+
+describe.each(OPEN_WORKS)('%s', (work) => {
+  test('what wins verifies, and is the same on all kernels', () => {
+    const [first, ...others] = factories.map((factory) => verify(inputFor(work), engineOf(factory)))
+    for (const other of others) expect(other).toEqual(first)
+  })
+
+  test('another draw, counter, parent, miner or seed is another lottery', () => {
+    const engine = engineOf(factories.at(-1)!)
+    const changes = [{}, { draw: 6 }, { counter: 4 }, { parentId: fill(8) }, { minerKey: fill(8) }, { seed: fill(8) }]
+    const seeds = changes.map((change) => {
+      const input = inputFor(work, change)
+      return verify({ ...input, tasks: tasks(input.tasks.length, input.draw) }, engine)
+    })
+    const different = new Set(seeds.map(({ seedA }) => seedA.join()))
+    // Inference does not read the seed.
+    expect(different.size).toBe(work === 'inference' ? changes.length - 1 : changes.length)
+  })
+
+  test('says how many tickets it drew, and for how many products; none wins at a hard target', () => {
+    const { shape } = openPlan(work, model.config, presets.unit.units.bootstrapPromptTokens)
+    const tiles = shape.columns.reduce((sum, n) => sum + Math.floor(shape.m / 16) * Math.floor(n / 16), 0)
+    const outcome = engineOf(factories.at(-1)!).drawOpen(inputFor(work, { bits: 0x03010000 }))
+    expect(outcome.win).toBeUndefined()
+    expect(outcome.tickets).toBe(tiles)
+    expect(outcome.macs).toBe(tiles * 256 * shape.k)
+    expect(outcome.newTokens).toBe(work === 'inference' ? 4 * inputFor(work).tasks.length : 0)
+  })
+})
+
+test('the ticket that wins is the first that the reference finds', () => {
+  const engine = engineOf(factories.at(-1)!)
+  const input = inputFor('random', { bits: ONE_IN_EIGHT })
+  let draw = 0
+  let outcome = engine.drawOpen(input)
+  while (outcome.win === undefined) outcome = engine.drawOpen({ ...input, draw: ++draw })
+  const { proof, unit, seedA, foldState } = outcome.win
+  const claim = openClaim({ unit, minerKey: input.minerKey, bits: input.bits, traceRoot: seedA, foldState })
+  expect(verifyOpenProof(claim, proof).bound).toBeLessThan(2n ** 256n - 1n)
+  const at = outcome.tickets - 1
+  const { rowOffset, columnOffset } = verifyOpenProof(claim, proof)
+  expect([rowOffset, columnOffset]).toEqual([16 * Math.floor(at / 32), 16 * (at % 32)])
+})
+
+test('operands are what the work says: equal rows and zeros, or activations of different prompts side by side', () => {
+  const engine = engineOf(factories.at(-1)!)
+  const rowsOf = (opening: pearl.MatrixOpening, k: number): string[] => {
+    const rows: string[] = []
+    const bytes = opening.leafData.flatMap((leaf) => [...leaf])
+    for (let at = 0; at + k <= bytes.length; at += k) rows.push(bytes.slice(at, at + k).join())
+    return rows
+  }
+  const structured = pearl.decodePlainProof(engine.drawOpen(inputFor('structured')).win!.proof)
+  expect(new Set(rowsOf(structured.a, structured.k)).size).toBe(1)
+  expect(structured.bt.leafData.every((leaf) => leaf.every((value) => value === 0))).toBe(true)
+  const random = pearl.decodePlainProof(engine.drawOpen(inputFor('random')).win!.proof)
+  expect(new Set(rowsOf(random.a, random.k)).size).toBe(16)
+  const inference = pearl.decodePlainProof(engine.drawOpen(inputFor('inference')).win!.proof)
+  const { dModel } = model.config
+  const [weights] = rowsOf(inference.bt, inference.k)
+  expect(weights).toBe(
+    new Array(inference.k / dModel)
+      .fill([...new Uint8Array(model.layers[0]!.qkv.q.slice(0, dModel).buffer)].join())
+      .join(),
+  )
+  expect(equalBytes(inference.a.root, random.a.root)).toBe(false)
+})
+
+test('wrong numbers of prompts are refused', () => {
+  const engine = engineOf(factories.at(-1)!)
+  expect(() => engine.drawOpen(inputFor('inference', { tasks: [] }))).toThrow(RangeError)
+  expect(() => engine.drawOpen(inputFor('random', { tasks: tasks(1) }))).toThrow(RangeError)
+})

@@ -1,0 +1,133 @@
+/** Posts jobs and settles what they cost, whether or not anybody still waits for them. */
+import type { JobView } from '@nacre/node/rpc-client'
+import type { Params } from '@nacre/protocol'
+import { JobError } from '../jobs/errors.ts'
+import type { JobAnswer, JobClient, JobRequest, VerifyMode } from '../jobs/types.ts'
+import { unavailable } from './api-error.ts'
+import type { SpendingLedger } from './keys/ledger.ts'
+import { MAX_JOBS_IN_FLIGHT } from './limits.ts'
+
+export interface PostOptions {
+  readonly verify: VerifyMode
+  /** In the ledger; its cost replaces what was reserved. */
+  readonly chargeId: number
+}
+
+export interface JobCounts {
+  posted: number
+  answered: number
+  verified: number
+  failed: Record<string, number>
+  /** Fees of answered jobs, without those of their transactions. */
+  feeGrains: bigint
+  inputMacs: number
+  outputMacs: number
+}
+
+/** Grains that a job of this view has cost, the fee of its transaction included; undefined while that is open. */
+export function costOfView(params: Params, view: JobView): bigint | undefined {
+  const fee = params.fees.minTransactionGrains
+  if (view.status === 'returned') return fee + BigInt(view.promptBurnGrains ?? '0')
+  if (view.fee === undefined) return undefined
+  return fee + BigInt(view.fee.inputGrains) + BigInt(view.fee.outputGrains)
+}
+
+export class JobRunner {
+  readonly #client: JobClient
+  readonly #ledger: SpendingLedger
+  readonly #onError: (error: unknown) => void
+  readonly #stopping = new AbortController()
+  /** Charges of jobs under way. */
+  readonly #running = new Map<number, Promise<unknown>>()
+  readonly counts: JobCounts = {
+    ...{ posted: 0, answered: 0, verified: 0, failed: {}, feeGrains: 0n, inputMacs: 0, outputMacs: 0 },
+  }
+
+  /** @param onError hears of failures that are none of a job's: bugs. */
+  constructor(client: JobClient, ledger: SpendingLedger, onError: (error: unknown) => void) {
+    this.#client = client
+    this.#ledger = ledger
+    this.#onError = onError
+  }
+
+  get inFlight(): number {
+    return this.#running.size
+  }
+
+  /** Whether a charge belongs to a job that this process follows. */
+  isRunning(chargeId: number): boolean {
+    return this.#running.has(chargeId)
+  }
+
+  /** Throws ApiError 503 if so many more jobs are too many. */
+  checkRoom(jobs: number, retryAfterMs: number): void {
+    if (this.#running.size + jobs > MAX_JOBS_IN_FLIGHT)
+      throw unavailable(`The gateway has ${this.#running.size} jobs under way.`, 'overloaded', retryAfterMs)
+  }
+
+  /** Posts a job. Rejects with JobError; goes on until the job is over, so that its cost becomes known. */
+  post(request: JobRequest, { verify, chargeId }: PostOptions): Promise<JobAnswer> {
+    const work = this.#post(request, verify, chargeId)
+    this.#running.set(chargeId, work)
+    const forget = (): void => void this.#running.delete(chargeId)
+    work.then(forget, forget)
+    return work
+  }
+
+  async #post(request: JobRequest, verify: VerifyMode, chargeId: number): Promise<JobAnswer> {
+    const { counts } = this
+    const { params } = this.#client.chain
+    const txFee = params.fees.minTransactionGrains
+    let posted: string | undefined
+    let view: JobView | undefined
+    counts.posted++
+    try {
+      const answer = await this.#client.submit(request, {
+        signal: this.#stopping.signal,
+        verify,
+        onProgress: (progress) => {
+          view = progress.view ?? view
+          if (posted !== undefined) return
+          posted = progress.jobId
+          this.#ledger.setJob(chargeId, posted)
+        },
+      })
+      this.#ledger.settle(chargeId, answer.feeGrains + txFee)
+      counts.answered++
+      if (answer.verification === 'verified') counts.verified++
+      counts.feeGrains += answer.feeGrains
+      counts.inputMacs += answer.inputMacs
+      counts.outputMacs += answer.outputMacs
+      return answer
+    } catch (error) {
+      const code = error instanceof JobError ? error.code : 'INTERNAL'
+      if (!(error instanceof JobError)) this.#onError(error)
+      counts.failed[code] = (counts.failed[code] ?? 0) + 1
+      const jobId = error instanceof JobError ? (error.jobId ?? posted) : posted
+      const cost = costOfFailure(params, code, jobId, view)
+      if (cost !== undefined) this.#ledger.settle(chargeId, cost)
+      else if (jobId !== undefined) this.#ledger.setJob(chargeId, jobId)
+      throw error
+    }
+  }
+
+  /** Ends the wait for all jobs; their charges stay open until somebody asks a node what became of them. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await Promise.allSettled(this.#running.values())
+  }
+}
+
+/** Undefined where only the chain can tell: then the whole reservation stays charged until it does. */
+function costOfFailure(
+  params: Params,
+  code: string,
+  jobId: string | undefined,
+  view: JobView | undefined,
+): bigint | undefined {
+  if (jobId === undefined) return 0n
+  if (code === 'EXPIRED') return params.fees.minTransactionGrains
+  if (code === 'NO_MINER' && view?.promptBurnGrains !== undefined)
+    return params.fees.minTransactionGrains + BigInt(view.promptBurnGrains)
+  return undefined
+}

@@ -1,0 +1,242 @@
+/** API keys: who may ask, what they may spend over restarts, how often, and what a file of them may hold. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { JobView } from '@nacre/node/rpc-client'
+import OpenAI from 'openai'
+import { afterEach, describe, expect, it } from 'vitest'
+import { JobError, readKeys, SpendingLedger } from '../src/index.ts'
+import { answerFor, closeAll, hex, keyFile, params, temporaryFolder, testGateway, writeKeys } from './support.ts'
+
+afterEach(closeAll)
+
+const QUESTION = { model: 'small', prompt: 'ab', max_tokens: 4 } as const
+const FEE = params.fees.minTransactionGrains
+const HOUR_MS = 3_600_000
+/** A reservation: two grains and some for the job at the highest bid, and the fee of its transaction. */
+const reserveOf = async (): Promise<bigint> => {
+  const { path, ledgerPath, keys } = await keyFile([{}])
+  const { openai, gateway } = await testGateway({
+    ...{ keysPath: path, ledgerPath, apiKey: keys[0]! },
+    script: () => new Promise(() => undefined),
+    deadlineMs: 50,
+  })
+  await openai.completions.create(QUESTION).catch(() => undefined)
+  await gateway.stop()
+  const ledger = new SpendingLedger(ledgerPath)
+  const { grains } = ledger.spending({ id: (await readKeys(path))[0]!.id, limitGrains: 0n, windowHours: 24 })
+  ledger.close()
+  return grains
+}
+/** What an answer of three tokens costs, its transaction included. */
+const COST =
+  answerFor(
+    {
+      ...{ modelId: '', promptTokens: [256, 97, 98], maxNewTokens: 4, maxPriceGrains: 0n },
+      decoding: { temperatureMilli: 0, seed: new Uint8Array(32), stopAtEos: true },
+    },
+    0,
+    'ok',
+  ).feeGrains + FEE
+
+describe('authentication', () => {
+  it('refuses strangers before reading what they send, and takes a key that the file knows', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{}])
+    const { openai, gateway, post } = await testGateway({ keysPath: path, ledgerPath, apiKey: 'nk-wrong' })
+    expect(gateway.needsKey).toBe(true)
+    await expect(openai.models.list()).rejects.toBeInstanceOf(OpenAI.AuthenticationError)
+    const missing = await post('/v1/completions', 'no json')
+    expect(missing.status).toBe(401)
+    expect(await missing.json()).toMatchObject({
+      error: { type: 'authentication_error', code: 'invalid_api_key', param: null },
+    })
+    const right = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: keys[0]! })
+    expect((await right.completions.create(QUESTION)).choices[0]!.text).toBe('ok')
+    expect((await fetch(`${gateway.url}/status`)).status).toBe(401)
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
+  })
+
+  it('finds one of 1,000 keys, and forgets a revoked one within seconds', async () => {
+    const { path, ledgerPath, keys } = await keyFile(Array.from({ length: 1000 }, () => ({})))
+    const { gateway } = await testGateway({ keysPath: path, ledgerPath })
+    const last = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: keys[999]!, maxRetries: 0 })
+    await last.models.list()
+    writeKeys(path, (await readKeys(path)).slice(0, 999))
+    await delay(1500)
+    await expect(last.models.list()).rejects.toMatchObject({ status: 401 })
+  })
+
+  it('keeps the keys it has where the file cannot be read any more', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{}])
+    const { openai, logs } = await testGateway({ keysPath: path, ledgerPath, apiKey: keys[0]! })
+    writeFileSync(path, '{"version":1')
+    await delay(1500)
+    await openai.models.list()
+    expect(logs).toMatchObject([{ event: 'keys_unreadable' }])
+  })
+
+  it('a gateway with keys needs a ledger', async () => {
+    const { path } = await keyFile([{}])
+    await expect(testGateway({ keysPath: path })).rejects.toThrow('needs a file for what they have spent')
+    await expect(testGateway({ keysPath: `${path}.none`, ledgerPath: `${path}.db` })).rejects.toThrow('gateway key add')
+  })
+})
+
+describe('budgets', () => {
+  it('charges what the job cost, and refuses what may exceed the limit, also after a restart', async () => {
+    const reserve = await reserveOf()
+    const { path, ledgerPath, keys } = await keyFile([{ limitGrains: COST + reserve }])
+    const options = { keysPath: path, ledgerPath, apiKey: keys[0]!, maxRetries: 2 }
+    const first = await testGateway(options)
+    await first.openai.completions.create(QUESTION)
+    await first.openai.completions.create(QUESTION)
+    await first.gateway.stop()
+    const second = await testGateway(options)
+    const refused = second.openai.completions.create(QUESTION)
+    await expect(refused).rejects.toMatchObject({ status: 429, code: 'insufficient_quota', type: 'insufficient_quota' })
+    await expect(refused).rejects.toBeInstanceOf(OpenAI.RateLimitError)
+    expect(second.requests).toHaveLength(0)
+    await second.gateway.stop()
+    const ledger = new SpendingLedger(ledgerPath)
+    const { id } = (await readKeys(path))[0]!
+    expect(ledger.spending({ id, limitGrains: 0n, windowHours: 24 }).grains).toBe(2n * COST)
+    expect(ledger.open(10)).toEqual([])
+    ledger.close()
+  })
+
+  it('begins anew with the next window', async () => {
+    let nowMs = 24 * HOUR_MS * 20_000 + 5
+    const reserve = await reserveOf()
+    const { path, ledgerPath, keys } = await keyFile([{ limitGrains: reserve }])
+    const { openai } = await testGateway({ keysPath: path, ledgerPath, apiKey: keys[0]!, nowMs: () => nowMs })
+    await openai.completions.create(QUESTION)
+    await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ status: 429 })
+    nowMs += 24 * HOUR_MS
+    await openai.completions.create(QUESTION)
+  })
+
+  it('holds the reservation of a job under way, and charges a failed one what it burned', async () => {
+    const reserve = await reserveOf()
+    const { path, ledgerPath, keys } = await keyFile([{ limitGrains: 2n * reserve - 1n }])
+    let fail = (_error: Error): void => undefined
+    const { openai, gateway } = await testGateway({
+      ...{ keysPath: path, ledgerPath, apiKey: keys[0]! },
+      script: (_, index, { onProgress }) => {
+        onProgress?.({
+          ...{ jobId: hex(index + 1), status: 'assigned' },
+          view: { id: hex(index + 1), status: 'assigned', promptBurnGrains: '7' },
+        })
+        return new Promise((resolve) => {
+          fail = resolve
+        })
+      },
+    })
+    const first = openai.completions.create(QUESTION)
+    first.catch(() => undefined)
+    await delay(100)
+    await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ code: 'insufficient_quota' })
+    fail(new JobError('NO_MINER', 'nobody', { jobId: hex(1) }))
+    await expect(first).rejects.toMatchObject({ code: 'no_miner' })
+    await gateway.stop()
+    const ledger = new SpendingLedger(ledgerPath)
+    const { id } = (await readKeys(path))[0]!
+    expect(ledger.spending({ id, limitGrains: 0n, windowHours: 24 }).grains).toBe(FEE + 7n)
+    ledger.close()
+  })
+
+  it('asks the chain after a crash what open charges have cost', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{}])
+    const key = (await readKeys(path))[0]!
+    const before = new SpendingLedger(ledgerPath)
+    const charges = before.reserve(key, [5000n, 5000n, 5000n, 5000n, 5000n])!
+    for (const i of [0, 1, 2, 3]) before.setJob(charges[i]!, hex(i + 1))
+    before.close()
+    const fee = { inputGrains: '10', outputGrains: '20', burnedGrains: '0', verifierGrains: '0' }
+    const views: Record<string, JobView> = {
+      [hex(1)]: { id: hex(1), status: 'settled', fee: { ...fee, minerGrains: '30', returnedGrains: '0' } },
+      [hex(2)]: { id: hex(2), status: 'returned', promptBurnGrains: '3' },
+      [hex(3)]: { id: hex(3), status: 'assigned' },
+      [hex(4)]: { id: hex(4), status: 'unknown' },
+    }
+    const options = { keysPath: path, ledgerPath, apiKey: keys[0]! }
+    const { gateway } = await testGateway({ ...options, jobView: async (jobId) => views[jobId] })
+    await expect(testGateway(options)).rejects.toThrow('another gateway has it open')
+    await delay(100)
+    await gateway.stop()
+    const after = new SpendingLedger(ledgerPath)
+    // Unknown and never posted ones stay charged in full; the one that is still assigned stays open.
+    expect(after.spending(key).grains).toBe(FEE + 30n + (FEE + 3n) + 3n * 5000n)
+    expect(after.open(10)).toMatchObject([{ jobId: hex(3), grains: 5000n }])
+    after.close()
+  })
+})
+
+describe('rates', () => {
+  it('allows so many requests a minute, says how many are left, and lets the library wait for the next', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{ requestsPerMinute: 60 }])
+    let nowMs = 0
+    const { openai } = await testGateway({ keysPath: path, ledgerPath, apiKey: keys[0]!, nowMs: () => nowMs })
+    for (let i = 0; i < 60; i++) {
+      const { response } = await openai.completions.create(QUESTION).withResponse()
+      expect(response.headers.get('x-ratelimit-remaining-requests')).toBe(String(59 - i))
+    }
+    const refused = await openai.completions.create(QUESTION).then(
+      () => undefined,
+      (error: InstanceType<typeof OpenAI.APIError>) => error,
+    )
+    expect(refused).toMatchObject({ status: 429, code: 'rate_limit_exceeded' })
+    expect(refused!.headers!.get('retry-after-ms')).toBe('1000')
+    nowMs += 1000
+    await openai.completions.create(QUESTION)
+  })
+
+  it('allows so many requests at once', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{ maxConcurrent: 2 }])
+    const { openai } = await testGateway({
+      ...{ keysPath: path, ledgerPath, apiKey: keys[0]!, deadlineMs: 300 },
+      script: () => new Promise(() => undefined),
+    })
+    const running = [0, 1].map(() => openai.completions.create(QUESTION).catch((error: unknown) => error))
+    await delay(100)
+    await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({
+      ...{ status: 429, code: 'concurrent_requests_exceeded' },
+    })
+    await Promise.all(running)
+    await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ status: 504 })
+  })
+})
+
+describe('the file of keys', () => {
+  it('holds no key', async () => {
+    const { path, keys } = await keyFile([{ name: 'a' }, { name: 'b', verify: 'full' }])
+    const text = readFileSync(path, 'utf8')
+    for (const key of keys) {
+      expect(key).toMatch(/^nk-[\w-]{43}$/)
+      expect(text).not.toContain(key.slice(3))
+    }
+    expect((await readKeys(path)).map(({ name, verify }) => [name, verify])).toEqual([
+      ['a', undefined],
+      ['b', 'full'],
+    ])
+  })
+
+  const key = (change: object): object => ({
+    ...{ id: 'key_1', name: 'a', hash: hex(1), limitGrains: '5', windowHours: 24, requestsPerMinute: 1 },
+    ...{ maxConcurrent: 1, createdMs: 0, ...change },
+  })
+  const wrong: readonly [string, unknown, string][] = [
+    ['another version', { version: 2, keys: [] }, '"version" must be 1'],
+    ['no list', { version: 1, keys: {} }, '"keys" must be an array'],
+    ['a negative limit', { version: 1, keys: [key({ limitGrains: '-5' })] }, 'keys[0].limitGrains'],
+    ['a limit beyond all coins', { version: 1, keys: [key({ limitGrains: '9'.repeat(19) })] }, 'keys[0].limitGrains'],
+    ['a window of no hours', { version: 1, keys: [key({ windowHours: 0 })] }, 'keys[0].windowHours'],
+    ['a mode that there is not', { version: 1, keys: [key({ verify: 'maybe' })] }, 'keys[0].verify'],
+    ['a field too many', { version: 1, keys: [key({ secret: 'x' })] }, 'keys[0].secret'],
+    ['the same key twice', { version: 1, keys: [key({}), key({})] }, 'same "id"'],
+  ]
+  it.each(wrong)('is refused with %s', async (_, content, message) => {
+    const path = `${temporaryFolder()}/keys.json`
+    writeFileSync(path, JSON.stringify(content))
+    await expect(readKeys(path)).rejects.toThrow(message)
+    expect(existsSync(path)).toBe(true)
+  })
+})

@@ -1,0 +1,217 @@
+/** The paid lane of a miner: which assigned job is next, what it answered, and the receipts of both (UNT-2, ECO-4). */
+import type { AccountAgent, FullNode, TreeNode } from '@nacre/node'
+import {
+  type Assignment,
+  assignmentsOf,
+  bytesToHex,
+  equalBytes,
+  hexToBytes,
+  type JobRecord,
+  type KeyPair,
+  LANE_PAID,
+  paidTask,
+  type Receipt,
+  readJob,
+  type StateReader,
+  type Trace,
+  type UnitDescriptor,
+  type UnitTask,
+} from '@nacre/protocol'
+import { type Answer, AnswerBook } from './answers.ts'
+import type { TraceShelf } from './trace-shelf.ts'
+
+/** An assigned job that is to be executed now. */
+export interface PaidUnit {
+  /** Hex. */
+  readonly jobId: string
+  readonly rank: number
+  readonly task: UnitTask
+  readonly unit: UnitDescriptor
+  /** The tip, where the unit draws in the block after it (UNT-2). */
+  readonly drawsOn: TreeNode | undefined
+}
+
+/** A job that was assigned to this miner, until it is known what became of it. */
+interface Tracked {
+  readonly rank: number
+  readonly lastHeight: number
+  readonly openedId: string
+  /** Height of the block that contains our receipt. */
+  deliveredHeight: number | undefined
+}
+
+export interface PaidLaneOptions {
+  readonly node: FullNode
+  readonly keys: KeyPair
+  readonly agent: AccountAgent
+  readonly shelf: TraceShelf
+}
+
+/** Jobs whose execution failed here so often are given up until the next start: another try would fail too. */
+const MAX_FAILURES = 3
+/** Jobs remembered because they failed. */
+const MAX_FAILED_JOBS = 256
+
+/**
+ * Follows the tip. Each assignment whose window is open is executed once, whatever the tip does meanwhile; its answer is kept by job, so
+ * that a branch on which the same job is assigned again gets a receipt of its own without another execution.
+ */
+export class PaidLane {
+  readonly stats: { jobsDelivered: number; jobsMissed: number } = { jobsDelivered: 0, jobsMissed: 0 }
+  readonly #options: PaidLaneOptions
+  readonly #answers: AnswerBook
+  readonly #running = new Set<string>()
+  readonly #failures = new Map<string, number>()
+  readonly #tracked = new Map<string, Tracked>()
+  /** Assignments that the block after the tip may deliver, and the tip that they are of. */
+  #open: { readonly tip: TreeNode; readonly assignments: readonly Assignment[] } | undefined
+  #unsubscribe: (() => void) | undefined
+
+  constructor(options: PaidLaneOptions) {
+    this.#options = options
+    this.#answers = new AnswerBook(options.node.store)
+  }
+
+  start(): void {
+    this.#unsubscribe ??= this.#options.node.events.on('tip', () => this.#follow())
+    this.#follow()
+  }
+
+  stop(): void {
+    this.#unsubscribe?.()
+  }
+
+  /** The job to execute next, which counts as under way from now on: one that draws first, then the one whose window ends first. */
+  take(): PaidUnit | undefined {
+    const { node } = this.#options
+    if (this.#open?.tip !== node.chain.tip) return undefined
+    const { reader } = node.chain
+    const next = this.#open.assignments
+      .filter(({ jobId }) => this.#isToDo(bytesToHex(jobId)))
+      .sort((a, b) => Number(b.draws) - Number(a.draws) || a.lastHeight - b.lastHeight)[0]
+    const job = next && readJob(reader, next.jobId)
+    if (next === undefined || job === undefined) return undefined
+    const jobId = bytesToHex(next.jobId)
+    this.#running.add(jobId)
+    return {
+      jobId,
+      rank: next.rank,
+      task: paidTask(reader, next.jobId, job),
+      unit: this.#unitOf(next.jobId, job),
+      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? this.#open.tip : undefined,
+    }
+  }
+
+  /** The unit has been executed: its answer is written down, and goes out as a receipt if the job still waits for one. */
+  executed(paid: PaidUnit, tokens: readonly number[], traceRoot: Uint8Array, trace: Trace): void {
+    const { node, shelf } = this.#options
+    this.#running.delete(paid.jobId)
+    this.#answers.put(paid.jobId, { tokens: tokens.slice(paid.task.promptTokens.length), traceRoot })
+    const { block, jobs } = node.context.params
+    const windows = jobs.assignmentWindowBlocks * (1 + jobs.fallbacks)
+    shelf.putPaid(paid.jobId, trace, node.chain.tip.header.height + windows + block.maturityBlocks)
+  }
+
+  /** The execution failed: it is tried again, but not for ever. */
+  failed(paid: PaidUnit): void {
+    this.#running.delete(paid.jobId)
+    this.#failures.set(paid.jobId, (this.#failures.get(paid.jobId) ?? 0) + 1)
+    if (this.#failures.size > MAX_FAILED_JOBS) this.#failures.delete(this.#failures.keys().next().value!)
+  }
+
+  /** The receipt of an executed unit. */
+  receiptOf({ jobId, unit }: PaidUnit): Receipt {
+    return this.#receipt(unit, this.#answers.get(jobId)!)
+  }
+
+  /** Sends the receipts of all open assignments that have an answer. */
+  deliver(): void {
+    const { node, agent } = this.#options
+    const { reader } = node.chain
+    for (const { jobId, lastHeight } of this.#open?.assignments ?? []) {
+      const hex = bytesToHex(jobId)
+      const answer = this.#answers.get(hex)
+      const job = readJob(reader, jobId)
+      if (answer === undefined || job === undefined || job.delivery !== undefined) continue
+      const unit = this.#unitOf(jobId, job)
+      agent.want({
+        key: `receipt/${hex}`,
+        body: this.#receipt(unit, answer),
+        isOver: (state, tip) => tip.header.height >= lastHeight || !this.#isWaiting(state, unit),
+      })
+    }
+  }
+
+  #isToDo(jobId: string): boolean {
+    const isAnswered = this.#answers.get(jobId) !== undefined
+    return !isAnswered && !this.#running.has(jobId) && (this.#failures.get(jobId) ?? 0) < MAX_FAILURES
+  }
+
+  #receipt({ jobId, parentId }: UnitDescriptor, { tokens, traceRoot }: Answer): Receipt {
+    return { kind: 'receipt', jobId, unitParentId: parentId, traceRoot, tokens }
+  }
+
+  /** UNT-1: the parent is the block of the best chain that opened the assignment. */
+  #unitOf(jobId: Uint8Array, { modelId, openedHeight }: JobRecord): UnitDescriptor {
+    return {
+      lane: LANE_PAID,
+      modelId,
+      parentId: this.#options.node.chain.atHeight(openedHeight)!.id,
+      jobId,
+      counter: 0,
+    }
+  }
+
+  /** Whether the job still waits for this unit on the best chain. */
+  #isWaiting(reader: StateReader, { jobId, parentId }: UnitDescriptor): boolean {
+    const job = readJob(reader, jobId)
+    if (job === undefined || job.delivery !== undefined || job.openedHeight === 0) return false
+    const opened = this.#options.node.chain.atHeight(job.openedHeight)
+    return opened !== undefined && equalBytes(opened.id, parentId)
+  }
+
+  #follow(): void {
+    const { node, keys, shelf } = this.#options
+    const { chain, context } = node
+    const { tip } = chain
+    const { reader } = chain
+    const { height } = tip.header
+    const all = assignmentsOf(context.params, reader, height, keys.publicKey)
+    const open = all.filter(({ firstHeight }) => firstHeight <= height + 1)
+    for (const assignment of open) this.#track(reader, assignment)
+    this.#open = { tip, assignments: open }
+    this.#conclude(reader, height)
+    shelf.expire(height)
+    if (!node.isSyncing) this.deliver()
+  }
+
+  #track(reader: StateReader, { jobId, rank, firstHeight, lastHeight }: Assignment): void {
+    const hex = bytesToHex(jobId)
+    const openedId = this.#options.node.chain.atHeight(readJob(reader, jobId)!.openedHeight)!.hex
+    if (this.#tracked.get(hex)?.openedId === openedId) return
+    this.#tracked.set(hex, { rank, lastHeight, openedId, deliveredHeight: undefined })
+    this.#options.node.log.info({ event: 'job_assigned', jobId: hex, rank, firstHeight, lastHeight })
+  }
+
+  /** What has become of the jobs that were assigned here. */
+  #conclude(reader: StateReader, height: number): void {
+    const { node, keys } = this.#options
+    for (const [jobId, tracked] of this.#tracked) {
+      const job = readJob(reader, hexToBytes(jobId))
+      const { rank } = tracked
+      const isOurs = job?.delivery?.rank === rank && equalBytes(job.ranks[rank]!, keys.publicKey)
+      if (isOurs && tracked.deliveredHeight === undefined) {
+        tracked.deliveredHeight = job.delivery!.height
+        this.stats.jobsDelivered++
+        node.log.info({ event: 'job_delivered', jobId, rank, height: job.delivery!.height })
+      }
+      // A reorganisation may bring the job back until then.
+      if (height < tracked.lastHeight) continue
+      this.#tracked.delete(jobId)
+      const isMissed = tracked.deliveredHeight === undefined && (job === undefined || job.delivery === undefined)
+      if (!isMissed || job?.openedHeight === 0) continue
+      this.stats.jobsMissed++
+      node.log.warn({ event: 'job_missed', jobId, rank, height })
+    }
+  }
+}

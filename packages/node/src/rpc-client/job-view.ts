@@ -1,0 +1,74 @@
+/** A job as `GET /jobs/:id` and the event `job` show it. Amounts and prices are grains, as decimal text; ids and keys are hex. */
+
+export const JOB_STATUSES = [
+  'waiting',
+  'open',
+  'cleared',
+  'assigned',
+  'answered',
+  'delivered',
+  'settled',
+  'returned',
+  'unknown',
+] as const
+
+/**
+ * `waiting`: the transaction is in the mempool; `open`: in the book; `cleared`: it has a price, the next beacon assigns it; `assigned`:
+ * its ranks are known; `answered`: a receipt that the next block can contain waits in the mempool of this node; `delivered`: the receipt
+ * is in a block, and not settled; `settled`; `returned`: it expired, gave way to a better bid, or nobody delivered; `unknown`: this node
+ * knows no such job.
+ */
+export type JobStatus = (typeof JOB_STATUSES)[number]
+
+export interface JobReceiptView {
+  readonly minerKey: string
+  readonly rank: number
+  /** Generated tokens only. */
+  readonly tokens: readonly number[]
+  readonly traceRoot: string
+  readonly unitParentId: string
+  readonly transactionId: string
+  /** Absent while it waits in the mempool. */
+  readonly height?: number
+  readonly isAudited: false
+}
+
+/** Where a job's grains go; of an answer that has not settled, where they will go if nothing is forfeited. */
+export interface JobFeeView {
+  readonly inputGrains: string
+  readonly outputGrains: string
+  readonly burnedGrains: string
+  readonly verifierGrains: string
+  readonly minerGrains: string
+  readonly returnedGrains: string
+}
+
+/** Everything beyond `id` and `status` is absent while the node does not know it. */
+export interface JobView {
+  readonly id: string
+  readonly status: JobStatus
+  readonly model?: string
+  readonly modelId?: string
+  /** Address. */
+  readonly client?: string
+  /** Not in events. */
+  readonly promptTokens?: readonly number[]
+  readonly maxNewTokens?: number
+  readonly decoding?: { readonly temperatureMilli: number; readonly seed: string; readonly stopAtEos: boolean }
+  readonly maxPriceGrains?: string
+  readonly expiryHeight?: number
+  readonly postedHeight?: number
+  readonly priceGrains?: string
+  readonly heldGrains?: string
+  readonly promptFeeGrains?: string
+  readonly promptBurnGrains?: string
+  readonly openedHeight?: number
+  readonly unitParentId?: string
+  /** Who may deliver, and in which blocks. */
+  readonly ranks?: readonly { readonly minerKey: string; readonly firstHeight: number; readonly lastHeight: number }[]
+  readonly receipt?: JobReceiptView
+  /** MACs of the prompt, and of what was generated. */
+  readonly inputMacs?: number
+  readonly outputMacs?: number
+  readonly fee?: JobFeeView
+}
