@@ -15,7 +15,6 @@ import {
   ProtocolError,
   registeredModel,
   type StateReader,
-  type Transaction,
 } from '@nacre/protocol'
 
 /** What is known of a block before its unit has won. */
@@ -102,7 +101,7 @@ export class BlockSelection {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       ended.add(sender)
-      if (!this.#isForAnother(transaction, error)) this.#mempool.remove(bytes)
+      if (!this.#isForAnother(error)) this.#mempool.remove(bytes)
       return
     }
     this.#chosen.push(bytes)
@@ -113,10 +112,8 @@ export class BlockSelection {
    * Whether another block can contain what this one cannot: a later one, or one that leaves nobody's transactions out. Evidence
    * against this very miner is for another miner's block (BLK-3).
    */
-  #isForAnother(transaction: Transaction, error: ProtocolError): boolean {
-    return (
-      this.#reserve !== undefined || error.code === 'BLOCK_KEY_BARRED' || isEarly(this.#context, transaction, error)
-    )
+  #isForAnother(error: ProtocolError): boolean {
+    return this.#reserve !== undefined || error.code === 'BLOCK_KEY_BARRED' || isEarly(error)
   }
 }
 

@@ -335,7 +335,7 @@ function checkForNext(next: ApplyContext, transaction: Transaction, before: read
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
     if (error.code === 'ASK_MINER' && before.some(({ kind }) => kind === 'minerRegister')) return
-    if (error.code === 'JOB_EXPIRY_TOO_FAR' || !isEarly(next, transaction, error)) throw error
+    if (error.code === 'JOB_EXPIRY_TOO_FAR' || !isEarly(error)) throw error
   }
 }
 

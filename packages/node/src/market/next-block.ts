@@ -4,13 +4,10 @@ import {
   beginBlock,
   type ConsensusContext,
   type ErrorCode,
-  equalBytes,
   ProtocolError,
   preparePostAsk,
   preparePostJob,
   prepareReceipt,
-  rankAt,
-  readJob,
   registeredModel,
   type StateReader,
   type Transaction,
@@ -18,10 +15,11 @@ import {
 } from '@nacre/protocol'
 import type { TreeNode } from '../chain/block-tree.ts'
 
-/** Refusals that a later block may take back: the job's beacon, a full book, an expiry that is too far only as yet, a proof that is
- * too soon after its accusation or found no room. */
+/** Refusals that a later block may take back: a beacon or window to come, a full book, an expiry that is too far only as
+ * yet, a proof that is too soon after its accusation or found no room. */
 const EARLY: ReadonlySet<ErrorCode> = new Set([
   'RECEIPT_UNASSIGNED',
+  'RECEIPT_WINDOW',
   'JOB_BOOK_FULL',
   'JOB_EXPIRY_TOO_FAR',
   'ACCUSATION_EARLY',
@@ -64,14 +62,6 @@ export function checkMarketTransaction(context: ApplyContext, transaction: Trans
 }
 
 /** Whether a transaction that was refused in the block under way may apply in a later one of the same branch, by nobody's further doing. */
-export function isEarly(context: ApplyContext, transaction: Transaction, { code }: ProtocolError): boolean {
-  if (code === 'RECEIPT_WINDOW') return isBeforeItsWindow(context, transaction)
+export function isEarly({ code }: ProtocolError): boolean {
   return EARLY.has(code)
-}
-
-function isBeforeItsWindow(context: ApplyContext, { sender, body }: Transaction): boolean {
-  const job = body.kind === 'receipt' ? readJob(context.draft, body.jobId) : undefined
-  if (job === undefined) return false
-  const rank = job.ranks.findIndex((key) => equalBytes(key, sender))
-  return rank > rankAt(context.params, job.openedHeight, context.height)
 }
