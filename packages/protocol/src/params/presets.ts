@@ -236,6 +236,7 @@ const pearl: Params = {
     verifierSharePpm: 0,
   },
   fees: { ...nacre.fees, burnPpm: 0, verifierPpm: 0 },
+  audits: { ...nacre.audits, mode: 'off' },
   bindings: { ...ALL_BINDINGS, provenance: 'open' },
 }
 
@@ -258,6 +259,7 @@ const pearlDevnet: Params = {
   },
   bonds: devnet.bonds,
   units: devnet.units,
+  audits: { ...devnet.audits, mode: 'off' },
   jobs: devnet.jobs,
 }
 
