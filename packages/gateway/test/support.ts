@@ -26,6 +26,7 @@ import {
   defaultPolicy,
   formatKeys,
   type Gateway,
+  type GatewayModel,
   gatewayModels,
   type JobAnswer,
   type JobClient,
@@ -39,7 +40,7 @@ import {
 
 export const params: Params = presets.unit
 const model = unitModel()
-export const models = gatewayModels(params, [{ model, tokenizer: byteTokenizer }])
+export const models: readonly GatewayModel[] = gatewayModels(params, [{ model, tokenizer: byteTokenizer }])
 const hash = await createFastHash()
 export const engine = createUnitEngine({ model, kernels: await createKernels(), hash })
 export const workers = inlineWorkers([engine], hash)
@@ -134,7 +135,8 @@ export interface TestGateway extends Double {
 
 export interface TestOptions {
   readonly script?: Script
-  readonly asks?: readonly MarketAsk[]
+  readonly asks?: readonly MarketAsk[] | Promise<readonly MarketAsk[]>
+  readonly models?: readonly GatewayModel[]
   readonly policy?: Policy
   readonly keysPath?: string
   readonly ledgerPath?: string
@@ -157,7 +159,7 @@ export async function testGateway(options: TestOptions = {}): Promise<TestGatewa
   const { asks = [ASK], keysPath, ledgerPath, deadlineMs, stopGraceMs, streamOpenMs, nowMs } = options
   const gateway = await serveGateway({
     client: double.client,
-    models,
+    models: options.models ?? models,
     market: { asks: async () => asks },
     jobView: options.jobView ?? (async () => undefined),
     score: createScorer(workers),

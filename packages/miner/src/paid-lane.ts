@@ -84,14 +84,21 @@ export class PaidLane {
     this.#unsubscribe?.()
   }
 
+  /** Whether {@link take} has a job to give. */
+  get hasWork(): boolean {
+    return this.#toDo().length > 0
+  }
+
+  #toDo(): readonly Assignment[] {
+    if (this.#open?.tip !== this.#options.node.chain.tip) return []
+    return this.#open.assignments.filter(({ jobId }) => this.#isToDo(bytesToHex(jobId)))
+  }
+
   /** The job to execute next, which counts as under way from now on: one that draws first, then the one that is due first. */
   take(): PaidUnit | undefined {
     const { node } = this.#options
-    if (this.#open?.tip !== node.chain.tip) return undefined
     const { reader } = node.chain
-    const next = this.#open.assignments
-      .filter(({ jobId }) => this.#isToDo(bytesToHex(jobId)))
-      .sort((a, b) => Number(b.draws) - Number(a.draws) || a.dueHeight - b.dueHeight)[0]
+    const next = this.#toDo().toSorted((a, b) => Number(b.draws) - Number(a.draws) || a.dueHeight - b.dueHeight)[0]
     const job = next && readJob(reader, next.jobId)
     if (next === undefined || job === undefined) return undefined
     const jobId = bytesToHex(next.jobId)
@@ -101,7 +108,7 @@ export class PaidLane {
       rank: next.rank,
       task: paidTask(reader, next.jobId, job),
       unit: this.#unitOf(next.jobId, job),
-      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? this.#open.tip : undefined,
+      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? node.chain.tip : undefined,
     }
   }
 

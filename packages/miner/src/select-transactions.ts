@@ -15,6 +15,7 @@ import {
   ProtocolError,
   registeredModel,
   type StateReader,
+  transactionIdOfBytes,
 } from '@nacre/protocol'
 
 /** What is known of a block before its unit has won. */
@@ -42,6 +43,8 @@ export class BlockSelection {
   readonly #maxTransactions: number
   readonly #reserve: Reserve | undefined
   readonly #chosen: Uint8Array[] = []
+  /** Ids of those that do not apply here and stay in the mempool: none is tried twice. */
+  readonly #passedOver = new Set<string>()
   #accusations = 0
 
   /** @param reader the state after the tip; must stay so while {@link extend} runs. Throws like an empty block. */
@@ -78,7 +81,10 @@ export class BlockSelection {
   *extend(): Generator<void, void> {
     const { draft } = this.#context
     // The draft knows the nonces after those chosen before.
-    const candidates = this.#mempool.candidates(this.#maxTransactions, draft, this.#chosen, this.#reserve)
+    const candidates = this.#mempool.candidates(this.#maxTransactions, draft, this.#chosen, {
+      reserve: this.#reserve,
+      passedOver: this.#passedOver,
+    })
     const ended = new Set<string>()
     for (const [i, bytes] of candidates.entries()) {
       if (i > 0 && i % SLICE === 0) yield
@@ -101,7 +107,8 @@ export class BlockSelection {
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       ended.add(sender)
-      if (!this.#isForAnother(error)) this.#mempool.remove(bytes)
+      if (this.#isForAnother(error)) this.#passedOver.add(bytesToHex(transactionIdOfBytes(bytes)))
+      else this.#mempool.remove(bytes)
       return
     }
     this.#chosen.push(bytes)

@@ -53,6 +53,14 @@ export interface WaitingTransaction {
   readonly cost: bigint
 }
 
+/** What {@link Mempool.candidates} leaves out. */
+export interface CandidateOptions {
+  /** Bytes that stay free for a transaction of this public key that does not wait here; those of the key that do are left out. */
+  readonly reserve?: { readonly sender: Uint8Array; readonly bytes: number } | undefined
+  /** Ids (hex) of transactions that were tried and do not apply, with what builds on them. */
+  readonly passedOver?: ReadonlySet<string>
+}
+
 /** What {@link Mempool.add} did. */
 export interface Added {
   readonly id: Uint8Array
@@ -188,13 +196,12 @@ export class Mempool {
    * equivocation where those taken have as many as a block may (BLK-3). What pays
    * more per byte comes first, but never before what it builds on; on a tie the account that came first. The caller
    * tries each against the state.
-   * @param reserve bytes that stay free for a sender's transaction that does not wait here; those of that sender are left out.
    */
   candidates(
     limit: number,
     state: StateReader,
     taken: readonly Uint8Array[] = [],
-    reserve?: { readonly sender: Uint8Array; readonly bytes: number },
+    { reserve, passedOver }: CandidateOptions = {},
   ): Uint8Array[] {
     const leftOut = reserve === undefined ? undefined : bytesToHex(accountOf(reserve.sender))
     const waiting: { readonly key: string; readonly entry: Entry; readonly rate: Rate }[] = []
@@ -204,7 +211,7 @@ export class Mempool {
       let rate: Rate | undefined
       for (const entry of queue) {
         if (entry.nonce < nonce) continue
-        if (entry.nonce > nonce) break
+        if (entry.nonce > nonce || passedOver?.has(entry.id)) break
         // The least rate so far in the queue: sorted by it, no entry overtakes those that it builds on.
         if (rate === undefined || compareRates(entry.rate, rate) < 0) rate = entry.rate
         waiting.push({ key, entry, rate })

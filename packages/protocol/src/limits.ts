@@ -48,7 +48,7 @@ export const MAX_MERKLE_PROOF_HASHES = 4096
 export const MAX_MODEL_DIMENSION: number = 1 << 17
 export const MAX_MODEL_LAYERS = 256
 export const MAX_SEQUENCE_LENGTH: number = 1 << 16
-/** Weights of a model that a miner brings where B2 is off: made again by every node in some ten milliseconds. */
+/** Weights of a model that a miner brings where B2 is off: made again by every node in about a tenth of a second. */
 export const MAX_GENERATED_WEIGHTS: number = 1 << 20
 /** Generated models that a node keeps, so that one block costs one generation. */
 export const MAX_GENERATED_MODELS = 4

@@ -31,7 +31,11 @@ const EARLY: ReadonlySet<ErrorCode> = new Set([
  * nobody has and nobody can have barred.
  * @param reader the state after the tip; the context is of use as long as it is that.
  */
-export function beginNextBlock(context: ConsensusContext, tip: TreeNode, reader: StateReader): ApplyContext {
+export function beginNextBlock(
+  context: ConsensusContext,
+  tip: Pick<TreeNode, 'id' | 'header'>,
+  reader: StateReader,
+): ApplyContext {
   const { market, genesis } = context
   return beginBlock({
     ...market,

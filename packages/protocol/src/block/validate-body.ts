@@ -24,7 +24,7 @@ import type { BlockHeader } from './header.ts'
 import { blockProofHash, plainProofOf, ticketProofOf } from './proof.ts'
 import { ticketKeyInput } from './validate-header.ts'
 
-/** The task that the header's bootstrap unit was assigned (B1): it follows from the unit id. Throws UNIT_LANE for a paid one. */
+/** The task that the header's bootstrap unit was assigned (B1): it follows from the unit id. Throws UNIT_LANE for another lane. */
 export function assignedTask(context: ConsensusContext, header: Pick<BlockHeader, 'unit' | 'minerKey'>): UnitTask {
   const { params } = context
   check(header.unit.lane !== LANE_OPEN, 'UNIT_LANE', 'open work executes no task')
@@ -47,6 +47,7 @@ export function bodyHasTask(params: Params, lane: Lane): boolean {
  */
 export function claimedTask(context: ConsensusContext, block: Pick<Block, 'header' | 'body'>): UnitTask {
   const { header, body } = block
+  check(header.unit.lane !== LANE_OPEN, 'UNIT_LANE', 'open work executes no task')
   check(
     bodyHasTask(context.params, header.unit.lane) === (body.task !== undefined),
     'UNIT_SHAPE',

@@ -30,6 +30,17 @@ const ALL_BINDINGS: BindingParams = {
   provenance: 'assigned',
 }
 
+/** Of the open lane, where none of them holds. Matrices commit to their dimensions by rules of their own (chapter 12). */
+const NO_BINDINGS: BindingParams = {
+  assignedInputs: 'off',
+  registeredWeights: 'off',
+  operandBeforeNoise: 'off',
+  completionBeforeDraw: 'off',
+  singleUse: 'off',
+  checked: 'off',
+  provenance: 'open',
+}
+
 const nacreSmall: ModelParams = {
   name: 'nacre-small',
   modelId: NACRE_SMALL.modelId,
@@ -190,6 +201,7 @@ const devnet: Params = {
     maxClearedPerModel: 32,
     maxAsksPerModel: 64,
     weightBlocks: 240, // 20 minutes
+    capacityMultiple: 32, // clients ask for more than the few bootstrap units of a devnet earn
   },
   // All of it within a maturity of 20 blocks.
   audits: {
@@ -222,6 +234,7 @@ const bitcoinLike: Params = {
 const pearl: Params = {
   ...nacre,
   network: { ...nacre.network, name: 'pearl', launchDelayMs: 0 },
+  block: { ...nacre.block, winnerCheck: 'none' },
   difficulty: {
     algorithm: 'wtema-unclamped',
     halfLifeMs: 604_800_000, // one week
@@ -237,14 +250,15 @@ const pearl: Params = {
   },
   fees: { ...nacre.fees, burnPpm: 0, verifierPpm: 0 },
   audits: { ...nacre.audits, mode: 'off' },
-  bindings: { ...ALL_BINDINGS, provenance: 'open' },
+  jobs: { ...nacre.jobs, paidDrawPpm: 0 },
+  bindings: NO_BINDINGS,
 }
 
 /** `pearl` with the seconds, the faucet and the easy targets of `devnet`. */
 const pearlDevnet: Params = {
   ...pearl,
   network: { ...devnet.network, name: 'pearl-devnet' },
-  block: devnet.block,
+  block: { ...devnet.block, winnerCheck: 'none' },
   difficulty: {
     ...pearl.difficulty,
     halfLifeMs: devnet.difficulty.halfLifeMs,
@@ -260,7 +274,7 @@ const pearlDevnet: Params = {
   bonds: devnet.bonds,
   units: devnet.units,
   audits: { ...devnet.audits, mode: 'off' },
-  jobs: devnet.jobs,
+  jobs: { ...devnet.jobs, paidDrawPpm: 0 },
 }
 
 /** Tiny, for tests: windows of a few blocks, units of milliseconds. */

@@ -102,11 +102,11 @@ function watch(params: Params, values: WorkAnomalyValues, plan: Plan, chain: rea
   let falseAlarms = 0
   const x: number[] = []
   const y: number[] = []
-  let rate = 0
   const drawUpTo = (timeMs: number): void => {
     while (x.length < POINTS && ((x.length + 1) * plan.endMs) / POINTS <= timeMs) {
+      const newest = monitor.report().rates[0]
       x.push(((x.length + 1) * plan.endMs) / POINTS / HOUR_MS)
-      y.push(rate)
+      y.push(newest === undefined ? 0 : newest.macsPerSecond / (1000 * plan.speed))
     }
   }
   for (const block of chain) {
@@ -120,8 +120,6 @@ function watch(params: Params, values: WorkAnomalyValues, plan: Plan, chain: rea
         found.set(code, { blocks: block.height - before, hours: (block.foundMs - plan.changeMs) / HOUR_MS })
     }
     standing = codes
-    const newest = monitor.report().rates[0]
-    rate = newest === undefined ? 0 : newest.macsPerSecond / (1000 * plan.speed)
   }
   drawUpTo(plan.endMs)
   return { found, falseAlarms, blocksAfter: chain.length - before, curve: { x, y } }
