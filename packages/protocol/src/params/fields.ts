@@ -72,7 +72,8 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'block.maturityBlocks': integer('blocks', 1, 1_000_000, 'blocks until a coinbase can be spent'),
   'block.maxTransactions': integer('transactions', 0, 1024, 'transactions in one block'),
   'block.winnerCheck': choice(['execute', 'sample', 'none'], 'how winners are checked (BLK-4)', {
-    sample: 'needs step fraud proofs, which the protocol does not have',
+    sample:
+      'needs a rule by which a fraud proof takes a winning block out of its chain; proofs here are against receipts (AUD-4)',
   }),
   'difficulty.algorithm': choice(['wtema', 'wtema-unclamped', 'asert'], 'difficulty rule (BLK-6)'),
   'difficulty.halfLifeMs': integer('ms', 10, 10 ** 12, 'H: e-folding time of wtema, half-life of asert'),
