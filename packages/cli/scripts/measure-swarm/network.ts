@@ -67,8 +67,16 @@ interface Asked {
 
 /** For each n every question, a request of n jobs each. */
 export async function measureNetwork(options: NetworkOptions): Promise<readonly NetworkRow[]> {
-  const { asks, print, signal } = options
   const dir = mkdtempSync(join(tmpdir(), 'nacre-measure-swarm-'))
+  try {
+    return await measureIn(dir, options)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+async function measureIn(dir: string, options: NetworkOptions): Promise<readonly NetworkRow[]> {
+  const { asks, print, signal } = options
   const cores = availableParallelism()
   const dutyCycle = Math.min(0.5, (0.5 * cores) / asks.length)
   const { genesisBits } = await calibrate(overrideParams(presetByName(PRESET), []), asks.length * dutyCycle, cores)
@@ -110,7 +118,6 @@ export async function measureNetwork(options: NetworkOptions): Promise<readonly 
     return rows
   } finally {
     await network.stop()
-    rmSync(dir, { recursive: true, force: true })
   }
 }
 
