@@ -13,6 +13,7 @@ const USAGE = `The nacre command.
   market     what inference costs: prices, asks, volume
   gateway    an OpenAI-compatible API in front of the network, and its API keys
   launch     audit whether a launch is fair: a preset or a running chain
+  monitor    does somebody mine faster than declared capacity explains? figures and alarms of a node
   model      import a model from another project, look at one, run one
 
   npm run nacre -- COMMAND --help
@@ -29,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   market: async () => (await import('./commands/market.ts')).marketCommand,
   gateway: async () => (await import('./commands/gateway.ts')).gatewayCommand,
   launch: async () => (await import('./commands/launch.ts')).launchCommand,
+  monitor: async () => (await import('./commands/monitor.ts')).monitorCommand,
   model: async () => (await import('./commands/model.ts')).modelCommand,
 }
 

@@ -41,7 +41,8 @@ export interface TextModel {
   readonly tokenizer: Tokenizer
 }
 
-const folderOf = (name: string): string => fileURLToPath(new URL(`${name}/`, models))
+/** Where the files of a model that comes with the project are, with a slash at the end. */
+export const modelFolder = (name: string): string => fileURLToPath(new URL(`${name}/`, models))
 
 /** A model that the parameters list, by its name. Throws CliError UNKNOWN_MODEL, and MODEL_UNREGISTERED where the file holds another. */
 export async function loadTextModel(params: Params, name: string, hash: KeyedHash): Promise<TextModel> {
@@ -54,14 +55,16 @@ export async function loadTextModel(params: Params, name: string, hash: KeyedHas
   const { model, tokenizer } =
     name === SYNTHETIC
       ? { model: unitModel(), tokenizer: byteTokenizer }
-      : await loadModelFile(`${folderOf(name)}model.safetensors`, hash).catch((error: unknown) => missing(name, error))
+      : await loadModelFile(`${modelFolder(name)}model.safetensors`, hash).catch((error: unknown) =>
+          missing(name, error),
+        )
   check(bytesToHex(model.modelId) === modelId, 'MODEL_UNREGISTERED', `the file of "${name}" holds another model`)
   return { name, modelId, model, tokenizer }
 }
 
 function missing(name: string, error: unknown): never {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  throw new CliError(`the model "${name}" is not in ${folderOf(name)}`, 1, 'UNKNOWN_MODEL')
+  throw new CliError(`the model "${name}" is not in ${modelFolder(name)}`, 1, 'UNKNOWN_MODEL')
 }
 
 /** Runs one model on the spot, for a few units. */
@@ -72,7 +75,9 @@ export async function inlineModelWorkers({ model }: TextModel, hash: KeyedHash):
 /** The prompts of the bootstrap lane, which come with the first model. */
 async function loadBootstrapCorpus(name: string): Promise<Corpus> {
   if (name === SYNTHETIC) return unitCorpus()
-  const { prompts } = await loadCorpus(`${folderOf(name)}corpus.json`).catch((error: unknown) => missing(name, error))
+  const { prompts } = await loadCorpus(`${modelFolder(name)}corpus.json`).catch((error: unknown) =>
+    missing(name, error),
+  )
   return prompts
 }
 
@@ -116,7 +121,7 @@ export async function createWorkers(
   const { threads, revectorize = false, onReady } = options
   if (listed.every(({ params }) => params.name !== SYNTHETIC)) {
     const sources = listed.map(({ params }) => ({
-      path: `${folderOf(params.name)}model.safetensors`,
+      path: `${modelFolder(params.name)}model.safetensors`,
       lottery: lotteryOf(params),
     }))
     const heard = onReady === undefined ? {} : { onReady }

@@ -1,4 +1,5 @@
-import { rpcUrlFault } from '@nacre/node/rpc-client'
+import { OPEN_WORKS, type OpenWork } from '@nacre/engine'
+import { isSilence, RpcError, rpcUrlFault } from '@nacre/node/rpc-client'
 import { overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from './errors.ts'
 
@@ -22,6 +23,13 @@ export function fractionFlag(name: string, text: string): number {
   const value = Number(text)
   if (!(value > 0 && value <= 1)) throw new CliError(`--${name} is a number above 0 and at most 1, not "${text}"`, 2)
   return value
+}
+
+/** A kind of open work from a flag (chapter 12). */
+export function workFlag(name: string, text: string): OpenWork {
+  const work = OPEN_WORKS.find((kind) => kind === text)
+  if (work === undefined) throw new CliError(`--${name} is one of ${OPEN_WORKS.join(', ')}, not "${text}"`, 2)
+  return work
 }
 
 /** `--preset` and `--set` as parameters. */
@@ -53,7 +61,13 @@ export function rpcFlag(text: string): string {
 }
 
 /** Where the devnet has the RPC of its boot node. */
-const DEFAULT_RPC = 'http://127.0.0.1:8645'
+export const DEFAULT_RPC = 'http://127.0.0.1:8645'
 
 /** `--rpc`, or the default. */
 export const rpcOf = (flag: string | undefined): string => rpcFlag(flag ?? DEFAULT_RPC)
+
+/** For `catch`: tells whoever got no answer what to look at. */
+export function withHint(error: unknown): never {
+  if (!isSilence(error)) throw error
+  throw new RpcError('NO_ANSWER', `${(error as Error).message}. Is a node running there? --rpc URL names another`)
+}

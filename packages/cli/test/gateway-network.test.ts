@@ -89,7 +89,7 @@ function jobsOf(response: unknown): readonly JobEntry[] {
 /** Until the answer is in a block, where its fee is settled on. */
 async function delivered(id: string): Promise<JobView> {
   for (;;) {
-    const view = await readJob(network.rpc, id, 0)
+    const view = await readJob(network.rpc, id)
     if (view.fee !== undefined && view.receipt?.height !== undefined) return view
     await delay(300)
   }

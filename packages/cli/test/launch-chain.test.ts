@@ -6,17 +6,23 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type RpcServer, startRpc } from '@nacre/node'
 import {
+  bootstrapCoinbase,
   bytesToHex,
   chainIdOf,
   cumulativeEmission,
   genesisOf,
+  keyPairFromSeed,
   nextBits,
   overrideParams,
   partOf,
   presets,
+  readAmount,
+  readJob,
   subsidy,
 } from '@nacre/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { assignedJob } from '../../protocol/test/bindings/network.ts'
+import { minePaidBlock } from '../../protocol/test/chain-fixture.ts'
 import { auditJson, auditLaunch } from '../src/launch/audit.ts'
 import { auditChain } from '../src/launch/chain.ts'
 import { chainFindings } from '../src/launch/chain-findings.ts'
@@ -88,7 +94,7 @@ test('an honest chain: parameters, winners, rewards, schedule', async () => {
     partOf(subsidy(params, i + 1), params.emission.verifierSharePpm),
   ).reduce((sum, grains) => sum + grains, 0n)
   expect(paid + chain.supply.deferredGrains + verifiers).toBe(emitted)
-  expect(chain.lanes).toEqual({ bootstrap: height, paid: 0 })
+  expect(chain.lanes).toEqual({ bootstrap: height, paid: 0, open: 0 })
   expect(chain.windows.map(({ label, blocks }) => [label, blocks])).toEqual([
     ['first 10', 10],
     ['all', height],
@@ -99,6 +105,8 @@ test('an honest chain: parameters, winners, rewards, schedule', async () => {
     'chain-id': 'PASS',
     supply: 'PASS',
     difficulty: 'PASS',
+    coinbases: 'PASS',
+    published: 'PASS',
     'first-block': 'PASS',
     pace: 'WARN',
     concentration: 'WARN',
@@ -125,7 +133,7 @@ test('the report of a chain, twice the same; only the first blocks if asked', as
 
 test('a chain without blocks', async () => {
   const data = await readChain(rpc.url, 10_000)
-  const status = { ...data.status, height: 0, emittedGrains: 0n, deferredGrains: 0n }
+  const status = { ...data.status, height: 0, emittedGrains: 0n, deferredGrains: 0n, burnedOverMintedPpm: 0n }
   const empty = { ...data, status, blocks: data.blocks.slice(0, 1) }
   const audit = auditLaunch(data.params, { subject: 'empty', overrides: [] }, empty)
   expect(audit.chain).toMatchObject({ miners: [], windows: [], firstBlockDelayMs: undefined, blockTimes: undefined })
@@ -154,13 +162,76 @@ test('what does not fit the rules fails its finding', async () => {
   expect(verdictsOf(block(1, { timeMs: params.network.genesisTimeMs - 1 }))['first-block']).toBe('FAIL')
 })
 
-test('a paid block has a reward that the audit does not know', async () => {
+test('a block pays more from the pot than its lane may: its coinbase fails, at its height', async () => {
   const data = await readChain(rpc.url, 10_000)
-  const blocks = data.blocks.map((each) => (each.height === 3 ? { ...each, lane: 'paid' as const } : each))
-  const audit = auditLaunch(params, { subject: 'paid', overrides: [] }, { ...data, blocks })
-  expect(audit.chain).toMatchObject({ hasRewards: false, lanes: { paid: 1 } })
-  expect(auditText(audit)).toMatch(/Gini of reward[\s\S]*unknown/)
+  const change = (height: number, more: bigint, lane: ChainBlock['lane'] = 'bootstrap'): ChainData => ({
+    ...data,
+    blocks: data.blocks.map((each) =>
+      each.height === height ? { ...each, lane, deferredChangeGrains: each.deferredChangeGrains + more } : each,
+    ),
+  })
+  expect(auditChain(change(5, -1n)).wrongCoinbases[0]).toBe(5)
+  expect(verdictsOf(change(5, -1n)).coinbases).toBe('FAIL')
+  // A paid block may have a premium, but none that nothing burned for, and none beyond what is withheld.
+  expect(auditChain(change(15, -7n, 'paid'))).toMatchObject({ premiumGrains: 7n, wrongCoinbases: [] })
+  expect(verdictsOf(change(15, -7n, 'paid')).coinbases).toBe('FAIL')
+  expect(auditChain(change(15, 1n, 'paid')).wrongCoinbases).toEqual([15])
+  expect(auditChain(change(15, -(10n ** 16n), 'paid')).wrongCoinbases).toEqual([15])
 })
+
+test('what the chain publishes of itself is compared with its blocks', async () => {
+  const data = await readChain(rpc.url, 10_000)
+  const stated = (status: Partial<ChainData['status']>): ChainData => ({
+    ...data,
+    status: { ...data.status, ...status },
+  })
+  expect(auditChain(data).published).toMatchObject({ usefulSharePpm: 0n, computedUsefulSharePpm: 0n })
+  expect(verdictsOf(stated({ usefulSharePpm: 1n })).published).toBe('FAIL')
+  expect(verdictsOf(stated({ burnedGrains: data.status.emittedGrains })).published).toBe('FAIL')
+  const part = await readChain(rpc.url, 12)
+  expect(auditChain(part).published.computedUsefulSharePpm).toBeUndefined()
+  expect(verdictsOf(part).published).toBe('PASS')
+})
+
+/** A node that was given the blocks of a chain in which a job was posted, assigned, and won by its miner. */
+test('a chain with both lanes: rewards with the premium, useful share, burned over minted', async () => {
+  const [client, other] = [keyPairFromSeed(new Uint8Array(32).fill(1)), keyPairFromSeed(new Uint8Array(32).fill(2))]
+  // The mint cap is proportional to the target, which is the easiest here.
+  const { chain, jobId } = assignedJob(client, other, ['emission.mintCapPpm=1000000', 'jobs.paidDrawPpm=1000000'])
+  const job = readJob(chain.state, jobId)!
+  const rank0 = [client, other].find(({ publicKey }) => publicKey.join() === job.ranks[0]!.join())!
+  const { block } = minePaidBlock({ ...chain.base, keys: rank0, jobId })
+  const { summary } = chain.add(block)
+  const { params: paidParams } = chain.context
+  const reader = new LocalNetwork({ seed: 'reader', params: paidParams, miners: 0 })
+  const { node } = reader.add('reader', 'plain')
+  await reader.start()
+  for (const each of chain.blocks) await node.chain.offer(each)
+  const server = await startRpc({ node, host: '127.0.0.1', port: 0, role: 'boot' })
+  try {
+    const data = await readChain(server.url, 10_000)
+    const audit = auditChain(data)
+    expect(audit).toMatchObject({ lanes: { bootstrap: 5, paid: 1, open: 0 }, wrongCoinbases: [] })
+    const row = audit.miners.find(({ minerKey }) => minerKey === bytesToHex(rank0.publicKey))!
+    const bootstrapOnly = rank0 === other ? 5 : 0
+    expect(row.blocks).toBe(bootstrapOnly + 1)
+    if (rank0 === client) expect(row.rewardGrains).toBe(summary.minerReward - summary.fees)
+    expect(audit.premiumGrains).toBeGreaterThan(0n)
+    expect(audit.published).toMatchObject({
+      usefulSharePpm: audit.published.computedUsefulSharePpm,
+      burnedGrains: readAmount(chain.state, 'burned'),
+      burnedOverMintedPpm: audit.published.computedBurnedOverMintedPpm,
+    })
+    expect(audit.published.usefulSharePpm).toBeGreaterThan(100_000n)
+    expect(verdictsOf(data)).toMatchObject({ supply: 'PASS', coinbases: 'PASS', published: 'PASS' })
+    expect(auditText(auditLaunch(paidParams, { subject: 'both lanes', overrides: [] }, data))).toMatch(
+      /paid lane +1 block[\s\S]*useful share of the work[\s\S]*burned over minted[\s\S]*premiums of paid blocks/,
+    )
+  } finally {
+    await server.stop()
+    await reader.stop()
+  }
+}, 60_000)
 
 /** A chain of `miners` in turn, `intervalMs` apart, on the network `nacre` or a test network. */
 function madeUp(blocks: number, miners: number, timeRatio: number, base = presets.nacre): ChainData {
@@ -173,7 +244,15 @@ function madeUp(blocks: number, miners: number, timeRatio: number, base = preset
     bits: `0x${base.difficulty.genesisBits.toString(16)}`,
     minerKey: (height % miners).toString(16).padStart(64, '0'),
     lane: 'bootstrap',
+    deferredChangeGrains: 0n,
   }))
+  let deferredGrains = 0n
+  const changed = list.map((block) => {
+    const parts = block.height === 0 ? undefined : bootstrapCoinbase(base, block.height, deferredGrains)
+    const deferredChangeGrains = parts === undefined ? 0n : parts.deferred - parts.release
+    deferredGrains += deferredChangeGrains
+    return { ...block, deferredChangeGrains }
+  })
   const status = {
     chainId: bytesToHex(chainIdOf(base)),
     height: blocks,
@@ -181,9 +260,12 @@ function madeUp(blocks: number, miners: number, timeRatio: number, base = preset
     premineGrains: 0n,
     faucetGrains: base.emission.faucetGrains,
     emittedGrains: cumulativeEmission(base, blocks),
-    deferredGrains: 0n,
+    deferredGrains,
+    burnedGrains: 0n,
+    usefulSharePpm: 0n,
+    burnedOverMintedPpm: 0n,
   }
-  return { rpc: 'http://made.up', params: base, difference: { preset: 'nacre', lines: [] }, status, blocks: list }
+  return { rpc: 'http://made.up', params: base, difference: { preset: 'nacre', lines: [] }, status, blocks: changed }
 }
 
 test.each([

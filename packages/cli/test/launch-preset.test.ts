@@ -34,6 +34,7 @@ test('nacre passes everything but the beacon, which a launch sets', () => {
       'ramp',
       'head-start',
       'faucet',
+      'fake-demand',
       'bindings',
       'provenance',
     ],
@@ -44,7 +45,7 @@ test('nacre passes everything but the beacon, which a launch sets', () => {
 
 test('on a test network early coins are warnings, and a faucet is allowed', () => {
   expect(verdicts(devnet)).toEqual({
-    pass: ['premine', 'team-share', 'faucet', 'bindings', 'provenance'],
+    pass: ['premine', 'team-share', 'faucet', 'fake-demand', 'bindings', 'provenance'],
     warn: ['launch-delay', 'genesis-beacon', 'ramp', 'head-start'],
     fail: [],
   })
@@ -62,14 +63,16 @@ test.each([
   [['emission.ramp=none'], ['genesis-beacon', 'ramp', 'head-start']],
   [['network.launchDelayMs=0'], ['launch-delay', 'genesis-beacon']],
   [['bindings.singleUse=off'], ['genesis-beacon', 'bindings']],
+  [['emission.mintCapPpm=1000001'], ['genesis-beacon', 'fake-demand']],
   [['bindings.provenance=client-signed'], ['genesis-beacon', 'provenance']],
 ])('%j fails the right findings', (overrides, fail) => {
   expect(verdicts(overrideParams(nacre, overrides)).fail).toEqual(fail)
 })
 
-test('short notice and a short ramp are warnings', () => {
+test('short notice, a short ramp and demand that costs nothing are warnings', () => {
   expect(verdicts(overrideParams(nacre, ['network.launchDelayMs=3600000'])).warn).toEqual(['launch-delay'])
   expect(verdicts(overrideParams(nacre, ['emission.rampBlocks=4450'])).warn).toContain('ramp')
+  expect(verdicts(overrideParams(nacre, ['fees.burnPpm=0'])).warn).toEqual(['fake-demand'])
 })
 
 test('values that the protocol refuses today fail too', () => {
@@ -203,9 +206,9 @@ test('text and JSON say the same', () => {
   const audit = auditLaunch(nacre, { subject: 'preset nacre', overrides: [] })
   const json = JSON.parse(auditJson(audit))
   expect(json.supply.finalGrains).toBe('210000000000000000')
-  expect(json.findings).toHaveLength(9)
+  expect(json.findings).toHaveLength(10)
   const text = auditText(audit)
-  expect(text).toMatch(/9 findings: 8 PASS, 0 WARN, 1 FAIL/)
+  expect(text).toMatch(/10 findings: 9 PASS, 0 WARN, 1 FAIL/)
   expect(text).toMatch(/1 year +162,556 +362,067,675 NCR +17\.2 % +20 %/)
   expect(text).not.toMatch(/NaN|undefined/)
   for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(110)

@@ -1,6 +1,16 @@
 /** A network of full nodes in one process: in-memory hub, virtual clock, in-memory stores, the real engine inline. */
-import { createFastHash, createKernels, createUnitEngine, inlineWorkers } from '@nacre/engine'
-import { AskKeeper, engineUnitRunner, Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
+import { createFastHash, createKernels, createUnitEngine, inlineWorkers, type OpenWork } from '@nacre/engine'
+import {
+  AskKeeper,
+  engineOpenRunner,
+  engineUnitRunner,
+  Miner,
+  OpenLane,
+  type OpenRunner,
+  serveOpenings,
+  TraceShelf,
+  type UnitRunner,
+} from '@nacre/miner'
 import {
   AccountAgent,
   type BlockWorkers,
@@ -22,6 +32,7 @@ import {
   createContext,
   type KeyPair,
   keyPairFromSeed,
+  type Model,
   overrideParams,
   type Params,
   presets,
@@ -42,12 +53,17 @@ const kernels = await createKernels()
 export function inlineEngine(
   context: ConsensusContext,
   clock: VirtualClock,
-): { workers: BlockWorkers; runner: UnitRunner } {
+): { workers: BlockWorkers; runner: UnitRunner; openRunner: OpenRunner } {
   const engines = [...context.models.values()].map(({ model }) => createUnitEngine({ model, kernels, hash }))
   const port = inlineWorkers(engines, hash)
   const runner = engineUnitRunner(context, port)
+  const draw = engineOpenRunner(context, port)
   return {
     workers: engineBlockWorkers(context, port),
+    openRunner: async (input, signal) => {
+      await sleep(clock, UNIT_MS, signal)
+      return draw(input, signal)
+    },
     runner: {
       ...runner,
       runUnit: async (job, signal) => {
@@ -85,6 +101,8 @@ export interface MemberOptions {
   readonly register?: boolean
   /** Of a miner: asks at this price for as many MACs per block as anybody wants. */
   readonly ask?: bigint
+  /** Of a miner under provenance `open`: what it multiplies. Default inference. */
+  readonly work?: OpenWork
   /** Puts something between the miner and its engine. */
   readonly runner?: (runner: UnitRunner) => UnitRunner
 }
@@ -92,6 +110,8 @@ export interface MemberOptions {
 export interface LocalNetworkOptions {
   readonly seed: string
   readonly params?: Params
+  /** Models that the parameters list after the first. */
+  readonly further?: readonly Model[]
   readonly miners: number
   readonly verifiers?: number
   readonly latencyMs?: { readonly min: number; readonly max: number }
@@ -107,7 +127,7 @@ export class LocalNetwork {
 
   constructor(options: LocalNetworkOptions) {
     const params = options.params ?? presets.unit
-    this.context = createContext(params, unitModel(), unitCorpus())
+    this.context = createContext(params, unitModel(), unitCorpus(), options.further)
     this.clock = new VirtualClock(params.network.genesisTimeMs + 1000)
     this.#random = seededRandom(options.seed)
     this.hub = new MemoryHub({
@@ -127,7 +147,7 @@ export class LocalNetwork {
     const keys = options.keys ?? keyPairFromSeed(random.bytes(32))
     const minerKey = role === 'miner' ? { minerKey: keys.publicKey } : {}
     const network = this.hub.join(name)
-    const { workers, runner: engineRunner } = inlineEngine(context, clock)
+    const { workers, runner: engineRunner, openRunner } = inlineEngine(context, clock)
     const runner = options.runner?.(engineRunner) ?? engineRunner
     const node = new FullNode({
       context,
@@ -150,8 +170,11 @@ export class LocalNetwork {
     })
     const asks =
       ask === undefined ? undefined : new AskKeeper({ node, agent, priceGrains: ask, capacityMacs: 10n ** 12n })
+    const { work = 'inference' } = options
+    const isOpen = context.params.bindings.provenance === 'open'
+    const open = isOpen ? { open: new OpenLane({ node, runner: openRunner, keys, work }) } : {}
     const miner =
-      role === 'miner' ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight }) : undefined
+      role === 'miner' ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight, ...open }) : undefined
     const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4 }) : undefined
     const member: LocalMember = { name, node, keys, store, miner, verifier, agent, registration, asks }
     for (const other of this.members) this.hub.connect(name, other.name)

@@ -3,12 +3,15 @@ import {
   bitsFromTarget,
   bootstrapTask,
   equalBytes,
+  executeUnit,
   type KeyedHash,
   openClaim,
   openPearlHeader,
   openUnit,
+  operandRows,
   pearl,
   presets,
+  residualRow,
   type UnitTask,
   unitCorpus,
   unitModel,
@@ -165,6 +168,13 @@ test('operands are what the work says: equal rows and zeros, or activations of d
   expect(new Set(rowsOf(random.a, random.k)).size).toBe(16)
   const inference = pearl.decodePlainProof(engine.drawOpen(inputFor('inference')).win!.proof)
   const { dModel } = model.config
+  const traces = inputFor('inference').tasks.map((task) => executeUnit(model, task))
+  const activations = (row: number): number[] =>
+    traces.flatMap((trace) => [...operandRows(model, 0, 0, [residualRow(trace, 0, 0, row)])])
+  const opened = rowsOf(inference.a, inference.k)
+  opened.forEach((row, i) => {
+    expect(row).toBe(Uint8Array.from(activations(inference.a.rowIndices[i]!)).join())
+  })
   const [weights] = rowsOf(inference.bt, inference.k)
   expect(weights).toBe(
     new Array(inference.k / dModel)

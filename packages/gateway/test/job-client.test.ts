@@ -158,13 +158,24 @@ describe('a job that ends without an answer', () => {
     await until(() => node.jobs.size === 2)
     abort.abort()
     await expect(left).rejects.toMatchObject({ code: 'STOPPED' })
-    const stopped = submit(patient)
+    const told: JobProgress[] = []
+    const stopped = submit(patient, {}, { onProgress: (progress) => void told.push(progress) })
     stopped.catch(() => undefined)
-    await until(() => node.jobs.size === 3)
+    await until(() => told.length > 0)
     await patient.stop()
     await expect(stopped).rejects.toMatchObject({ code: 'STOPPED', jobId: [...node.jobs.keys()][2] })
     await expect(submit(patient)).rejects.toMatchObject({ code: 'STOPPED' })
     await until(() => node.streams === 0)
+  })
+
+  test('STOPPED while nobody knows whether the node has it: the job is named', async () => {
+    node.refuse = () => 'silent'
+    const abort = new AbortController()
+    const left = submit(await client(), {}, { signal: abort.signal })
+    left.catch(() => undefined)
+    await until(() => node.jobs.size === 1)
+    abort.abort()
+    await expect(left).rejects.toMatchObject({ code: 'STOPPED', jobId: [...node.jobs.keys()][0] })
   })
 
   test('BUSY beyond the bound', async () => {

@@ -1,5 +1,6 @@
 export { AskKeeper, type AskOptions, type AskView } from './ask-keeper.ts'
 export { Miner, type MinerOptions, type MinerStats } from './miner.ts'
+export { engineOpenRunner, type OpenDraw, OpenLane, type OpenLaneOptions, type OpenRunner } from './open-lane.ts'
 export { serveOpenings } from './openings.ts'
 export { reportEquivocation } from './report-equivocation.ts'
 export { TraceShelf } from './trace-shelf.ts'

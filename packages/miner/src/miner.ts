@@ -17,6 +17,7 @@ import {
   unitId,
 } from '@nacre/protocol'
 import { BlockMaker } from './block-maker.ts'
+import type { OpenLane } from './open-lane.ts'
 import { PaidLane, type PaidUnit } from './paid-lane.ts'
 import { reportEquivocation } from './report-equivocation.ts'
 import type { TraceShelf } from './trace-shelf.ts'
@@ -29,14 +30,18 @@ export interface MinerOptions {
   /** Sends receipts and reports: the only user of `keys` for transactions. */
   readonly agent: AccountAgent
   readonly shelf: TraceShelf
-  /** Part of the time spent on units, in (0, 1]: several miners can share a machine. */
+  /** Part of the time spent on units that nobody asked for, in (0, 1]: several miners can share a machine. Paid jobs are executed at once. */
   readonly dutyCycle: number
   /** Units at once: as many as the runner has threads keep all of them busy. Default 1. */
   readonly unitsInFlight?: number
+  /** Under provenance `open`: what draws instead of bootstrap units (chapter 12). */
+  readonly open?: OpenLane
 }
 
 export interface MinerStats {
   units: number
+  /** Of the units: those of paid jobs. */
+  paidUnits: number
   tokens: number
   tickets: number
   blocks: number
@@ -50,7 +55,7 @@ const IDLE_MS = 250
 
 /** Runs the jobs assigned to it, and bootstrap units on the tip, some at a time, and turns a winning one into a block. */
 export class Miner {
-  readonly #stats = { units: 0, tokens: 0, tickets: 0, blocks: 0 }
+  readonly #stats = { units: 0, paidUnits: 0, tokens: 0, tickets: 0, blocks: 0 }
   readonly #options: MinerOptions
   readonly #abort = new AbortController()
   readonly #blocks: BlockMaker
@@ -103,7 +108,7 @@ export class Miner {
 
   /** One unit after the other until the miner stops. Somebody waits for paid ones: they go first. */
   async #mine(): Promise<void> {
-    const { node, dutyCycle } = this.#options
+    const { node, dutyCycle, open } = this.#options
     const { signal } = this.#abort
     const { network } = node.context.params
     const launchMs = network.genesisTimeMs + network.launchDelayMs
@@ -115,7 +120,9 @@ export class Miner {
       }
       const paid = this.#paid.take()
       try {
-        await (paid === undefined ? this.#mineBootstrap(signal) : this.#minePaid(paid, signal))
+        if (paid !== undefined) await this.#minePaid(paid, signal)
+        else if (open !== undefined) await this.#mineOpen(open, signal)
+        else await this.#mineBootstrap(signal)
       } catch (error) {
         if (signal.aborted) return
         const message = error instanceof Error ? error.message : String(error)
@@ -123,7 +130,22 @@ export class Miner {
         await sleep(node.clock, IDLE_MS, signal)
       }
       const busyMs = node.clock.nowMs() - nowMs
-      await sleep(node.clock, busyMs * (1 / dutyCycle - 1), signal)
+      if (paid === undefined) await this.#rest(busyMs * (1 / dutyCycle - 1), signal)
+    }
+  }
+
+  /** Until the time is over, or somebody waits for a paid unit. */
+  async #rest(restMs: number, signal: AbortSignal): Promise<void> {
+    const { node } = this.#options
+    const wake = new AbortController()
+    // The paid lane has followed the tip before.
+    const unsubscribe = node.events.on('tip', () => {
+      if (this.#paid.hasWork) wake.abort()
+    })
+    try {
+      await sleep(node.clock, restMs, AbortSignal.any([signal, wake.signal]))
+    } finally {
+      unsubscribe()
     }
   }
 
@@ -151,6 +173,18 @@ export class Miner {
     if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, task, tokens, won })
   }
 
+  async #mineOpen(open: OpenLane, signal: AbortSignal): Promise<void> {
+    const { chain, clock } = this.#options.node
+    const parent = chain.tip
+    const ancestry = chain.ancestry(parent)
+    const startMs = clock.nowMs()
+    const running = open.draw(parent.id, ancestry, signal)
+    void this.#blocks.select('bootstrap', parent, ancestry)
+    const { unit, id, newTokens, tickets, won } = await running
+    this.#count(id, newTokens, tickets, won !== undefined, startMs)
+    if (won !== undefined) await this.#blocks.publish({ parent, ancestry, unit, tokens: [], won })
+  }
+
   async #minePaid(paid: PaidUnit, signal: AbortSignal): Promise<void> {
     const { node } = this.#options
     const { keys } = this.#options
@@ -159,6 +193,7 @@ export class Miner {
       const { tokens, tickets, won } = await this.#executePaid(paid, signal)
       const id = unitId(paid.unit, keys.publicKey, node.context.params.bindings.singleUse)
       this.#count(id, tokens.length - paid.task.promptTokens.length, tickets, won, startMs)
+      this.#stats.paidUnits++
     } catch (error) {
       this.#paid.failed(paid)
       throw error

@@ -34,10 +34,13 @@ export interface PaidUnit {
 /** A job that was assigned to this miner, until it is known what became of it. */
 interface Tracked {
   readonly rank: number
+  /** End of the own window, after which an undelivered job costs weight, and of the last one, until which it may be delivered (ECO-4). */
+  readonly dueHeight: number
   readonly lastHeight: number
   readonly openedId: string
   /** Height of the block that contains our receipt. */
   deliveredHeight: number | undefined
+  isMissed: boolean
 }
 
 export interface PaidLaneOptions {
@@ -81,14 +84,21 @@ export class PaidLane {
     this.#unsubscribe?.()
   }
 
-  /** The job to execute next, which counts as under way from now on: one that draws first, then the one whose window ends first. */
+  /** Whether {@link take} has a job to give. */
+  get hasWork(): boolean {
+    return this.#toDo().length > 0
+  }
+
+  #toDo(): readonly Assignment[] {
+    if (this.#open?.tip !== this.#options.node.chain.tip) return []
+    return this.#open.assignments.filter(({ jobId }) => this.#isToDo(bytesToHex(jobId)))
+  }
+
+  /** The job to execute next, which counts as under way from now on: one that draws first, then the one that is due first. */
   take(): PaidUnit | undefined {
     const { node } = this.#options
-    if (this.#open?.tip !== node.chain.tip) return undefined
     const { reader } = node.chain
-    const next = this.#open.assignments
-      .filter(({ jobId }) => this.#isToDo(bytesToHex(jobId)))
-      .sort((a, b) => Number(b.draws) - Number(a.draws) || a.lastHeight - b.lastHeight)[0]
+    const next = this.#toDo().toSorted((a, b) => Number(b.draws) - Number(a.draws) || a.dueHeight - b.dueHeight)[0]
     const job = next && readJob(reader, next.jobId)
     if (next === undefined || job === undefined) return undefined
     const jobId = bytesToHex(next.jobId)
@@ -98,7 +108,7 @@ export class PaidLane {
       rank: next.rank,
       task: paidTask(reader, next.jobId, job),
       unit: this.#unitOf(next.jobId, job),
-      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? this.#open.tip : undefined,
+      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? node.chain.tip : undefined,
     }
   }
 
@@ -185,12 +195,12 @@ export class PaidLane {
     if (!node.isSyncing) this.deliver()
   }
 
-  #track(reader: StateReader, { jobId, rank, firstHeight, lastHeight }: Assignment): void {
+  #track(reader: StateReader, { jobId, rank, firstHeight, dueHeight, lastHeight }: Assignment): void {
     const hex = bytesToHex(jobId)
     const openedId = this.#options.node.chain.atHeight(readJob(reader, jobId)!.openedHeight)!.hex
     if (this.#tracked.get(hex)?.openedId === openedId) return
-    this.#tracked.set(hex, { rank, lastHeight, openedId, deliveredHeight: undefined })
-    this.#options.node.log.info({ event: 'job_assigned', jobId: hex, rank, firstHeight, lastHeight })
+    this.#tracked.set(hex, { rank, dueHeight, lastHeight, openedId, deliveredHeight: undefined, isMissed: false })
+    this.#options.node.log.info({ event: 'job_assigned', jobId: hex, rank, firstHeight, dueHeight })
   }
 
   /** What has become of the jobs that were assigned here. */
@@ -205,13 +215,14 @@ export class PaidLane {
         this.stats.jobsDelivered++
         node.log.info({ event: 'job_delivered', jobId, rank, height: job.delivery!.height })
       }
-      // A reorganisation may bring the job back until then.
-      if (height < tracked.lastHeight) continue
-      this.#tracked.delete(jobId)
-      const isMissed = tracked.deliveredHeight === undefined && (job === undefined || job.delivery === undefined)
-      if (!isMissed || job?.openedHeight === 0) continue
-      this.stats.jobsMissed++
-      node.log.warn({ event: 'job_missed', jobId, rank, height })
+      const isUndelivered = tracked.deliveredHeight === undefined && job?.delivery === undefined
+      if (height >= tracked.dueHeight && isUndelivered && !tracked.isMissed && job?.openedHeight !== 0) {
+        tracked.isMissed = true
+        this.stats.jobsMissed++
+        node.log.warn({ event: 'job_missed', jobId, rank, height })
+      }
+      // Until then it may still be delivered, and a reorganisation may bring the job back.
+      if (height >= tracked.lastHeight) this.#tracked.delete(jobId)
     }
   }
 }

@@ -11,9 +11,10 @@ import {
   decodeTransaction,
   type EquivocationChecker,
   equalBytes,
+  MAX_BLOCK_ACCUSATIONS,
   ProtocolError,
   type StateReader,
-  type Transaction,
+  transactionIdOfBytes,
 } from '@nacre/protocol'
 
 /** What is known of a block before its unit has won. */
@@ -41,6 +42,9 @@ export class BlockSelection {
   readonly #maxTransactions: number
   readonly #reserve: Reserve | undefined
   readonly #chosen: Uint8Array[] = []
+  /** Ids of those that do not apply here and stay in the mempool: none is tried twice. */
+  readonly #passedOver = new Set<string>()
+  #accusations = 0
 
   /** @param reader the state after the tip; must stay so while {@link extend} runs. Throws like an empty block. */
   constructor(
@@ -75,7 +79,10 @@ export class BlockSelection {
   *extend(): Generator<void, void> {
     const { draft } = this.#context
     // The draft knows the nonces after those chosen before.
-    const candidates = this.#mempool.candidates(this.#maxTransactions, draft, this.#chosen, this.#reserve)
+    const candidates = this.#mempool.candidates(this.#maxTransactions, draft, this.#chosen, {
+      reserve: this.#reserve,
+      passedOver: this.#passedOver,
+    })
     const ended = new Set<string>()
     for (const [i, bytes] of candidates.entries()) {
       if (i > 0 && i % SLICE === 0) yield
@@ -88,25 +95,30 @@ export class BlockSelection {
     const transaction = decodeTransaction(bytes)
     const sender = bytesToHex(transaction.sender)
     if (ended.has(sender)) return
+    const isAccusation = transaction.body.kind === 'equivocation'
+    if (isAccusation && this.#accusations === MAX_BLOCK_ACCUSATIONS) {
+      ended.add(sender) // it stays for a later block
+      return
+    }
     try {
       applyTransaction(this.#context, transaction) // on an error the draft is as before
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
       ended.add(sender)
-      if (!this.#isForAnother(transaction, error)) this.#mempool.remove(bytes)
+      if (this.#isForAnother(error)) this.#passedOver.add(bytesToHex(transactionIdOfBytes(bytes)))
+      else this.#mempool.remove(bytes)
       return
     }
     this.#chosen.push(bytes)
+    if (isAccusation) this.#accusations++
   }
 
   /**
    * Whether another block can contain what this one cannot: a later one, or one that leaves nobody's transactions out. Evidence
    * against this very miner is for another miner's block (BLK-3).
    */
-  #isForAnother(transaction: Transaction, error: ProtocolError): boolean {
-    return (
-      this.#reserve !== undefined || error.code === 'BLOCK_KEY_BARRED' || isEarly(this.#context, transaction, error)
-    )
+  #isForAnother(error: ProtocolError): boolean {
+    return this.#reserve !== undefined || error.code === 'BLOCK_KEY_BARRED' || isEarly(error)
   }
 }
 

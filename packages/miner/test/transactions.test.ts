@@ -11,9 +11,13 @@ import {
   FAUCET_SEED_HEX,
   headerCodec,
   hexToBytes,
+  isTransactionOfKind,
+  jobCodec,
+  jobKey,
   type KeyPair,
   keyPairFromSeed,
   LANE_BOOTSTRAP,
+  MAX_BLOCK_ACCUSATIONS,
   type StateReader,
   signHeader,
   signTransaction,
@@ -139,6 +143,89 @@ describe('selection', () => {
     const other = { ...header, minerKey: testKeys(98).publicKey }
     const chosen = selectTransactions(context, other, mempool, reader)
     expect(chosen).toHaveLength(2)
+  })
+
+  test('a selection with room for a receipt leaves out its sender, keeps one place free, and drops nothing', () => {
+    const mempool = new Mempool(context)
+    const own = transactionOf(testKeys(1), 0n, transfer(5n))
+    const misfit = transactionOf(testKeys(2), 0n, nonsense)
+    const others = Array.from({ length: 30 }, (_, i) => transactionOf(testKeys(3 + i), 0n, transfer(5n)))
+    for (const bytes of [own, misfit, ...others]) mempool.add(bytes, reader)
+    const small = { ...context, params: { ...params, block: { ...params.block, maxTransactions: 20 } } }
+    const reserve = { sender: testKeys(1).publicKey, bytes: 1000 }
+    const selection = new BlockSelection(small, header, mempool, reader, reserve)
+    // The misfit takes a place only the first time.
+    for (const expected of [18, 19, 19]) {
+      for (const _ of selection.extend());
+      expect(selection.transactions).toHaveLength(expected)
+    }
+    const chosen = selection.transactions.map(bytesToHex)
+    expect(chosen).not.toContain(bytesToHex(own))
+    expect(mempool.size).toBe(32)
+  })
+
+  test('a receipt that is only early waits for a later block; one that can never apply goes', () => {
+    const params = { ...context.params, jobs: { ...context.params.jobs, assignmentWindowBlocks: 1 } }
+    const market = { ...context.market, params }
+    const jobId = new Uint8Array(32).fill(7)
+    const record = {
+      client: new Uint8Array(20),
+      modelId: context.bootstrap.model.modelId,
+      promptTokens: 1,
+      maxNewTokens: 1,
+      decoding: { temperatureMilli: 0, seed: new Uint8Array(32), stopAtEos: true },
+      maxPrice: 1n,
+      expiryHeight: 100,
+      held: 0n,
+      price: 1n,
+      openedHeight: 9,
+      promptBurn: 0n,
+      ranks: [testKeys(1).publicKey, testKeys(2).publicKey],
+      delivery: undefined,
+    }
+    const entries = new Map([...accounts, [jobKey(jobId), jobCodec.encode(record)]])
+    const at = (height: number, ranks: readonly number[]): number => {
+      const mempool = new Mempool(context)
+      const state = { get: (key: string) => entries.get(key) }
+      for (const i of ranks) {
+        const receipt = { kind: 'receipt', jobId, unitParentId: genesis.id, traceRoot: jobId, tokens: [1] } as const
+        mempool.add(transactionOf(testKeys(i), 0n, receipt), state)
+      }
+      selectTransactions({ ...context, params, market }, { ...header, height }, mempool, state)
+      return mempool.size
+    }
+    // At 10 the window of rank 0 opens, at 11 that of rank 1, and after 11 both are over.
+    expect(at(10, [2])).toBe(1)
+    expect(at(12, [1, 2])).toBe(0)
+    expect(at(9, [1, 2])).toBe(2)
+  })
+
+  test('of many good proofs of equivocation a block takes the sixteen that it may have, and other transactions besides', () => {
+    const mempool = new Mempool(context)
+    const accusations = Array.from({ length: MAX_BLOCK_ACCUSATIONS + 2 }, (_, i) => {
+      const guilty = testKeys(200 + i)
+      const [evidenceA, evidenceB] = [1, 2].map((timeMs) =>
+        headerCodec.encode(signHeader({ ...context.genesis.header, minerKey: guilty.publicKey, timeMs }, guilty)),
+      ) as [Uint8Array, Uint8Array]
+      return transactionOf(testKeys(i), 0n, { kind: 'equivocation', evidenceA, evidenceB })
+    })
+    const payment = transactionOf(testKeys(30), 0n, transfer(5n))
+    for (const bytes of [...accusations, payment]) mempool.add(bytes, reader)
+    // The payment pays more per byte.
+    const taken = [payment, ...accusations.slice(0, MAX_BLOCK_ACCUSATIONS)]
+    const selection = new BlockSelection(context, header, mempool, reader)
+    for (let i = 0; i < 2; i++) for (const _ of selection.extend());
+    expect(selection.transactions.map(bytesToHex)).toEqual(taken.map(bytesToHex))
+    expect(mempool.size).toBe(accusations.length + 1)
+    // Those that are full give no candidates that could not be used.
+    expect(mempool.candidates(64, reader, taken).filter((bytes) => isTransactionOfKind(bytes, 'equivocation'))).toEqual(
+      [],
+    )
+    const whole = { ...header, unit, promptTokens: params.units.bootstrapPromptTokens, beacon: genesis.header.beacon }
+    const apply = (list: readonly Uint8Array[]) => () =>
+      applyBlockBody(context, whole, list, reader, genesis.state.ltHash)
+    expect(apply(selection.transactions)).not.toThrow()
+    expect(apply(accusations)).toThrow('BLOCK_TOO_MANY_ACCUSATIONS')
   })
 
   test('an error that is about no transaction is not swallowed', () => {

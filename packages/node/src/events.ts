@@ -1,6 +1,7 @@
 import type { TreeNode } from './chain/block-tree.ts'
 import type { TipEvent } from './chain/chain.ts'
 import type { Evidence } from './chain/sibling-watch.ts'
+import type { Alarm } from './monitor/types.ts'
 
 /** What one node tells its user: RPC event stream, miner, verifier, devnet screen. */
 export interface NodeEvents {
@@ -24,6 +25,8 @@ export interface NodeEvents {
     /** Undefined if the outcome is `right`. */
     readonly reason: string | undefined
   }
+  /** An alarm of the work monitor starts or ends, at the best chain's height. */
+  readonly anomaly: { readonly state: 'started' | 'ended'; readonly height: number; readonly alarm: Alarm }
   /** A miner finished a unit. */
   readonly unit: {
     readonly unitId: string

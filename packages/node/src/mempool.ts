@@ -7,6 +7,8 @@ import {
   checkTransactionForm,
   decodeTransaction,
   hexToBytes,
+  isTransactionOfKind,
+  MAX_BLOCK_ACCUSATIONS,
   ProtocolError,
   readAccount,
   type StateReader,
@@ -49,6 +51,14 @@ export interface WaitingTransaction {
   readonly nonce: bigint
   /** Grains that leave the balance: fee, amount, bond. */
   readonly cost: bigint
+}
+
+/** What {@link Mempool.candidates} leaves out. */
+export interface CandidateOptions {
+  /** Bytes that stay free for a transaction of this public key that does not wait here; those of the key that do are left out. */
+  readonly reserve?: { readonly sender: Uint8Array; readonly bytes: number } | undefined
+  /** Ids (hex) of transactions that were tried and do not apply, with what builds on them. */
+  readonly passedOver?: ReadonlySet<string>
 }
 
 /** What {@link Mempool.add} did. */
@@ -182,16 +192,16 @@ export class Mempool {
 
   /**
    * Transactions for one block, without gaps in the nonces: together with those `taken` at most `limit`, and no more
-   * bytes than surely fit (MAX_BLOCK_TRANSACTION_BYTES), for a block that is too large cannot be sent (NET-2). What pays
+   * bytes than surely fit (MAX_BLOCK_TRANSACTION_BYTES), for a block that is too large cannot be sent (NET-2); no proofs of
+   * equivocation where those taken have as many as a block may (BLK-3). What pays
    * more per byte comes first, but never before what it builds on; on a tie the account that came first. The caller
    * tries each against the state.
-   * @param reserve bytes that stay free for a sender's transaction that does not wait here; those of that sender are left out.
    */
   candidates(
     limit: number,
     state: StateReader,
     taken: readonly Uint8Array[] = [],
-    reserve?: { readonly sender: Uint8Array; readonly bytes: number },
+    { reserve, passedOver }: CandidateOptions = {},
   ): Uint8Array[] {
     const leftOut = reserve === undefined ? undefined : bytesToHex(accountOf(reserve.sender))
     const waiting: { readonly key: string; readonly entry: Entry; readonly rate: Rate }[] = []
@@ -201,7 +211,7 @@ export class Mempool {
       let rate: Rate | undefined
       for (const entry of queue) {
         if (entry.nonce < nonce) continue
-        if (entry.nonce > nonce) break
+        if (entry.nonce > nonce || passedOver?.has(entry.id)) break
         // The least rate so far in the queue: sorted by it, no entry overtakes those that it builds on.
         if (rate === undefined || compareRates(entry.rate, rate) < 0) rate = entry.rate
         waiting.push({ key, entry, rate })
@@ -213,11 +223,12 @@ export class Mempool {
     const ended = new Set<string>()
     const most = MAX_BLOCK_TRANSACTION_BYTES - (reserve === undefined ? 0 : LIST_ITEM_BYTES + reserve.bytes)
     let room = taken.reduce((left, { length }) => left - LIST_ITEM_BYTES - length, most)
+    const mayAccuse = taken.filter(isAccusation).length < MAX_BLOCK_ACCUSATIONS
     for (const { key, entry } of waiting) {
       if (taken.length + chosen.length >= limit) break
       if (ended.has(key)) continue
       const size = LIST_ITEM_BYTES + entry.bytes.length
-      if (size > room) {
+      if (size > room || (!mayAccuse && isAccusation(entry.bytes))) {
         ended.add(key)
         continue
       }
@@ -316,6 +327,8 @@ export class Mempool {
   }
 }
 
+const isAccusation = (bytes: Uint8Array): boolean => isTransactionOfKind(bytes, 'equivocation')
+
 const isOfMarket = ({ kind }: Entry): boolean => kind === 'job' || kind === 'ask' || kind === 'receipt'
 
 /**
@@ -329,7 +342,7 @@ function checkForNext(next: ApplyContext, transaction: Transaction, before: read
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error
     if (error.code === 'ASK_MINER' && before.some(({ kind }) => kind === 'minerRegister')) return
-    if (error.code === 'JOB_EXPIRY_TOO_FAR' || !isEarly(next, transaction, error)) throw error
+    if (error.code === 'JOB_EXPIRY_TOO_FAR' || !isEarly(error)) throw error
   }
 }
 

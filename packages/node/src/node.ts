@@ -26,6 +26,7 @@ import {
   REQUEST,
   type StatusMessage,
 } from './messages.ts'
+import { WorkWatch } from './monitor/work-watch.ts'
 import type { Clock } from './ports/clock.ts'
 import type { Logger } from './ports/log.ts'
 import type { GossipVerdict, Network, PeerName } from './ports/network.ts'
@@ -60,6 +61,8 @@ export class FullNode {
   readonly chain: Chain
   readonly mempool: Mempool
   readonly events: EventHub = new EventHub()
+  /** What the work of the best chain looks like. */
+  readonly work: WorkWatch
   readonly network: Network
   readonly clock: Clock
   readonly random: Random
@@ -87,6 +90,7 @@ export class FullNode {
     this.chain = new Chain(options)
     this.mempool = new Mempool(options.context)
     this.#siblings = new SiblingWatch(options.context.params.bindings)
+    this.work = new WorkWatch({ chain: this.chain, events: this.events, log: options.log })
     this.#sync = new Sync({ chain: this.chain, network: options.network, clock: options.clock, log: options.log })
   }
 
@@ -94,6 +98,7 @@ export class FullNode {
   async start(): Promise<void> {
     this.#stops.push(this.chain.onTip((event) => this.#onTip(event)))
     await this.chain.resume()
+    this.work.follow()
     const { network } = this
     network.handle(REQUEST.status, async () => encodeStatus(this.status()), { maxRequestBytes: 1024 })
     network.handle(
@@ -204,6 +209,7 @@ export class FullNode {
       this.#offerOrphans(node.id)
     }
     this.events.emit('tip', event)
+    this.work.follow()
   }
 
   /** What a block that left the best chain contained waits for a block again, unless the new branch contains it too. */

@@ -69,6 +69,7 @@ export const ERROR_VERDICTS = {
   BLOCK_REPLAY_TOKENS: 'reject',
   BLOCK_REPLAY_TRACE: 'reject',
   BLOCK_TOO_MANY_TRANSACTIONS: 'reject',
+  BLOCK_TOO_MANY_ACCUSATIONS: 'reject',
   BLOCK_KEY_BARRED: 'reject',
   BLOCK_RECEIPT: 'reject',
   // transactions and ledger (ECO)

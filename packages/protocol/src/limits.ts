@@ -8,6 +8,8 @@ export const MAX_HEADER_BYTES = 1024
 export const MAX_TRANSACTION_BYTES: number = 512 * 1024
 /** Transactions in one block. */
 export const MAX_BLOCK_TRANSACTIONS = 1024
+/** Equivocation proofs in one block: each costs four signature checks and the search of a key's immature amounts (BLK-3). */
+export const MAX_BLOCK_ACCUSATIONS = 16
 /** Ranks of one assignment: rank 0 and its fallbacks (ECO-6). */
 export const MAX_JOB_RANKS = 8
 /** Jobs of one model that wait for clearing. */
@@ -35,7 +37,7 @@ export const MAX_MERKLE_PROOF_HASHES = 4096
 export const MAX_MODEL_DIMENSION: number = 1 << 17
 export const MAX_MODEL_LAYERS = 256
 export const MAX_SEQUENCE_LENGTH: number = 1 << 16
-/** Weights of a model that a miner brings where B2 is off: made again by every node in some ten milliseconds. */
+/** Weights of a model that a miner brings where B2 is off: made again by every node in about a tenth of a second. */
 export const MAX_GENERATED_WEIGHTS: number = 1 << 20
 /** Generated models that a node keeps, so that one block costs one generation. */
 export const MAX_GENERATED_MODELS = 4

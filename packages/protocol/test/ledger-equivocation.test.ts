@@ -4,6 +4,7 @@ import { applyBlock } from '../src/ledger/apply-block.ts'
 import { isBarred, readAmount, readImmature, readRegistration } from '../src/ledger/entries.ts'
 import { ROLE_MINER } from '../src/ledger/keys.ts'
 import type { TransactionBody } from '../src/ledger/transactions.ts'
+import { MAX_BLOCK_ACCUSATIONS } from '../src/limits.ts'
 import { presets } from '../src/params/presets.ts'
 import type { Params } from '../src/params/types.ts'
 import {
@@ -111,7 +112,7 @@ describe('equivocation (BLK-3, ECO-8)', () => {
         return ledger.get(key)
       },
     }
-    const accused = Array.from({ length: 20 }, (_, i) => new Uint8Array(32).fill(200 + i))
+    const accused = Array.from({ length: MAX_BLOCK_ACCUSATIONS }, (_, i) => new Uint8Array(32).fill(200 + i))
     const transactions = accused.map((key, i) => transactionOf(BOB, BigInt(i), accuse(key)))
     applyBlock(ledger.input({ reader: counting, transactions }))
     expect(reads).toBeLessThanOrEqual(49 + 4)

@@ -18,7 +18,7 @@ import {
 import { easyParams, type MemoryState } from './chain-fixture.ts'
 import { SMALL, workOf } from './pearl-fixture.ts'
 
-export const openParams = overrideParams(easyParams, ['bindings.provenance=open'])
+export const openParams = overrideParams(easyParams, ['bindings.provenance=open', 'jobs.paidDrawPpm=0'])
 export const openContext: ConsensusContext = createContext(openParams, unitModel(), unitCorpus())
 
 export interface OpenInput {

@@ -22,7 +22,7 @@ import {
   type ErrorCode,
   headerCodec,
   headerTicketHash,
-  isReExecuted,
+  isWinnerExecuted,
   MAX_GOSSIP_BYTES,
   MAX_HEADER_BYTES,
   MAX_OPEN_PROOF_BYTES,
@@ -82,7 +82,7 @@ test('a block over random matrices is valid, and comes back from its bytes', () 
   accepted(() => validate(block))
   const bytes = blockCodec.encode(block)
   expect(blockCodec.decode(bytes)).toEqual(block)
-  expect(isReExecuted(context.params, block.header)).toBe(false)
+  expect([context, easyContext].map(({ params }) => isWinnerExecuted(params))).toEqual([false, true])
   rejected('UNIT_LANE', () => claimedTask(context, block))
 })
 

@@ -5,7 +5,7 @@ import { bytesToHex, hexToBytes } from '../src/bytes.ts'
 import { targetFromBits, workOfTarget } from '../src/difficulty/bits.ts'
 import { ProtocolError } from '../src/errors.ts'
 import { accountOf, keyPairFromSeed } from '../src/keys.ts'
-import { PARAM_BREAKS } from '../src/params/breaks.ts'
+import { PARAM_BREAKS, paramWarnings } from '../src/params/breaks.ts'
 import { checkParams } from '../src/params/check.ts'
 import { fieldOf, PARAM_FIELDS } from '../src/params/fields.ts'
 import { diffParams, overrideParams, paramLines, paramsHash } from '../src/params/lines.ts'
@@ -258,6 +258,23 @@ test('vectors/params.json', () => {
 
 test('what breaks is said of parameters that exist', () => {
   for (const path of Object.keys(PARAM_BREAKS)) expect(PARAM_FIELDS).toHaveProperty([path])
+})
+
+test('what breaks with a value is said of exactly that value', () => {
+  const warned = (...lines: string[]) =>
+    paramWarnings(overrideParams(presets.nacre, lines)).map((line) => line.split(': ')[0])
+  expect(warned()).toEqual([])
+  expect(warned('bindings.singleUse=off', 'bindings.provenance=client-signed', 'fees.burnPpm=0')).toEqual([
+    'bindings.provenance=client-signed',
+    'bindings.singleUse=off',
+    'fees.burnPpm=0',
+  ])
+  expect(paramWarnings(overrideParams(presets.nacre, ['bindings.checked=off', 'block.winnerCheck=none']))).toEqual([
+    `bindings.checked=off: ${PARAM_BREAKS['bindings.checked']!.slice('off: '.length)}`,
+    `block.winnerCheck=none: ${PARAM_BREAKS['block.winnerCheck']!.slice('none: '.length)}`,
+  ])
+  const off = Object.keys(presets.nacre.bindings).filter((name) => name !== 'provenance')
+  for (const name of off) expect(PARAM_BREAKS[`bindings.${name}`]).toMatch(/^off: /)
 })
 
 test('the table in docs/spec/04-parameters.md says what code and presets say', () => {

@@ -17,7 +17,9 @@ const devnet = presets['pearl-devnet']
 
 test('pearl is what chapter 12 says: open provenance, the whole subsidy from the first block on, nothing burned', () => {
   const { bindings, block, emission, fees, network } = params
-  expect(bindings.provenance).toBe('open')
+  const { provenance, ...others } = bindings
+  expect([provenance, block.winnerCheck, params.jobs.paidDrawPpm]).toEqual(['open', 'none', 0])
+  expect(new Set(Object.values(others))).toEqual(new Set(['off']))
   expect([block.timeMs, network.launchDelayMs]).toEqual([1000 * pearl.BLOCK_SECONDS, 0])
   expect([emission.ramp, emission.supplyGrains, BigInt(emission.curveBlocks)]).toEqual([
     'none',

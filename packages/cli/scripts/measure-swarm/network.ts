@@ -6,7 +6,7 @@ import { createFastHash } from '@nacre/engine'
 import { startGateway } from '@nacre/gateway'
 import { silentLogger } from '@nacre/node'
 import { get } from '@nacre/node/rpc-client'
-import { GRAINS_PER_NCR, hexToBytes, keyPairFromSeed, overrideParams, presetByName } from '@nacre/protocol'
+import { GRAINS_PER_NCR, hexToBytes, keyPairFromSeed, presetByName } from '@nacre/protocol'
 import { OpenAI } from 'openai'
 import { calibrate } from '../../src/devnet/calibrate.ts'
 import { addressOfKey, startPaidNetwork } from '../../src/devnet/paid-network.ts'
@@ -79,14 +79,17 @@ async function measureIn(dir: string, options: NetworkOptions): Promise<readonly
   const { asks, print, signal } = options
   const cores = availableParallelism()
   const dutyCycle = Math.min(0.5, (0.5 * cores) / asks.length)
-  const { genesisBits } = await calibrate(overrideParams(presetByName(PRESET), []), asks.length * dutyCycle, cores)
+  const params = presetByName(PRESET)
+  const { genesisBits } = await calibrate({
+    ...{ params, miners: asks.length, dutyCycle, isPaid: true, cores, works: [] },
+  })
   const overrides = [`difficulty.genesisBits=${genesisBits}`]
   print(`starting ${asks.length} miners that ask ${asks.join(', ')} grains per GMAC`)
   const network = await startPaidNetwork({
     ...{ preset: PRESET, overrides, asks, verifiers: 1, dutyCycle, dir, signal },
   })
   try {
-    const { params, rpc } = network
+    const { rpc } = network
     const keys = keyPairFromSeed(hexToBytes('51'.repeat(32)))
     await network.fund(addressOfKey(params, keys.publicKey), FUNDS)
     const hash = await createFastHash()

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
+import { OPEN_WORKS } from '@nacre/engine'
 import { type DevnetOptions, runDevnet } from '../devnet/devnet.ts'
-import { fractionFlag, integerFlag, parsed } from '../options.ts'
+import { fractionFlag, integerFlag, parsed, workFlag } from '../options.ts'
 import { onInterrupt } from '../signals.ts'
 
 const USAGE = `Starts a local Nacre network: one bootstrap node, miners and verifiers as separate processes on libp2p.
@@ -9,16 +10,24 @@ const USAGE = `Starts a local Nacre network: one bootstrap node, miners and veri
 
   --miners N          miners (default 3)
   --verifiers N       verifiers (default 2)
-  --duty F            part of the time each miner works, above 0 to 1 (default: so that all share the machine)
-  --preset NAME       parameter preset (default devnet)
+  --duty F            part of the time each miner works on units that nobody asked for, above 0 to 1 (default: about ten
+                      such units per block together; without clients: so that all share the machine)
+  --preset NAME       parameter preset (default devnet); pearl means pearl-devnet here, the same with seconds
+  --work KIND,KIND    what the miners of pearl-devnet multiply, in turns: random, structured, inference (default all three)
   --set PATH=VALUE    override a parameter, repeatable, for example --set block.timeMs=3000
   --rpc-port PORT     where boot's HTTP RPC listens on 127.0.0.1 (default 8645; any free port where that is taken)
+  --demand N          requests that clients keep asking at once through a gateway, 0 for a gateway that nobody asks (default 24)
+  --no-gateway        no gateway and no clients: miners only run units that nobody asked for
+  --gateway-port PORT where its OpenAI API listens on 127.0.0.1 (default 8646; any free port where that is taken)
   --until-height N    stop when every node has block N, and exit 0
   --json              print one JSON object at the end on standard output, progress on standard error
   --dir PATH          keep the nodes' data there (default: a temporary folder, removed at the end)
   --stall-seconds N   give up when no block comes for so long (default 120)
   --help              this text
 `
+
+/** Presets whose blocks take minutes, and what a local network runs in their place. */
+const LOCAL_PRESETS: ReadonlyMap<string, string> = new Map([['pearl', 'pearl-devnet']])
 
 /** `nacre devnet`. */
 export async function devnetCommand(args: readonly string[]): Promise<void> {
@@ -31,8 +40,12 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
           verifiers: { type: 'string', default: '2' },
           duty: { type: 'string' },
           preset: { type: 'string', default: 'devnet' },
+          work: { type: 'string', default: OPEN_WORKS.join(',') },
           set: { type: 'string', multiple: true, default: [] },
           'rpc-port': { type: 'string', default: '8645' },
+          demand: { type: 'string', default: '24' },
+          'no-gateway': { type: 'boolean', default: false },
+          'gateway-port': { type: 'string', default: '8646' },
           'until-height': { type: 'string' },
           json: { type: 'boolean', default: false },
           dir: { type: 'string' },
@@ -55,12 +68,15 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
   }
   onInterrupt(interrupt)
   const options: DevnetOptions = {
-    preset: values.preset,
+    preset: LOCAL_PRESETS.get(values.preset) ?? values.preset,
     overrides: values.set,
+    works: values.work.split(',').map((work) => workFlag('work', work)),
     miners: integerFlag('miners', values.miners, 1, 50),
     verifiers: integerFlag('verifiers', values.verifiers, 0, 50),
     dutyCycle: values.duty === undefined ? undefined : fractionFlag('duty', values.duty),
     rpcPort: integerFlag('rpc-port', values['rpc-port'], 0, 65_535),
+    demand: values['no-gateway'] ? undefined : integerFlag('demand', values.demand, 0, 48),
+    gatewayPort: integerFlag('gateway-port', values['gateway-port'], 0, 65_535),
     untilHeight:
       values['until-height'] === undefined
         ? undefined

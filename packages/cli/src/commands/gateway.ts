@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { createFastHash } from '@nacre/engine'
-import { startGateway } from '@nacre/gateway'
+import { type GatewayOptions, startGateway } from '@nacre/gateway'
 import { createLogger } from '@nacre/node/log'
 import { isLoopback } from '@nacre/node/rpc-client'
 import { CliError } from '../errors.ts'
@@ -26,6 +26,7 @@ const USAGE = `An OpenAI-compatible HTTP API in front of the network: /v1/models
                           then a hidden prompt
   --host HOST             where it listens (default 127.0.0.1)
   --port PORT             its port, 0 for any (default 8646)
+  --port-fallback         any port if that one is taken
   --keys FILE             API keys; without them no key is needed, and only this machine is served
   --ledger FILE           what the keys have spent (default: beside the keys, with .sqlite added)
   --policy FILE           aliases, price limits, fallbacks (default: "small" and "large" of what is registered)
@@ -48,6 +49,7 @@ const OPTIONS = {
   'passphrase-file': { type: 'string' },
   host: { type: 'string', default: '127.0.0.1' },
   port: { type: 'string', default: '8646' },
+  'port-fallback': { type: 'boolean', default: false },
   keys: { type: 'string' },
   ledger: { type: 'string' },
   policy: { type: 'string' },
@@ -97,11 +99,15 @@ export async function gatewayCommand(args: readonly string[]): Promise<void> {
     const keys = await decryptKeys(file, passphrase, path)
     const workers = await createWorkers(context, { threads: integerFlag('threads', values.threads, 1, 64) }, hash)
     try {
-      const gateway = await startGateway({
+      const options: GatewayOptions = {
         ...{ rpcUrl: rpc, keys, market: context.market, workers, models, host, keysPath, policyPath: policy },
         ...settings,
         ledgerPath: keysPath === undefined ? undefined : (values.ledger ?? `${keysPath}.sqlite`),
         log: createLogger({ name: 'gateway', level: values['log-level'], destination: 2 }),
+      }
+      const gateway = await startGateway(options).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE' || !values['port-fallback']) throw error
+        return startGateway({ ...options, port: 0 })
       })
       const { url, address, names, needsKey } = gateway
       if (!needsKey) say('no API keys: whoever is on this machine can spend the wallet. --keys FILE changes that')

@@ -54,7 +54,7 @@ export async function verifyCommand(call: JobCall): Promise<void> {
 async function jobOf({ rpc, positionals }: JobCall, signal: AbortSignal): Promise<JobView> {
   const id = positionals[0]!.toLowerCase()
   if (!/^[0-9a-f]{64}$/.test(id)) throw new CliError('the ID of a job has 64 hex digits', 2)
-  const view = await readJob(rpc, id, 0, signal)
+  const view = await readJob(rpc, id, signal)
   if (view.status === 'unknown')
     throw new CliError(
       `the node at ${rpc} knows no job ${id}: another network, or it forgot what is long over`,

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { hexToBytes, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { type RunNodeOptions, runNode } from '../node/run-node.ts'
-import { amountFlag, fractionFlag, integerFlag, paramsFrom, parsed } from '../options.ts'
+import { amountFlag, fractionFlag, integerFlag, paramsFrom, parsed, workFlag } from '../options.ts'
 import { onInterrupt } from '../signals.ts'
 
 const USAGE = `Runs one Nacre node.
@@ -23,6 +23,8 @@ const USAGE = `Runs one Nacre node.
   --threads N         worker threads (default 1); a miner keeps as many units in flight
   --revectorize       let V8 join WebAssembly vectors to 256 bits: an experiment of V8's, used if the self-test passes and
                       given up if the process that computes ends twice
+  --work KIND         what a miner multiplies under provenance open: random matrices, structured ones, or inference of
+                      prompts (default inference)
   --steps N           steps a verifier samples per unit (default 8)
   --register          register this miner or verifier, as soon as its matured balance covers the bond and a few fees;
                       GET /status says what it waits for. The bond stays when the node stops
@@ -55,6 +57,7 @@ const OPTIONS = {
   'rpc-port': { type: 'string', default: '0' },
   duty: { type: 'string', default: '1' },
   threads: { type: 'string', default: '1' },
+  work: { type: 'string' },
   steps: { type: 'string', default: '8' },
   ask: { type: 'string' },
   capacity: { type: 'string' },
@@ -135,6 +138,9 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
   const dutyCycle = fractionFlag('duty', values.duty)
   const threads = integerFlag('threads', values.threads, 1, 64)
   const ask = askFrom(values, role, params, dutyCycle * threads)
+  const work = values.work === undefined ? 'inference' : workFlag('work', values.work)
+  if (values.work !== undefined && !(role === 'miner' && params.bindings.provenance === 'open'))
+    throw new CliError('--work is for miners of a network with provenance open, as the preset pearl-devnet has it', 2)
   if (values.register && role === 'boot') throw new CliError('--register is for miners and verifiers', 2)
 
   const abort = new AbortController()
@@ -158,6 +164,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     dutyCycle,
     threads,
     register: values.register,
+    work,
     ask,
     revectorize: values.revectorize,
     stepsPerUnit: integerFlag('steps', values.steps, 1, 16),

@@ -6,6 +6,7 @@ import {
   PARAM_FIELDS,
   paramLines,
   paramsHash,
+  paramWarnings,
   presetByName,
   presets,
 } from '@nacre/protocol'
@@ -17,7 +18,8 @@ const USAGE = `Parameters of the protocol.
   npm run nacre -- params list                       presets, and every parameter with its meaning
   npm run nacre -- params show PRESET [--set P=V]    all values as path=value lines, and their hash
   npm run nacre -- params diff A B                   paths whose values differ
-  npm run nacre -- params check PRESET [--set P=V]   exit 0 if the values are complete, in range and consistent
+  npm run nacre -- params check PRESET [--set P=V]   exit 0 if the values are complete, in range and
+                                                     consistent; warns of what they break
 `
 
 /** `nacre params`. */
@@ -59,8 +61,11 @@ export async function paramsCommand(args: readonly string[]): Promise<void> {
         print(`${path}: ${a ?? '(absent)'} -> ${b ?? '(absent)'}`)
       }
       return
-    default:
-      print(`${first} is consistent; hash ${bytesToHex(paramsHash(paramsFrom(first!, values.set)))}`)
+    default: {
+      const params = paramsFrom(first!, values.set)
+      print(`${first} is consistent; hash ${bytesToHex(paramsHash(params))}`)
+      for (const warning of paramWarnings(params)) print(`warning: ${warning}`)
+    }
   }
 }
 

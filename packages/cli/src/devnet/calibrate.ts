@@ -1,4 +1,4 @@
-import { createFastHash, createKernels, createUnitEngine } from '@nacre/engine'
+import { createFastHash, createKernels, createUnitEngine, type OpenWork } from '@nacre/engine'
 import {
   bitsFromTarget,
   bootstrapTask,
@@ -11,30 +11,56 @@ import {
   u32le,
 } from '@nacre/protocol'
 import { loadContext } from '../network-model.ts'
+import { calibrateOpen } from './calibrate-open.ts'
 
 export interface Calibration {
   /** Compact first target at which this machine finds about one block per block time. */
   readonly genesisBits: number
-  readonly unitMs: number
-  readonly replayMs: number
-  readonly kernels: string
+  readonly dutyCycle: number
+  /** What was measured, for people. */
+  readonly text: string
 }
 
 /**
  * Part of the measured speed that miners reach once all processes share the cores. Rather too low: a target that is too easy
  * costs some early blocks until the difficulty rule has caught up, one that is too hard keeps everybody waiting.
  */
-const SHARED_SPEED = 0.6
+export const SHARED_SPEED = 0.6
+/** Units that nobody paid for, of all miners together, where clients ask for many: enough for blocks to come evenly. */
+const BOOTSTRAP_UNITS_PER_BLOCK = 10
 const WARM_UP_UNITS = 3
 const MEASURED_UNITS = 7
+
+export interface CalibrationInput {
+  readonly params: Params
+  readonly miners: number
+  /** Undefined: chosen here. */
+  readonly dutyCycle: number | undefined
+  /** Whether miners have paid units, which need no pause, so that few others suffice. */
+  readonly isPaid: boolean
+  /** How many can really run at once. */
+  readonly cores: number
+  /** What the miners multiply where that is their choice. */
+  readonly works: readonly OpenWork[]
+}
+
+/** Part of the time that each miner can work, so that all share the machine. */
+export const sharedDuty = (miners: number, cores: number): number =>
+  Math.min(0.9, Math.max(0.05, (0.6 * cores) / Math.max(1, miners)))
+
+/** The first target that suits this machine, and the duty cycle it is for. */
+export async function calibrate(input: CalibrationInput): Promise<Calibration> {
+  const { params, miners, cores, works } = input
+  if (params.bindings.provenance !== 'open') return calibrateUnits(input)
+  const dutyCycle = input.dutyCycle ?? sharedDuty(miners, cores)
+  return { ...(await calibrateOpen(params, miners * dutyCycle, cores, works)), dutyCycle }
+}
 
 /**
  * Measures units on this machine and derives the first target (BLK-6): a wrong one would make the first blocks come in a
  * burst, or not at all, until the difficulty rule has caught up.
- * @param activeMiners miners times duty cycle: how many work at once on average.
- * @param cores how many can really run at once.
  */
-export async function calibrate(params: Params, activeMiners: number, cores: number): Promise<Calibration> {
+async function calibrateUnits({ params, miners, dutyCycle, isPaid, cores }: CalibrationInput): Promise<Calibration> {
   const hash = await createFastHash()
   const context = await loadContext(params, hash)
   const { model, params: modelParams, corpus } = context.bootstrap
@@ -60,19 +86,27 @@ export async function calibrate(params: Params, activeMiners: number, cores: num
     replayTimes.push(performance.now() - between)
   }
   const unitMs = median(unitTimes)
-  const atOnce = Math.min(activeMiners, cores)
+  const shared = sharedDuty(miners, cores)
+  const few = (BOOTSTRAP_UNITS_PER_BLOCK * unitMs) / (params.block.timeMs * miners)
+  const duty = dutyCycle ?? (isPaid ? Math.min(shared, few) : shared)
+  const atOnce = Math.min(miners * duty, cores)
   const unitsPerBlock = (params.block.timeMs / unitMs) * atOnce * SHARED_SPEED
   const macs = drawMacs(params, LANE_BOOTSTRAP, model.config, modelParams, params.units.bootstrapPromptTokens)
-  const maxTarget = targetFromBits(params.difficulty.maxTargetBits)
-  const target = TARGET_LIMIT / BigInt(Math.max(1, Math.round(macs * unitsPerBlock)))
+  const times = `${unitMs.toFixed(0)} ms with the lottery, its re-execution ${median(replayTimes).toFixed(0)} ms`
   return {
-    genesisBits: bitsFromTarget(target < maxTarget ? target : maxTarget),
-    unitMs,
-    replayMs: median(replayTimes),
-    kernels: kernels.name,
+    genesisBits: bitsForWork(params, macs * unitsPerBlock),
+    dutyCycle: duty,
+    text: `a unit takes ${times} (${kernels.name} kernels); duty cycle of the miners ${duty.toPrecision(2)}`,
   }
 }
 
-function median(values: readonly number[]): number {
+/** Compact target at which so many MACs find one block, as far as the parameters allow it. */
+export function bitsForWork(params: Params, macsPerBlock: number): number {
+  const maxTarget = targetFromBits(params.difficulty.maxTargetBits)
+  const target = TARGET_LIMIT / BigInt(Math.max(1, Math.round(macsPerBlock)))
+  return bitsFromTarget(target < maxTarget ? target : maxTarget)
+}
+
+export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >>> 1]!
 }

@@ -11,26 +11,44 @@ export interface ReadyLine {
   readonly addresses: readonly string[]
   /** Hex; only miners have one. */
   readonly minerKey?: string
+  /** Of the node's own key; boot has none. */
+  readonly address?: string
 }
 
-/** One node process of the local network. */
-export interface NodeChild {
+/** What a gateway process says. */
+export interface GatewayReadyLine {
+  readonly url: string
+  readonly baseUrl: string
+  /** Of the wallet that pays. */
+  readonly address: string
+}
+
+/** One process of the local network. */
+export interface Child<Ready> {
   readonly name: string
   readonly process: ChildProcess
-  readonly ready: Promise<ReadyLine>
+  readonly ready: Promise<Ready>
   /** Resolves with a description when the process has ended. */
   readonly exited: Promise<string>
 }
+export type NodeChild = Child<ReadyLine>
+export type GatewayChild = Child<GatewayReadyLine>
 
 const READY_MS = 60_000
 
+export const startNode = (name: string, args: readonly string[], logPath: string): NodeChild =>
+  startChild(name, ['node', '--name', name, ...args], logPath)
+
+export const startGatewayChild = (args: readonly string[], logPath: string): GatewayChild =>
+  startChild('gateway', ['gateway', ...args], logPath)
+
 /**
- * Starts a node in its own process group: a Ctrl-C in the terminal reaches only the devnet command, which then stops its
+ * Starts a command in its own process group: a Ctrl-C in the terminal reaches only the devnet command, which then stops its
  * children one by one. Its standard input stays open as a lifeline: if this process dies, the child sees it close and stops.
  */
-export function startChild(name: string, args: readonly string[], logPath: string): NodeChild {
+function startChild<Ready>(name: string, args: readonly string[], logPath: string): Child<Ready> {
   const log = openSync(logPath, 'a')
-  const child = spawn(process.execPath, [...process.execArgv, entry, 'node', '--name', name, '--lifeline', ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, entry, ...args, '--lifeline'], {
     stdio: ['pipe', 'pipe', log],
     detached: true,
   })
@@ -38,13 +56,13 @@ export function startChild(name: string, args: readonly string[], logPath: strin
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`))
     child.once('error', (error) => resolve(error.message))
   })
-  const ready = new Promise<ReadyLine>((resolve, reject) => {
+  const ready = new Promise<Ready>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`${name} was not ready within ${READY_MS / 1000} s`)), READY_MS)
     const lines = createInterface({ input: child.stdout! })
     lines.on('line', (line) => {
       if (!line.startsWith('{"ready":true')) return
       clearTimeout(timer)
-      resolve(JSON.parse(line) as ReadyLine)
+      resolve(JSON.parse(line) as Ready)
     })
     void exited.then((how) => {
       clearTimeout(timer)
@@ -57,7 +75,7 @@ export function startChild(name: string, args: readonly string[], logPath: strin
 }
 
 /** Asks a child to stop, and kills it if it does not within `graceMs`. */
-export async function stopChild(child: NodeChild, graceMs: number): Promise<void> {
+export async function stopChild(child: Child<unknown>, graceMs: number): Promise<void> {
   child.process.kill('SIGTERM')
   child.process.stdin?.end()
   const timer = setTimeout(() => child.process.kill('SIGKILL'), graceMs)

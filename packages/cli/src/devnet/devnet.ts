@@ -2,14 +2,18 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { OPEN_WORKS, type OpenWork } from '@nacre/engine'
 import type { BlockView, NodeEvents } from '@nacre/node'
 import { followEvents } from '@nacre/node/rpc-client'
-import { diffParams, type LaneName, overrideParams, type Params, presetByName } from '@nacre/protocol'
+import { diffParams, overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { calibrate } from './calibrate.ts'
-import { type NodeChild, type ReadyLine, startChild, stopChild } from './child.ts'
+import { calibrate, sharedDuty } from './calibrate.ts'
+import { type NodeChild, type ReadyLine, startNode, stopChild } from './child.ts'
+import type { DemandAnswer } from './demand.ts'
+import { type Economy, hasEconomy, startEconomy } from './economy.ts'
 import { fetchBlock, fetchStatus, type NodeStatus } from './rpc-client.ts'
-import { type BlockEvent, formatBlock } from './screen.ts'
+import { type BlockEvent, formatAnswers, formatBlock, type MarketEvent } from './screen.ts'
+import { addCounters, type Counters, type DevnetSummary, NO_COUNTERS, summaryOf } from './summary.ts'
 
 /** The `verdict` event as it comes over RPC: `reason` is missing where it is undefined. */
 export type VerdictEvent = Pick<NodeEvents['verdict'], 'height' | 'steps' | 'outcome' | 'checkMs'> & {
@@ -23,9 +27,15 @@ export interface DevnetOptions {
   readonly verifiers: number
   /** Part of the time that each miner works; undefined: chosen so that all processes share the machine. */
   readonly dutyCycle: number | undefined
+  /** What the miners multiply under provenance `open`, in turns; by default all kinds. */
+  readonly works?: readonly OpenWork[]
   readonly untilHeight: number | undefined
   /** Where boot's RPC listens, if that port is free; undefined: any port. */
   readonly rpcPort?: number
+  /** Requests at once to a gateway of the network; 0 for a gateway that nobody asks, undefined for none. */
+  readonly demand?: number | undefined
+  /** Where the gateway listens, if that port is free; undefined: any port. */
+  readonly gatewayPort?: number | undefined
   /** Give up when no block comes for so long. */
   readonly stallMs: number
   /** Where the nodes keep their data; undefined: a temporary folder, removed at the end. */
@@ -47,25 +57,8 @@ export interface DevnetMember {
   readonly status: NodeStatus | undefined
 }
 
-/** Blocks of one miner; `open` only under provenance `open`. */
-type LaneCounts = Partial<Record<LaneName, number>> & { readonly paid: number; readonly bootstrap: number }
-
-/** What `--json` prints. Grains are decimal strings. */
-export interface DevnetSummary {
-  readonly height: number
-  readonly tip: string
-  readonly stateRoots: Readonly<Record<string, string>>
-  readonly blocks: Readonly<Record<string, LaneCounts>>
-  readonly units: number
-  readonly tokens: number
-  readonly tickets: number
-  /** Part of the blocks' work that somebody paid for, as the chain publishes it (E2). */
-  readonly usefulShare: number
-  readonly supply: string
-  readonly wallSeconds: number
-}
-
-interface Member {
+/** A process of the network and what it said last. */
+export interface Member {
   readonly name: string
   readonly role: 'boot' | 'miner' | 'verifier'
   readonly args: readonly string[]
@@ -74,11 +67,14 @@ interface Member {
   status: NodeStatus | undefined
   restarts: number
   /** Figures of earlier processes of this member, lost when one is killed. */
-  before: { units: number; tokens: number; tickets: number }
+  before: Counters
   events: AbortController
 }
 
 const POLL_MS = 500
+/** What the first miner asks, in grains for 10^9 output MACs, and of how many of the largest units it offers the MACs per block. */
+const BASE_ASK_GRAINS = 10_000_000
+const ASKED_UNITS = 64
 const STOP_GRACE_MS = 5_000
 const MAX_RESTARTS = 5
 const RESTART_DELAY_MS = 500
@@ -108,6 +104,10 @@ class Devnet {
   #lastProgressMs = performance.now()
   #lastBlockTimeMs: number | undefined
   readonly #minerNames = new Map<string, string>()
+  #economy: Economy | undefined
+  #market: MarketEvent | undefined
+  /** Since the last line about them. */
+  #answers: DemandAnswer[] = []
 
   constructor(options: DevnetOptions) {
     this.#options = options
@@ -118,20 +118,11 @@ class Devnet {
 
   async start(): Promise<void> {
     const { miners, verifiers, print, signal } = this.#options
-    const cores = availableParallelism()
-    const duty = this.#options.dutyCycle ?? Math.min(0.9, Math.max(0.05, (0.6 * cores) / Math.max(1, miners)))
     const overrides = [...this.#options.overrides]
     print(
-      `nacre devnet: preset ${this.#options.preset}, ${miners} miners at duty cycle ${duty.toFixed(2)}, ${verifiers} verifiers, data in ${this.#dir}`,
+      `nacre devnet: preset ${this.#options.preset}, ${miners} miners, ${verifiers} verifiers, data in ${this.#dir}`,
     )
-    const isPinned = overrides.some((line) => line.startsWith('difficulty.genesisBits='))
-    if (!isPinned && miners > 0) {
-      const { genesisBits, unitMs, replayMs, kernels } = await calibrate(this.#params, miners * duty, cores)
-      overrides.push(`difficulty.genesisBits=${genesisBits}`)
-      print(
-        `calibrated: a unit takes ${unitMs.toFixed(0)} ms with the lottery, its re-execution ${replayMs.toFixed(0)} ms (${kernels} kernels)`,
-      )
-    }
+    const duty = await this.#calibrate(overrides)
     this.#params = overrideParams(presetByName(this.#options.preset), overrides)
     for (const { path, a, b } of diffParams(presetByName(this.#options.preset), this.#params))
       print(`  ${path}: ${a} -> ${b}`)
@@ -142,13 +133,19 @@ class Devnet {
     const boot = await this.#launch('boot', 'boot', [...common, ...rpc])
     const bootstrap = boot.ready.addresses.flatMap((address) => ['--bootstrap', address])
     const later: [string, Member['role'], string[]][] = []
-    for (let i = 1; i <= verifiers; i++) later.push([`verifier-${i}`, 'verifier', [...common, ...bootstrap]])
+    for (let i = 1; i <= verifiers; i++)
+      later.push([`verifier-${i}`, 'verifier', [...common, ...bootstrap, ...this.#register]])
     for (let i = 1; i <= miners; i++)
-      later.push([`miner-${i}`, 'miner', [...common, ...bootstrap, '--duty', String(duty)]])
+      later.push([
+        `miner-${i}`,
+        'miner',
+        [...common, ...bootstrap, '--duty', String(duty), ...this.#workOf(i), ...this.#askOf(i)],
+      ])
     await Promise.all(later.map(([name, role, args]) => this.#launch(name, role, args)))
     if (signal.aborted) return
     this.#lastProgressMs = performance.now()
     print(`${this.#members.length} nodes are up; RPC of boot: ${boot.ready.rpc}`)
+    if (this.#isPaid) await this.#startEconomy(boot.ready.rpc)
     this.#options.onRunning?.(() =>
       this.#members.map(({ name, child, ready, restarts, status }) => ({
         name,
@@ -158,6 +155,64 @@ class Devnet {
         status,
       })),
     )
+  }
+
+  /** The first target that suits this machine, added to the overrides unless it is there. Returns the duty cycle of the miners. */
+  async #calibrate(overrides: string[]): Promise<number> {
+    const { miners, dutyCycle, works = OPEN_WORKS, print } = this.#options
+    const cores = availableParallelism()
+    const isPinned = overrides.some((line) => line.startsWith('difficulty.genesisBits='))
+    if (isPinned || miners === 0) return dutyCycle ?? sharedDuty(miners, cores)
+    const calibrated = await calibrate({ params: this.#params, miners, dutyCycle, isPaid: this.#isPaid, cores, works })
+    overrides.push(`difficulty.genesisBits=${calibrated.genesisBits}`)
+    print(`calibrated: ${calibrated.text}`)
+    return calibrated.dutyCycle
+  }
+
+  /** Whether somebody pays for units here. */
+  get #isPaid(): boolean {
+    return this.#options.demand !== undefined && hasEconomy(this.#params)
+  }
+
+  get #register(): readonly string[] {
+    return this.#isPaid ? ['--register'] : []
+  }
+
+  /** Bond and ask of miner `i`, counted from 1, as options of its process: each asks a little more than the one before. */
+  #askOf(i: number): readonly string[] {
+    if (!this.#isPaid) return []
+    const price = BASE_ASK_GRAINS + (BASE_ASK_GRAINS * (i - 1)) / 20
+    return [
+      ...this.#register,
+      '--ask',
+      String(price),
+      '--capacity',
+      String(ASKED_UNITS * this.#params.units.maxUnitMacs),
+    ]
+  }
+
+  async #startEconomy(rpc: string): Promise<void> {
+    const { demand = 0, gatewayPort, print } = this.#options
+    const members = this.#members.flatMap(({ role, ready }) => (role === 'boot' ? [] : [{ role, rpc: ready.rpc }]))
+    const economy = await startEconomy({
+      ...{ rpc, params: this.#params, members, demand, dir: this.#dir },
+      port: gatewayPort,
+      onAnswer: (answer) => this.#answers.push(answer),
+    })
+    this.#economy = economy
+    void economy.ended.then((how) => {
+      if (!this.#stopping) this.#fatal ??= new CliError(`the gateway ended (${how}); its log is in ${this.#dir}`)
+    })
+    print(`OpenAI API: ${economy.baseUrl} (no key; it pays from a wallet of test coins); ${demand} requests at once`)
+  }
+
+  /** The open work of miner `i`, counted from 1, as options of its process. */
+  #workOf(i: number): string[] {
+    const { works = OPEN_WORKS, print } = this.#options
+    if (this.#params.bindings.provenance !== 'open') return []
+    const work = works[(i - 1) % works.length]!
+    print(`  miner-${i}: ${work}`)
+    return ['--work', work]
   }
 
   /** Until the height, the signal or a failure. */
@@ -186,6 +241,7 @@ class Devnet {
   async stop(): Promise<void> {
     this.#stopping = true
     for (const member of this.#members) member.events.abort()
+    await this.#economy?.stop()
     await Promise.all(this.#members.map(({ child }) => stopChild(child, STOP_GRACE_MS)))
     const hasFailed = this.#fatal !== undefined
     if (this.#options.dir === undefined && !hasFailed && !this.#isStalled())
@@ -198,7 +254,7 @@ class Devnet {
 
   async #launch(name: string, role: Member['role'], args: readonly string[]): Promise<Member> {
     const full = ['--role', role, '--data', join(this.#dir, name), ...args]
-    const child = startChild(name, full, join(this.#dir, `${name}.log`))
+    const child = startNode(name, full, join(this.#dir, `${name}.log`))
     const member: Member = {
       name,
       role,
@@ -207,7 +263,7 @@ class Devnet {
       ready: { rpc: '', addresses: [] },
       status: undefined,
       restarts: 0,
-      before: { units: 0, tokens: 0, tickets: 0 },
+      before: NO_COUNTERS,
       events: new AbortController(),
     }
     this.#members.push(member)
@@ -237,11 +293,7 @@ class Devnet {
       member.restarts++
       const miner = member.status?.miner
       if (miner !== undefined) {
-        member.before = {
-          units: member.before.units + miner.units,
-          tokens: member.before.tokens + miner.tokens,
-          tickets: member.before.tickets + miner.tickets,
-        }
+        member.before = addCounters(member.before, miner)
       }
       member.status = undefined
       if (member.restarts > MAX_RESTARTS) {
@@ -252,7 +304,7 @@ class Devnet {
       await delay(RESTART_DELAY_MS)
       if (this.#stopping) return
       try {
-        member.child = startChild(member.name, member.args, join(this.#dir, `${member.name}.log`))
+        member.child = startNode(member.name, member.args, join(this.#dir, `${member.name}.log`))
         await this.#onReady(member)
         this.#options.print(`${member.name} is back`)
       } catch (error) {
@@ -278,6 +330,7 @@ class Devnet {
 
   #onEvent(member: Member, name: string, data: unknown): void {
     if (name === 'block' && member.role === 'boot') this.#printBlock(data as BlockEvent)
+    if (name === 'market' && member.role === 'boot') this.#market = data as MarketEvent
     if (name === 'reorg' && member.role === 'boot')
       this.#options.print(`reorganisation: ${(data as { left: string[] }).left.length} blocks replaced`)
     if (name === 'verdict') this.#options.print(`       ${member.name}: ${formatVerdict(data as VerdictEvent)}`)
@@ -287,6 +340,10 @@ class Devnet {
     const sinceParentMs = this.#lastBlockTimeMs === undefined ? undefined : block.timeMs - this.#lastBlockTimeMs
     this.#lastBlockTimeMs = block.timeMs
     this.#options.print(formatBlock(block, this.#nameOf(block.minerKey), sinceParentMs))
+    const last = this.#answers.at(-1)
+    if (last === undefined) return
+    this.#options.print(`       ${formatAnswers(this.#answers, this.#nameOf(last.minerKey), this.#market)}`)
+    this.#answers = []
   }
 
   #nameOf(minerKey: string): string {
@@ -301,7 +358,7 @@ class Devnet {
     for (;;) {
       const blocks = await Promise.all(this.#members.map(({ ready }) => fetchBlock(ready.rpc, height)))
       const ids = new Set(blocks.map((block) => block?.id))
-      if (ids.size === 1 && blocks[0] !== undefined) return this.#summaryOf(height, blocks as BlockView[])
+      if (ids.size === 1 && blocks[0] !== undefined) return this.#summary(height, blocks as BlockView[])
       if (performance.now() > deadlineMs || this.#options.signal.aborted) {
         const views = this.#members.map(({ name }, i) => `${name}: ${blocks[i]?.id.slice(0, 16) ?? 'no answer'}`)
         throw new CliError(`the nodes disagree about block ${height}: ${views.join(', ')}`)
@@ -310,34 +367,13 @@ class Devnet {
     }
   }
 
-  async #summaryOf(height: number, views: readonly BlockView[]): Promise<DevnetSummary> {
+  async #summary(height: number, views: readonly BlockView[]): Promise<DevnetSummary> {
     await this.#poll()
-    const boot = this.#members[0]!
-    const chain = await Promise.all(Array.from({ length: height }, (_, i) => fetchBlock(boot.ready.rpc, i + 1)))
-    const miners = this.#members.filter(({ role }) => role === 'miner')
-    const blocks: Record<string, LaneCounts> = Object.fromEntries(
-      miners.map(({ name }) => [name, { paid: 0, bootstrap: 0 }]),
-    )
-    for (const block of chain) {
-      if (block === undefined) throw new CliError('a block is missing from the chain of boot')
-      const name = this.#nameOf(block.minerKey)
-      const entry = blocks[name] ?? { paid: 0, bootstrap: 0 }
-      blocks[name] = { ...entry, [block.lane]: (entry[block.lane] ?? 0) + 1 }
-    }
-    const sum = (key: 'units' | 'tokens' | 'tickets'): number =>
-      miners.reduce((total, { status, before }) => total + before[key] + (status?.miner?.[key] ?? 0), 0)
-    return {
-      height,
-      tip: views[0]!.id,
-      stateRoots: Object.fromEntries(this.#members.map(({ name }, i) => [name, views[i]!.stateRoot])),
-      blocks,
-      units: sum('units'),
-      tokens: sum('tokens'),
-      tickets: sum('tickets'),
-      usefulShare: Number(boot.status?.usefulSharePpm ?? '0') / 1_000_000,
-      supply: boot.status?.supplyGrains ?? '0',
+    return summaryOf({
+      ...{ height, views, members: this.#members, economy: this.#economy },
+      nameOf: (minerKey) => this.#nameOf(minerKey),
       wallSeconds: Math.round((performance.now() - this.#startMs) / 100) / 10,
-    }
+    })
   }
 }
 

@@ -16,7 +16,7 @@ import {
 import { CliError } from '../errors.ts'
 import { addressOf, networkOf } from '../wallet/network.ts'
 import { sendPayment } from '../wallet/send.ts'
-import { type NodeChild, startChild, stopChild } from './child.ts'
+import { type NodeChild, startNode, stopChild } from './child.ts'
 
 export interface PaidNetworkOptions {
   readonly preset: string
@@ -74,7 +74,7 @@ async function start(options: PaidNetworkOptions, children: NodeChild[]): Promis
   const common = ['--preset', preset, ...overrides.flatMap((line) => ['--set', line]), '--single-host']
   const launch = async (name: string, role: string, args: readonly string[]) => {
     const full = ['--role', role, '--data', join(dir, name), ...common, ...args]
-    const child = startChild(name, full, join(dir, `${name}.log`))
+    const child = startNode(name, full, join(dir, `${name}.log`))
     children.push(child)
     const ready = (await child.ready) as Awaited<NodeChild['ready']> & { readonly address?: string }
     return { name, child, ...ready, minerKey: ready.minerKey }

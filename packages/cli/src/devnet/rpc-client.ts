@@ -1,6 +1,16 @@
 import type { BlockView } from '@nacre/node'
 import { get } from '@nacre/node/rpc-client'
 
+/** Counters of one miner process. */
+export interface MinerFigures {
+  readonly units: number
+  /** Of the units: those of paid jobs. */
+  readonly paidUnits: number
+  readonly tokens: number
+  readonly tickets: number
+  readonly blocks: number
+}
+
 /** The part of `/status` that the devnet reads. */
 export interface NodeStatus {
   readonly role: string
@@ -10,12 +20,8 @@ export interface NodeStatus {
   readonly peers: number
   readonly supplyGrains: string
   readonly usefulSharePpm: string
-  readonly miner?: {
-    readonly units: number
-    readonly tokens: number
-    readonly tickets: number
-    readonly blocks: number
-  }
+  readonly miner?: MinerFigures
+  readonly registration?: { readonly state: string; readonly address: string }
 }
 
 const REQUEST_MS = 5_000

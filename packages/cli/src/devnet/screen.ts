@@ -1,4 +1,9 @@
 import type { BlockView } from '@nacre/node'
+import type { MarketView } from '@nacre/node/rpc-client'
+import type { DemandAnswer } from './demand.ts'
+
+/** A market as the event stream tells it. */
+export type MarketEvent = Pick<MarketView, 'models'>
 
 /** Printable text on one line: control characters and broken bytes become visible, quotes stay. */
 export function printable(text: string, maxChars: number): string {
@@ -27,15 +32,35 @@ export function formatBlock(block: BlockEvent, miner: string, sinceParentMs: num
   // Without an end of sequence the unit's fixed length cut the answer off.
   const isCut = block.text === block.answer
   const since = sinceParentMs === undefined ? '' : `${(sinceParentMs / 1000).toFixed(1)} s`
+  const { open } = block
   const cells = [
     `#${block.height}`.padEnd(5),
     since.padStart(7),
     miner.padEnd(8),
     block.lane,
-    `${block.newTokens} tokens`,
-    `re-executed in ${Math.round(block.replayMs)} ms`.padEnd(21),
+    ...(open === undefined
+      ? [`${block.newTokens} tokens`, `re-executed in ${Math.round(block.replayMs)} ms`.padEnd(21)]
+      : [`tile of ${open.h} x ${open.w}, k ${open.k}, rank ${open.rank}`]),
     `supply ${formatNcr(BigInt(block.supplyGrains))} NCR`,
     `${block.peers} peers`,
   ]
+  if (open !== undefined) return cells.join('  ')
   return `${cells.join('  ')}\n         ${printable(block.question, 60)} ▸ ${printable(block.answer, 60)}${isCut ? '…' : ''}`
+}
+
+/** One line for the paid answers since the last block, and the last of them. */
+export function formatAnswers(
+  answers: readonly DemandAnswer[],
+  miner: string,
+  market: MarketEvent | undefined,
+): string {
+  const { question, text, waitMs } = answers.at(-1)!
+  const right = answers.filter(({ isRight }) => isRight).length
+  const price = market?.models[0]
+  const cells = [
+    `${answers.length} paid answers, ${right} right`,
+    ...(price === undefined ? [] : [`${formatNcr(BigInt(price.clearingPriceGrains))} NCR per GMAC`]),
+    `${printable(question.prompt, 40)} ▸ ${printable(text, 40)} by ${miner} after ${(waitMs / 1000).toFixed(1)} s`,
+  ]
+  return cells.join('  ')
 }

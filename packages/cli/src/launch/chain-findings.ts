@@ -1,5 +1,5 @@
 /** Findings about a running chain. */
-import { bytesToHex, genesisOf } from '@nacre/protocol'
+import { bytesToHex, genesisOf, partOf } from '@nacre/protocol'
 import type { ChainAudit } from './chain.ts'
 import { type Finding, severity } from './findings.ts'
 import { counted, duration, ncr, percent, short, shortKey } from './format.ts'
@@ -18,6 +18,8 @@ export function chainFindings(data: ChainData, audit: ChainAudit): Finding[] {
   return [
     identity(data),
     schedule(audit, data),
+    coinbases(audit, data),
+    published(audit),
     rules(audit),
     firstBlock(audit),
     pace(audit, data),
@@ -52,6 +54,41 @@ function schedule({ supply, height }: ChainAudit, { params, status }: ChainData)
     verdict: 'PASS',
     reason: `${ncr(supply.emittedGrains)} at height ${height} are what the schedule says${pot}`,
   }
+}
+
+/** ECO-3: what a block pays follows from its height and the pot, but for premiums, which what burned bounds. */
+function coinbases(
+  { wrongCoinbases, premiumGrains, lanes, blocksRead, published }: ChainAudit,
+  { params }: ChainData,
+): Finding {
+  const id = 'coinbases'
+  if (wrongCoinbases.length > 0) {
+    const reason = `not by the rules: ${counted(wrongCoinbases.length, 'coinbase')}, first at height ${wrongCoinbases[0]}`
+    return { id, verdict: 'FAIL', reason }
+  }
+  const most = partOf(published.burnedGrains, params.emission.mintCapPpm)
+  if (premiumGrains > most) {
+    const reason = `premiums of ${premiumGrains} grains for paid blocks exceed ${most}, the mint cap's part of all that burned`
+    return { id, verdict: 'FAIL', reason }
+  }
+  const paid = `${counted(lanes.paid, 'paid block')} got ${ncr(premiumGrains)} more than bootstrap blocks would, ${ncr(most)} are allowed`
+  return { id, verdict: 'PASS', reason: `coinbases of ${counted(blocksRead, 'block')} follow the rules; ${paid}` }
+}
+
+/** E2: the chain says how much of its work somebody paid for, and how much of what it minted burned. */
+function published({ published: figures }: ChainAudit): Finding {
+  const id = 'published'
+  const { usefulSharePpm, computedUsefulSharePpm, burnedOverMintedPpm, computedBurnedOverMintedPpm } = figures
+  const wrong: string[] = []
+  if (computedUsefulSharePpm !== undefined && computedUsefulSharePpm !== usefulSharePpm)
+    wrong.push(`useful share ${usefulSharePpm} ppm instead of ${computedUsefulSharePpm} ppm of the blocks' work`)
+  if (computedBurnedOverMintedPpm !== burnedOverMintedPpm)
+    wrong.push(`burned over minted ${burnedOverMintedPpm} ppm instead of ${computedBurnedOverMintedPpm} ppm`)
+  if (wrong.length > 0) return { id, verdict: 'FAIL', reason: `the node states ${wrong.join(', ')}` }
+  const read =
+    computedUsefulSharePpm === undefined ? ', not compared as not every block is read' : ', as its blocks have it'
+  const reason = `somebody paid for ${percent(Number(usefulSharePpm) / 10_000)} of the work${read}; burned over minted is ${percent(Number(burnedOverMintedPpm) / 10_000)}`
+  return { id, verdict: 'PASS', reason }
 }
 
 function rules({ wrongBits, wrongTimes, blocksRead }: ChainAudit): Finding {

@@ -3,15 +3,16 @@
 import type { PresetDifference } from '@nacre/node/rpc-client'
 import {
   blockWork,
-  bootstrapCoinbase,
   cumulativeEmission,
   type DifficultyHeader,
   MEDIAN_TIME_SPAN,
   medianTimePast,
   nextBits,
 } from '@nacre/protocol'
+import { coinbasesOf } from './coinbases.ts'
 import { gini, nakamoto } from './concentration.ts'
 import { DAY_MS } from './format.ts'
+import { type PublishedAudit, publishedOf } from './published.ts'
 import type { ChainBlock, ChainData } from './rpc.ts'
 
 /** First blocks whose winners are looked at on their own; those longer than the chain are left out. */
@@ -55,9 +56,12 @@ export interface ChainAudit {
   readonly height: number
   /** Blocks read after genesis. */
   readonly blocksRead: number
-  /** Heights of read blocks of the paid lane: their coinbase is not computed, so rewards are absent if there are any. */
-  readonly lanes: { readonly bootstrap: number; readonly paid: number }
-  readonly hasRewards: boolean
+  /** Read blocks of each lane. */
+  readonly lanes: Readonly<Record<ChainBlock['lane'], number>>
+  /** What paid blocks got beyond a bootstrap block's coinbase, and heights whose coinbase is not by the rules (ECO-3). */
+  readonly premiumGrains: bigint
+  readonly wrongCoinbases: readonly number[]
+  readonly published: PublishedAudit
   /** Most blocks first. */
   readonly miners: readonly MinerRow[]
   readonly windows: readonly WindowRow[]
@@ -69,7 +73,7 @@ export interface ChainAudit {
   readonly supply: {
     readonly scheduledGrains: bigint
     readonly emittedGrains: bigint
-    /** The deferred pot by the coinbases; absent unless every block up to the tip is read and has a known reward. */
+    /** The deferred pot by the coinbases; absent unless every block up to the tip is read. */
     readonly computedDeferredGrains: bigint | undefined
     readonly deferredGrains: bigint
   }
@@ -93,17 +97,14 @@ export interface ChainSeries {
 export function auditChain(data: ChainData): ChainAudit {
   const { params, status, blocks } = data
   const mined = blocks.slice(1)
-  const lanes = {
-    bootstrap: mined.filter(({ lane }) => lane === 'bootstrap').length,
-    paid: mined.filter(({ lane }) => lane === 'paid').length,
-  }
-  const hasRewards = lanes.paid === 0
-  const { rewards, deferred } = hasRewards ? coinbases(data) : { rewards: mined.map(() => 0n), deferred: 0n }
+  const lanes = { bootstrap: 0, paid: 0, open: 0 }
+  for (const { lane } of mined) lanes[lane]++
+  const { rewards, deferred, premiums, wrong } = coinbasesOf(data)
   const miners = minersOf(mined, rewards)
   const keys = miners.map(({ minerKey }) => minerKey)
   const launchMs = params.network.genesisTimeMs + params.network.launchDelayMs
   const sizes = [...WINDOWS.filter((size) => size < mined.length), ...(mined.length > 0 ? [mined.length] : [])]
-  const isWhole = hasRewards && mined.length === status.height
+  const isWhole = mined.length === status.height
   return {
     rpc: data.rpc,
     chainId: status.chainId,
@@ -111,7 +112,9 @@ export function auditChain(data: ChainData): ChainAudit {
     height: status.height,
     blocksRead: mined.length,
     lanes,
-    hasRewards,
+    premiumGrains: premiums,
+    wrongCoinbases: wrong,
+    published: publishedOf(data),
     miners,
     windows: sizes.map((size) => windowOf(size, size === mined.length, mined, rewards, keys)),
     firstBlockDelayMs: mined[0] === undefined ? undefined : mined[0].timeMs - launchMs,
@@ -125,16 +128,6 @@ export function auditChain(data: ChainData): ChainAudit {
     ...wrongHeights(data),
     series: seriesOf(data, mined),
   }
-}
-
-function coinbases({ params, blocks }: ChainData): { rewards: bigint[]; deferred: bigint } {
-  let deferred = 0n
-  const rewards = blocks.slice(1).map(({ height }) => {
-    const parts = bootstrapCoinbase(params, height, deferred)
-    deferred += parts.deferred - parts.release
-    return parts.minerSubsidy + parts.release
-  })
-  return { rewards, deferred }
 }
 
 function minersOf(mined: readonly ChainBlock[], rewards: readonly bigint[]): MinerRow[] {

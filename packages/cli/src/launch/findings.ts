@@ -1,6 +1,6 @@
 /** Is the launch fair? Findings about a parameter set. */
 import type { Params } from '@nacre/protocol'
-import { DAY_MS, duration, ncr, percent } from './format.ts'
+import { DAY_MS, duration, ncr, percent, short } from './format.ts'
 import type { HeadStartAudit } from './head-start.ts'
 import type { SupplyAudit } from './supply.ts'
 
@@ -39,6 +39,7 @@ export function paramFindings(params: Params, supply: SupplyAudit, headStart: He
     ramp(params),
     headStartFinding(params, headStart),
     faucet(params, supply),
+    fakeDemand(params),
     bindings(params),
     provenance(params),
   ]
@@ -115,6 +116,27 @@ function faucet(params: Params, { faucet }: SupplyAudit): Finding {
   return isTestNetwork(params)
     ? { id, verdict: 'PASS', reason: `${ncr(faucet.grains)} on a test network, where coins are worth nothing` }
     : { id, verdict: 'FAIL', reason: `${ncr(faucet.grains)} are created in genesis on a network that is no test` }
+}
+
+/** ECO-3, ECO-5: what the two lanes pay, and whether a client that mines its own jobs gains by it. */
+function fakeDemand({ emission, fees }: Params): Finding {
+  const id = 'fake-demand'
+  const base = percent(emission.bootstrapFactorPpm / 10_000)
+  const lanes = `bootstrap blocks get ${base} of a subsidy, paid blocks as much and a premium of at most ${short(emission.mintCapPpm / 1_000_000)} times what their prompts burned`
+  if (emission.mintCapPpm > 1_000_000)
+    return { id, verdict: 'FAIL', reason: `${lanes}: whoever pays itself mints more than it burns` }
+  if (fees.burnPpm === 0) {
+    return {
+      id,
+      verdict: 'WARN',
+      reason: `${lanes}, and nothing burns: fake demand costs nothing, so the useful share says nothing`,
+    }
+  }
+  return {
+    id,
+    verdict: 'PASS',
+    reason: `${lanes}; ${percent(fees.burnPpm / 10_000)} of fees burn: paying oneself loses`,
+  }
 }
 
 function bindings(params: Params): Finding {

@@ -39,7 +39,7 @@ function differences({ difference, chainId, height, blocksRead }: ChainAudit): s
   return `<p class="soft">Chain <code>${chainId}</code>.${part}</p>${text}`
 }
 
-function minerFigures({ miners, hasRewards }: ChainAudit): string {
+function minerFigures({ miners }: ChainAudit): string {
   const shown = miners.slice(0, SHOWN_MINERS)
   const left = miners.length > shown.length ? `, the first ${shown.length} of ${miners.length} keys` : ''
   const blocks = shown.map((row) => ({
@@ -54,7 +54,7 @@ function minerFigures({ miners, hasRewards }: ChainAudit): string {
   }))
   return [
     figure('Blocks', `won by each key${left}`, barChart(blocks)),
-    hasRewards ? figure('Reward', `without fees, by key${left}`, barChart(rewards)) : '',
+    figure('Reward', `without fees, by key${left}`, barChart(rewards)),
   ].join('')
 }
 

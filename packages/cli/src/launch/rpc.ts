@@ -20,7 +20,11 @@ import { rpcFlag } from '../options.ts'
 const PAGE_BLOCKS = 100
 
 /** The part of a block that the audit reads. */
-export type ChainBlock = Pick<BlockView, 'height' | 'id' | 'parentId' | 'timeMs' | 'bits' | 'minerKey' | 'lane'>
+export interface ChainBlock
+  extends Pick<BlockView, 'height' | 'id' | 'parentId' | 'timeMs' | 'bits' | 'minerKey' | 'lane'> {
+  /** See `BlockView`. */
+  readonly deferredChangeGrains: bigint
+}
 
 /** The part of `/status` that the audit reads. */
 export interface ChainStatus {
@@ -31,6 +35,10 @@ export interface ChainStatus {
   readonly faucetGrains: bigint
   readonly emittedGrains: bigint
   readonly deferredGrains: bigint
+  readonly burnedGrains: bigint
+  /** E2, in parts per million. */
+  readonly usefulSharePpm: bigint
+  readonly burnedOverMintedPpm: bigint
 }
 
 export interface ChainData {
@@ -81,6 +89,8 @@ const isBits = (value: unknown): value is string => typeof value === 'string' &&
 const isLane = (value: unknown): value is ChainBlock['lane'] =>
   value === 'bootstrap' || value === 'paid' || value === 'open'
 
+const isChange = (value: unknown): value is string => typeof value === 'string' && /^-?\d{1,20}$/.test(value)
+
 function statusOf(base: string, answer: unknown): ChainStatus {
   const from = fieldsOf(base, '/status', answer)
   const grains = (name: string): bigint => BigInt(field(base, '/status', from, name, isGrains))
@@ -92,6 +102,9 @@ function statusOf(base: string, answer: unknown): ChainStatus {
     faucetGrains: grains('faucetGrains'),
     emittedGrains: grains('emittedGrains'),
     deferredGrains: grains('deferredGrains'),
+    burnedGrains: grains('burnedGrains'),
+    usefulSharePpm: grains('usefulSharePpm'),
+    burnedOverMintedPpm: grains('burnedOverMintedPpm'),
   }
 }
 
@@ -107,6 +120,7 @@ function blocksOf(base: string, answer: unknown): ChainBlock[] {
       bits: field(base, 'a block', from, 'bits', isBits),
       minerKey: field(base, 'a block', from, 'minerKey', isHash),
       lane: field(base, 'a block', from, 'lane', isLane),
+      deferredChangeGrains: BigInt(field(base, 'a block', from, 'deferredChangeGrains', isChange)),
     }
   })
 }

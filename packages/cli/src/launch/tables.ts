@@ -65,7 +65,7 @@ export function headStartRows({ kernelFactors, headStartDays, percent: shares }:
 }
 
 export function chainRows(chain: ChainAudit): Table {
-  const { blockTimes: times, supply, lanes } = chain
+  const { blockTimes: times, supply, lanes, published } = chain
   const lane = (count: number): string => percent(chain.blocksRead === 0 ? 0 : (100 * count) / chain.blocksRead)
   return {
     head: ['figure', 'value'],
@@ -74,6 +74,11 @@ export function chainRows(chain: ChainAudit): Table {
       ['blocks read', String(chain.blocksRead)],
       ['bootstrap lane', `${counted(lanes.bootstrap, 'block')}, ${lane(lanes.bootstrap)}`],
       ['paid lane', `${counted(lanes.paid, 'block')}, ${lane(lanes.paid)}`],
+      ...(lanes.open === 0 ? [] : [['open lane', `${counted(lanes.open, 'block')}, ${lane(lanes.open)}`]]),
+      ['useful share of the work', percent(Number(published.usefulSharePpm) / 10_000)],
+      ['burned', `${published.burnedGrains.toLocaleString('en-US')} grains`],
+      ['burned over minted', percent(Number(published.burnedOverMintedPpm) / 10_000)],
+      ['premiums of paid blocks', `${chain.premiumGrains.toLocaleString('en-US')} grains`],
       ['launch to first block', chain.firstBlockDelayMs === undefined ? 'none yet' : duration(chain.firstBlockDelayMs)],
       ['block time, target', times === undefined ? 'unknown' : duration(times.targetMs)],
       ['block time, mean', times === undefined ? 'unknown' : duration(times.meanMs)],
@@ -85,7 +90,7 @@ export function chainRows(chain: ChainAudit): Table {
   }
 }
 
-export function windowRows({ windows, hasRewards }: ChainAudit): Table {
+export function windowRows({ windows }: ChainAudit): Table {
   return {
     head: ['window', 'blocks', 'keys', 'largest', 'Gini', 'Gini of reward', 'Nakamoto', 'Nakamoto of reward'],
     rows: windows.map((row) => [
@@ -94,24 +99,19 @@ export function windowRows({ windows, hasRewards }: ChainAudit): Table {
       String(row.keys),
       percent(row.largestPercent),
       row.giniBlocks.toFixed(3),
-      hasRewards ? row.giniReward.toFixed(3) : 'unknown',
+      row.giniReward.toFixed(3),
       String(row.nakamotoBlocks),
-      hasRewards ? String(row.nakamotoReward) : 'unknown',
+      String(row.nakamotoReward),
     ]),
   }
 }
 
 /** The first `count` miners. */
-export function minerRows({ miners, hasRewards }: ChainAudit, count: number): Table {
+export function minerRows({ miners }: ChainAudit, count: number): Table {
   return {
     head: ['miner key', 'blocks', 'of all', 'reward'],
     rows: miners
       .slice(0, count)
-      .map((row) => [
-        shortKey(row.minerKey),
-        String(row.blocks),
-        percent(row.blocksPercent),
-        hasRewards ? ncr(row.rewardGrains) : 'unknown',
-      ]),
+      .map((row) => [shortKey(row.minerKey), String(row.blocks), percent(row.blocksPercent), ncr(row.rewardGrains)]),
   }
 }

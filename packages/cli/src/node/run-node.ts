@@ -1,5 +1,5 @@
-import { createFastHash } from '@nacre/engine'
-import { AskKeeper, engineUnitRunner, Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
+import { createFastHash, type OpenWork, type WorkerPort } from '@nacre/engine'
+import { AskKeeper, engineOpenRunner, engineUnitRunner, Miner, OpenLane, serveOpenings, TraceShelf } from '@nacre/miner'
 import {
   AccountAgent,
   createLibp2pNetwork,
@@ -48,6 +48,8 @@ export interface RunNodeOptions {
   /** Run units with V8's revectorizer, see `WorkerOptions`. */
   readonly revectorize: boolean
   readonly stepsPerUnit: number
+  /** What a miner multiplies under provenance `open`. */
+  readonly work: OpenWork
   /** Register the node's key as soon as its matured balance covers the bond. */
   readonly register: boolean
   /** Price in grains per GMAC at which a miner asks for jobs, and the MACs that it takes per block. */
@@ -116,7 +118,7 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   })
   await node.start()
 
-  const parts = keys === undefined ? undefined : startParts(options, node, engineUnitRunner(context, workers), keys)
+  const parts = keys === undefined ? undefined : startParts(options, node, workers, keys)
   const rpc = await listenRpc(options, {
     node,
     host: options.rpcHost,
@@ -160,16 +162,22 @@ interface Parts {
   stop(): Promise<void>
 }
 
-function startParts(options: RunNodeOptions, node: FullNode, runner: UnitRunner, keys: KeyPair): Parts {
-  const { role, dutyCycle, threads, stepsPerUnit, register, ask } = options
+function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort, keys: KeyPair): Parts {
+  const { role, dutyCycle, threads, stepsPerUnit, register, ask, work } = options
+  const { context } = node
+  const runner = engineUnitRunner(context, workers)
   const agent = new AccountAgent(node, keys)
   const registration = new RegistrationKeeper({
     ...{ node, agent, isWanted: register, reserveTransactions: RESERVE_TRANSACTIONS },
     role: role === 'miner' ? ROLE_MINER : ROLE_VERIFIER,
   })
   const shelf = new TraceShelf()
-  const miner =
-    role === 'miner' ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads }) : undefined
+  const open =
+    role === 'miner' && context.params.bindings.provenance === 'open'
+      ? new OpenLane({ node, runner: engineOpenRunner(context, workers), keys, work })
+      : undefined
+  const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads, ...(open && { open }) }
+  const miner = role === 'miner' ? new Miner(mining) : undefined
   if (miner !== undefined) serveOpenings(node, runner, shelf)
   const asks = miner === undefined || ask === undefined ? undefined : new AskKeeper({ node, agent, ...ask })
   const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit }) : undefined
@@ -178,7 +186,7 @@ function startParts(options: RunNodeOptions, node: FullNode, runner: UnitRunner,
   return {
     address,
     status: () => ({
-      ...(miner === undefined ? {} : { miner: miner.stats }),
+      ...(miner === undefined ? {} : { miner: { ...miner.stats, ...(open && { work: open.work }) } }),
       registration: { address, ...registration.view, waiting: agent.waiting },
       ...(asks === undefined ? {} : { asks: asks.view }),
     }),

@@ -1,7 +1,8 @@
 /** The network that a wallet belongs to. */
-import { isSilence, RpcError, readChain } from '@nacre/node/rpc-client'
+import { readChain } from '@nacre/node/rpc-client'
 import { accountOf, bytesToHex, chainIdOf, encodeAddress, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
+import { withHint } from '../options.ts'
 
 export interface WalletNetwork {
   /** For people. */
@@ -28,11 +29,6 @@ export const networkText = ({ name, chainId }: Pick<WalletNetwork, 'name' | 'cha
 export async function readNetwork(rpc: string): Promise<{ params: Params; network: WalletNetwork }> {
   const { params } = await readChain(rpc).catch(withHint)
   return { params, network: networkOf(params) }
-}
-
-function withHint(error: unknown): never {
-  if (!isSilence(error)) throw error
-  throw new RpcError('NO_ANSWER', `${(error as Error).message}. Is a node running there? --rpc URL names another`)
 }
 
 /** {@link readNetwork}, of the wallet's own network and no other. Throws CliError WRONG_NETWORK, which names both. */

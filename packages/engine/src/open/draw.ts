@@ -18,10 +18,11 @@ import { compareLittleEndian } from '../run/best-ticket.ts'
 import { OpenProduct } from './product.ts'
 import {
   freeOperands,
-  joinedActivations,
+  joinOperand,
   numberOperand,
   type OpenPlan,
   type OpenWork,
+  type OperandView,
   openPlan,
   repeatedWeights,
   ticketPlaces,
@@ -68,6 +69,12 @@ export interface OpenDrawOutcome {
   readonly win: OpenWin | undefined
 }
 
+/**
+ * Executes a task and shows the operand of each ticket operation of the prompt, numbered by layer and operation, before it is
+ * multiplied. Throws UNIT_PROMPT and UNIT_SHAPE.
+ */
+export type InferWithOperands = (task: UnitTask, use: (slot: number, view: OperandView) => void) => Trace
+
 /** Both operands of one product; the B is the one of the plan's `slot`. */
 interface Operands {
   readonly slot: number
@@ -91,14 +98,14 @@ export class OpenDrawer {
   readonly #model: Model
   readonly #factory: KernelFactory
   readonly #hash: KeyedHash
-  readonly #generate: (task: UnitTask) => Trace
+  readonly #infer: InferWithOperands
   readonly #places = new Map<OpenWork, Place>()
 
-  constructor(model: Model, factory: KernelFactory, hash: KeyedHash, generate: (task: UnitTask) => Trace) {
+  constructor(model: Model, factory: KernelFactory, hash: KeyedHash, infer: InferWithOperands) {
     this.#model = model
     this.#factory = factory
     this.#hash = hash
-    this.#generate = generate
+    this.#infer = infer
   }
 
   /** One draw of each tile of the plan's products. Throws RangeError for another number of tasks, UNIT_PROMPT and UNIT_SHAPE. */
@@ -108,7 +115,7 @@ export class OpenDrawer {
     const { configuration, prompts, shape } = place.plan
     if (input.tasks.length !== prompts)
       throw new RangeError(`a draw takes ${prompts} prompts, not ${input.tasks.length}`)
-    const traces = input.tasks.map((task) => this.#generate(task))
+    const { as, newTokens } = this.#execute(place, input)
     const inferenceMs = performance.now() - startMs
     const unit = openUnit(input.parentId, configuration, input.counter)
     const header = openPearlHeader(unit, input.minerKey, input.bits)
@@ -117,7 +124,7 @@ export class OpenDrawer {
     const bound = pearl.ticketBound(targetFromBits(input.bits), work)
     let tickets = 0
     let win: OpenWin | undefined
-    for (const operands of this.#operands(place, input, traces)) {
+    for (const operands of this.#operands(place, input, as)) {
       const drawn = this.#drawProduct(place, operands, header, bound)
       tickets += drawn.tickets
       if (drawn.win === undefined) continue
@@ -127,11 +134,29 @@ export class OpenDrawer {
     return {
       tickets,
       macs: tickets * work.h * work.w * pearl.foldedLength(work.k, work.rank),
-      newTokens: traces.reduce((sum, { shape: { newTokens } }) => sum + newTokens, 0),
+      newTokens,
       drawMs: performance.now() - startMs,
       inferenceMs,
       win,
     }
+  }
+
+  /** Executes the prompts; their operands side by side, one A for each ticket operation. */
+  #execute(
+    { plan }: Place,
+    { tasks }: OpenDrawInput,
+  ): { readonly as: readonly Int8Array[]; readonly newTokens: number } {
+    const { dModel } = this.#model.config
+    const { m, k } = plan.shape
+    const as = tasks.length === 0 ? [] : plan.shape.columns.map(() => new Int8Array(m * k))
+    let newTokens = 0
+    for (const [prompt, task] of tasks.entries()) {
+      if (task.promptTokens.length !== m)
+        throw new RangeError(`a prompt of ${task.promptTokens.length} tokens, not ${m}`)
+      const trace = this.#infer(task, (slot, view) => joinOperand(as[slot]!, view, prompt, tasks.length, dModel))
+      newTokens += trace.shape.newTokens
+    }
+    return { as, newTokens }
   }
 
   #placeFor({ work, seed, promptTokens }: OpenDrawInput): Place {
@@ -171,14 +196,12 @@ export class OpenDrawer {
     place.jobKey = jobKey
   }
 
-  *#operands({ a, bs, plan }: Place, { work, draw }: OpenDrawInput, traces: readonly Trace[]): Generator<Operands> {
+  *#operands({ a, bs, plan }: Place, { work, draw }: OpenDrawInput, as: readonly Int8Array[]): Generator<Operands> {
     if (work !== 'inference') {
       numberOperand(a!, plan.shape.k, draw, work)
       yield { slot: 0, a: a!, b: bs[0]! }
-      return
     }
-    for (const [slot, { layer, op }] of ticketPlaces(this.#model.config).entries())
-      yield { slot, a: joinedActivations(this.#model, layer, op, traces), b: bs[slot]! }
+    for (const [slot, joined] of as.entries()) yield { slot, a: joined, b: bs[slot]! }
   }
 
   #drawProduct(

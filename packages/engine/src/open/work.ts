@@ -3,12 +3,9 @@ import {
   type KeyedHash,
   type Model,
   type ModelDims,
-  operandRows,
   pearl,
-  residualRow,
   TICKET_OPS,
   type TicketOp,
-  type Trace,
   ticketMatrix,
 } from '@nacre/protocol'
 import { batchOf } from '../hashing/batch-hash.ts'
@@ -85,18 +82,21 @@ export function repeatedWeights(model: Model, layer: number, op: TicketOp, promp
   return out
 }
 
-/** A of a ticket operation: the operand rows of several prompts side by side, m x k values. */
-export function joinedActivations(model: Model, layer: number, op: TicketOp, traces: readonly Trace[]): Int8Array {
-  const { dModel } = model.config
-  const m = traces[0]!.shape.promptTokens
-  const k = traces.length * dModel
-  const out = new Int8Array(m * k)
-  traces.forEach((trace, p) => {
-    const rows = Array.from({ length: m }, (_, i) => residualRow(trace, layer, op, i))
-    const operand = operandRows(model, layer, op, rows)
-    for (let i = 0; i < m; i++) out.set(operand.subarray(i * dModel, (i + 1) * dModel), i * k + p * dModel)
-  })
-  return out
+/** Rows of an operand in a memory: `rows` of them, `stride` bytes apart from byte `at`. */
+export interface OperandView {
+  readonly memory: Int8Array
+  readonly at: number
+  readonly stride: number
+  readonly rows: number
+}
+
+/** Puts the operand of one prompt beside those of the others: A is rows x (prompts dModel). */
+export function joinOperand(a: Int8Array, view: OperandView, prompt: number, prompts: number, dModel: number): void {
+  const { memory, at, stride, rows } = view
+  for (let i = 0; i < rows; i++) {
+    const from = at + i * stride
+    a.set(memory.subarray(from, from + dModel), (i * prompts + prompt) * dModel)
+  }
 }
 
 const OPERAND_LABEL = 'open operand'

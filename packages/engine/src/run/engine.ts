@@ -11,6 +11,7 @@ import {
   type Model,
   promptMacs,
   shortenTrace,
+  TICKET_OPS,
   type Ticket,
   type TicketProofInput,
   type TileInput,
@@ -21,7 +22,7 @@ import {
   verifyTicketProof,
 } from '@nacre/protocol'
 import { type KernelFactory, type KernelMemory, type KernelName, MAX_NOISED_K } from '../kernels/types.ts'
-import { OpenDrawer, type OpenDrawInput, type OpenDrawOutcome } from '../open/draw.ts'
+import { type InferWithOperands, OpenDrawer, type OpenDrawInput, type OpenDrawOutcome } from '../open/draw.ts'
 import { bestTicketOf } from './best-ticket.ts'
 import { commitTraceFast, type PreRoots } from './commit.ts'
 import { Forward, type TicketProduct } from './forward.ts'
@@ -103,6 +104,8 @@ export function createSharedMemory(
 interface Placed {
   readonly forward: Forward
   readonly lottery: Lottery | undefined
+  /** The memory that both work on. */
+  readonly memory: Int8Array
 }
 
 /**
@@ -149,6 +152,15 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
     checkTask(model.config, task)
     return execute(task)
   }
+  /** A unit whose ticket operations are shown their operands as they are computed. */
+  const inferred: InferWithOperands = (task, use) => {
+    checkTask(model.config, task)
+    const { memory } = placed
+    return execute(task, ({ layer, op, rows, a, lda }) => {
+      use(TICKET_OPS.length * layer + op, { memory, at: a, stride: lda, rows })
+      return false
+    })
+  }
   /** Made when it is first needed: it has a memory of its own. */
   let open: OpenDrawer | undefined
 
@@ -186,7 +198,7 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
       return committed(trace)
     },
     drawOpen: (input) => {
-      open ??= new OpenDrawer(model, options.kernels, hash, generate)
+      open ??= new OpenDrawer(model, options.kernels, hash, inferred)
       return open.draw(input)
     },
     verifyTicketProof: (input) => {
@@ -221,6 +233,7 @@ function place(
   const control = new SharedControl(memory.buffer, shared.control)
   control.packWeights(thread, () => packModel(model, shared, kernels))
   return {
+    memory: new Int8Array(memory.buffer),
     forward: new Forward(model, kernels, shared, places),
     lottery:
       params === undefined ? undefined : new Lottery({ model, params, kernels, hash, shared, places, control, thread }),

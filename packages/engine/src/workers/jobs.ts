@@ -197,7 +197,8 @@ export function createJobRunner(
       case 'verifyTicketProof':
         return engineOf(job.modelId).verifyTicketProof(job)
       case 'verifyOpenProof':
-        return verifyOpenProof(job.claim, job.proof, hash).ticket
+        // The baseline's own compression function is faster for single blocks than a call into another module for each.
+        return verifyOpenProof(job.claim, job.proof).ticket
       case 'drawOpen':
         return engineOf(job.modelId).drawOpen(job)
       case 'openSteps': {
@@ -230,7 +231,7 @@ export function transfersOf(outcome: JobOutcomes[JobKind]): ArrayBuffer[] {
   if (outcome instanceof Uint8Array || Array.isArray(outcome) || 'drawMs' in outcome) return []
   const { trace = 'win' in outcome ? outcome.win?.trace : undefined } = outcome as Exclude<
     JobOutcomes[JobKind],
-    Uint8Array | OpenDrawOutcome | readonly StepOpening[]
+    Uint8Array | readonly StepOpening[] | OpenDrawOutcome
   >
   if (trace === undefined) return []
   const arrays = [trace.h, trace.x, trace.k, trace.v, trace.kScale, trace.vScale, trace.o, trace.oScale].flat()

@@ -36,6 +36,11 @@ export class JobError extends Error {
     this.code = code
     this.jobId = options.jobId
   }
+
+  /** The same error, of a job. */
+  of(jobId: string): JobError {
+    return new JobError(this.code, this.message, { cause: this.cause, jobId })
+  }
 }
 
 const RENAMED: Readonly<Partial<Record<string, JobClientErrorCode>>> = {
@@ -64,7 +69,7 @@ export function jobErrorOf(error: unknown, jobId?: string): unknown {
 /** Why a signal ended a wait: a deadline, or somebody who wants no answer any more. */
 export function endedBy(signal: AbortSignal, what: string, jobId?: string): JobError {
   const { reason } = signal
-  if (reason instanceof JobError) return new JobError(reason.code, reason.message, jobId === undefined ? {} : { jobId })
+  if (reason instanceof JobError) return jobId === undefined ? reason : reason.of(jobId)
   const isLate = (reason as { name?: unknown } | undefined)?.name === 'TimeoutError'
   const message = isLate ? `no answer within the time given: ${what}` : `the wait was ended: ${what}`
   return new JobError(isLate ? 'DEADLINE' : 'STOPPED', message, jobId === undefined ? {} : { jobId })

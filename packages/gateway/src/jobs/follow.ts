@@ -37,7 +37,7 @@ export async function followJob(options: FollowOptions): Promise<AnsweredView> {
     for (;;) {
       if (signal.aborted) throw endedBy(signal, `job ${jobId} goes on without anybody waiting for it`, jobId)
       try {
-        const view = news.take() ?? (await readJob(rpc, jobId, sent.sinceHeight, signal))
+        const view = news.take() ?? (await readJob(rpc, jobId, signal))
         answeredMs = performance.now()
         if (view.status !== status) onProgress({ jobId, status: view.status, view })
         status = view.status
@@ -70,9 +70,13 @@ function goneError(jobId: string, wasAssigned: boolean): JobError {
     ? new JobError('NO_MINER', 'no miner that the job was assigned to delivered: the escrow is back, less the burn', {
         jobId,
       })
-    : new JobError('EXPIRED', 'no miner asked for the job at this price before it expired: the escrow is back', {
-        jobId,
-      })
+    : new JobError(
+        'EXPIRED',
+        'the job left the book unassigned: nobody asked at its price before it expired, or better bids took its place. The escrow is back',
+        {
+          jobId,
+        },
+      )
 }
 
 /** With an event stream, questions are there for what it missed. */

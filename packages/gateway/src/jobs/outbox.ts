@@ -74,7 +74,10 @@ export class Outbox {
         await journal?.signing(sent)
         // Whoever gives up now does not know whether the node has it: the next one asks for the nonce.
         this.#next = undefined
-        const answer = await this.#post(sent, signal)
+        const answer = await this.#post(sent, signal).catch((error: unknown) => {
+          // The node may have it all the same.
+          throw error instanceof JobError ? error.of(sent.id) : error
+        })
         await journal?.answered(sent.id, !('error' in answer))
         if ('error' in answer) {
           const { code, message } = answer.error

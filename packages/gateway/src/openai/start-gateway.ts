@@ -41,8 +41,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const gateway = await serveGateway({
       ...options,
       ...{ client, models, policy, market: nodeMarket(rpcUrl), score: createScorer(workers) },
-      // All blocks: a charge can be from long before a restart.
-      jobView: (jobId, signal) => readJob(rpcUrl, jobId, 0, signal),
+      jobView: (jobId, signal) => readJob(rpcUrl, jobId, signal),
     })
     return {
       ...gateway,

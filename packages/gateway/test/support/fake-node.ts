@@ -53,8 +53,8 @@ export class FakeNode {
   hasEvents = true
   /** What becomes of a job that was taken in; default: it is answered truly at once. */
   onJob: (taken: Taken) => void = (taken) => this.answer(taken.id)
-  /** A refusal for the next transactions, or a broken connection after they were taken in. */
-  refuse: ((transaction: Transaction) => { code: string; status?: number } | 'cut' | undefined) | undefined
+  /** A refusal of transactions; or no answer, or a broken connection, after they were taken in. */
+  refuse: ((transaction: Transaction) => { code: string; status?: number } | 'cut' | 'silent' | undefined) | undefined
   #server: Server | undefined
   readonly #streams = new Set<ServerResponse>()
   #port = 0
@@ -117,7 +117,7 @@ export class FakeNode {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<unknown> {
-    const [path = '', query = ''] = (request.url ?? '').split('?')
+    const [path = ''] = (request.url ?? '').split('?')
     const json: Json = (value, status = 200) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value))
     if (path === '/status') return json({ chainId: this.chainId })
@@ -126,8 +126,7 @@ export class FakeNode {
     if (path === '/transactions') return this.#take(await bodyOf(request), json, response)
     if (path.startsWith('/accounts/')) return json(this.#account())
     const id = path.split('/')[2] ?? ''
-    if (path.startsWith('/jobs/') && /^since=\d+$/.test(query))
-      return json(this.jobs.get(id)?.view ?? { id, status: 'unknown' })
+    if (path.startsWith('/jobs/')) return json(this.jobs.get(id)?.view ?? { id, status: 'unknown' })
     if (path.startsWith('/transactions/')) {
       const status = this.jobs.has(id) ? 'waiting' : 'unknown'
       return json({ id, status, height: this.height, searchedFrom: 0 })
@@ -164,15 +163,16 @@ export class FakeNode {
     const refusal = this.refuse?.(transaction)
     const error = (code: string, status = 400): unknown =>
       json({ error: { code, message: `${code}: as told` } }, status)
-    if (refusal !== undefined && refusal !== 'cut') return error(refusal.code, refusal.status)
+    if (typeof refusal === 'object') return error(refusal.code, refusal.status)
     if (!this.jobs.has(id)) {
       const next = this.nonce + BigInt(this.#waiting.length)
       if (transaction.nonce !== next) return error(transaction.nonce < next ? 'TX_NONCE_LOW' : 'TX_NONCE_GAP')
       const job = transaction.body as Job
       const taken: Taken = { id, hex, transaction, job, view: { id, status: 'waiting' } }
       this.jobs.set(id, taken)
-      if (refusal !== 'cut') setTimeout(() => this.jobs.has(id) && this.onJob(taken), 5)
+      if (refusal === undefined) setTimeout(() => this.jobs.has(id) && this.onJob(taken), 5)
     }
+    if (refusal === 'silent') return response
     return refusal === 'cut' ? response.destroy() : json({ id })
   }
 }

@@ -18,6 +18,7 @@ import {
 import type { TreeNode } from '../chain/block-tree.ts'
 import { NodeError } from '../errors.ts'
 import { MAX_WANTED_TRANSACTIONS } from '../limits-chain.ts'
+import type { WaitingTransaction } from '../mempool.ts'
 import type { FullNode } from '../node.ts'
 import { NetworkError } from '../ports/network.ts'
 
@@ -46,7 +47,6 @@ interface Wanted {
 }
 interface Sent {
   readonly id: string
-  readonly bytes: Uint8Array
   readonly nonce: bigint
   readonly fee: bigint
   /** Height of the tip when it was sent. */
@@ -73,8 +73,6 @@ export class AccountAgent {
   readonly #node: FullNode
   readonly #notes: string
   readonly #wanted = new Map<string, Wanted>()
-  /** Signed by an earlier process and sent again by this one, by the keys of their wants. */
-  readonly #sentBefore = new Map<string, Sent>()
   #unsubscribe: (() => void) | undefined
   #running: Promise<void> | undefined
   #isStale = false
@@ -93,10 +91,10 @@ export class AccountAgent {
     this.#unsubscribe = this.#node.events.on('tip', () => this.#reconcile())
     const signed = this.#node.store
       .notes(this.#notes)
-      .map(([note, bytes]) => ({ key: note.slice(this.#notes.length), bytes, transaction: decodeTransaction(bytes) }))
-      .sort((a, b) => (a.transaction.nonce < b.transaction.nonce ? -1 : 1))
+      .map(([, bytes]) => ({ bytes, nonce: decodeTransaction(bytes).nonce }))
+      .sort((a, b) => (a.nonce < b.nonce ? -1 : 1))
     this.#running = (async () => {
-      for (const { key, bytes } of signed) this.#sentBefore.set(key, await this.#publish(bytes))
+      for (const { bytes } of signed) await this.#publish(bytes)
     })()
       .catch((error: unknown) => void this.#notSent('an earlier one', error))
       .finally(() => {
@@ -111,14 +109,17 @@ export class AccountAgent {
     while (this.#running !== undefined) await this.#running
   }
 
-  /** Takes on a want, unless one with its key is there and the same; another one with its key gives way. NodeError BUSY if too many wait. */
-  want(want: Want): void {
+  /**
+   * Takes on a want, unless one with its key is there and the same; another one with its key gives way.
+   * @returns false where there is no room: whoever looks at each tip comes again.
+   */
+  want(want: Want): boolean {
     const known = this.#wanted.get(want.key)
-    if (known !== undefined && isSameBody(known.want.body, want.body)) return
-    if (known === undefined && this.#wanted.size >= MAX_WANTED_TRANSACTIONS)
-      throw new NodeError('BUSY', `${this.#wanted.size} transactions of this account wait for a block`)
-    this.#wanted.set(want.key, { want, sent: this.#takeOver(want), code: undefined })
+    if (known !== undefined && isSameBody(known.want.body, want.body)) return true
+    if (known === undefined && this.#wanted.size >= MAX_WANTED_TRANSACTIONS) return false
+    this.#wanted.set(want.key, { want, sent: undefined, code: undefined })
     this.#reconcile()
+    return true
   }
 
   /** What is under way, in order. */
@@ -192,9 +193,12 @@ export class AccountAgent {
     const { chain, mempool } = this.#node
     for (const wanted of [...this.#wanted.values()]) {
       if (this.#isStopped || this.#wanted.get(wanted.want.key) !== wanted) continue
-      const { sent } = wanted
       const waiting = mempool.waitingOf(this.account)
-      if (sent !== undefined && waiting.some(({ id }) => id === sent.id)) {
+      const { sent: last } = wanted
+      const isThere = last !== undefined && waiting.some(({ id }) => id === last.id)
+      const sent = isThere ? last : this.#sentAlready(wanted.want, waiting)
+      wanted.sent = sent
+      if (sent !== undefined) {
         const fee = sent.fee + sent.fee / FEE_RISE_DIVISOR + 1n
         const isImpatient = chain.tip.header.height - sent.height >= PATIENCE_BLOCKS
         if (isImpatient && fee <= MOST_FEE_MULTIPLE * this.#leastFee)
@@ -207,11 +211,19 @@ export class AccountAgent {
     }
   }
 
-  /** What an earlier process signed for this want. */
-  #takeOver(want: Want): Sent | undefined {
-    const sent = this.#sentBefore.get(want.key)
-    this.#sentBefore.delete(want.key)
-    return sent !== undefined && isSameBody(decodeTransaction(sent.bytes).body, want.body) ? sent : undefined
+  /** What waits of this want without this agent's doing: signed by an earlier process, or back from a block that left the chain. */
+  #sentAlready(want: Want, waiting: readonly WaitingTransaction[]): Sent | undefined {
+    const { mempool } = this.#node
+    for (const { id } of waiting) {
+      const bytes = mempool.get(id)!
+      if (isSameBody(decodeTransaction(bytes).body, want.body)) return this.#sentOf(bytes)
+    }
+    return undefined
+  }
+
+  #sentOf(bytes: Uint8Array): Sent {
+    const { nonce, fee } = decodeTransaction(bytes)
+    return { id: bytesToHex(transactionIdOfBytes(bytes)), nonce, fee, height: this.#node.chain.tip.header.height }
   }
 
   #sign(body: TransactionBody, nonce: bigint, fee: bigint): Uint8Array {
@@ -238,15 +250,12 @@ export class AccountAgent {
 
   /** Into the mempool and to the peers; those that it does not reach get it with a higher fee. */
   async #publish(bytes: Uint8Array): Promise<Sent> {
-    const { chain } = this.#node
-    const { nonce, fee } = decodeTransaction(bytes)
-    const { height } = chain.tip.header
     try {
       await this.#node.publishTransaction(bytes)
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error
     }
-    return { id: bytesToHex(transactionIdOfBytes(bytes)), bytes, nonce, fee, height }
+    return this.#sentOf(bytes)
   }
 
   /** Logs each reason once. Returns its code. */

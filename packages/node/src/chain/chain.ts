@@ -20,7 +20,7 @@ import {
   headerCodec,
   hexToBytes,
   isBetterBranch,
-  isReExecuted,
+  isWinnerExecuted,
   type LtHash,
   ltHashFromBytes,
   ltHashToBytes,
@@ -247,7 +247,7 @@ export class Chain {
   }
 
   async #replay(node: TreeNode, block: Block): Promise<void> {
-    if (isReExecuted(this.context.params, block.header)) {
+    if (isWinnerExecuted(this.context.params)) {
       const task = claimedTask(this.context, block)
       checkReplayedRoot(block, await this.#workers.replayRoot(block.header.unit.modelId, task, block.body.tokens))
     }

@@ -4,28 +4,34 @@ import {
   beginBlock,
   type ConsensusContext,
   type ErrorCode,
-  equalBytes,
   ProtocolError,
   preparePostAsk,
   preparePostJob,
   prepareReceipt,
-  rankAt,
-  readJob,
   type StateReader,
   type Transaction,
   transactionId,
 } from '@nacre/protocol'
 import type { TreeNode } from '../chain/block-tree.ts'
 
-/** Refusals that a later block may take back: the job's beacon, a full book, an expiry that is too far only as yet. */
-const EARLY: ReadonlySet<ErrorCode> = new Set(['RECEIPT_UNASSIGNED', 'JOB_BOOK_FULL', 'JOB_EXPIRY_TOO_FAR'])
+/** Refusals that a later block may take back: a beacon or window to come, a full book, an expiry that is too far only as yet. */
+const EARLY: ReadonlySet<ErrorCode> = new Set([
+  'RECEIPT_UNASSIGNED',
+  'RECEIPT_WINDOW',
+  'JOB_BOOK_FULL',
+  'JOB_EXPIRY_TOO_FAR',
+])
 
 /**
  * Begins the block after a tip as any miner's: no transaction depends on its beacon. The tip's id stands for the miner, a key that
  * nobody has and nobody can have barred.
  * @param reader the state after the tip; the context is of use as long as it is that.
  */
-export function beginNextBlock(context: ConsensusContext, tip: TreeNode, reader: StateReader): ApplyContext {
+export function beginNextBlock(
+  context: ConsensusContext,
+  tip: Pick<TreeNode, 'id' | 'header'>,
+  reader: StateReader,
+): ApplyContext {
   const { market, genesis } = context
   return beginBlock({
     ...market,
@@ -55,14 +61,6 @@ export function checkMarketTransaction(context: ApplyContext, transaction: Trans
 }
 
 /** Whether a transaction that was refused in the block under way may apply in a later one of the same branch, by nobody's further doing. */
-export function isEarly(context: ApplyContext, transaction: Transaction, { code }: ProtocolError): boolean {
-  if (code === 'RECEIPT_WINDOW') return isBeforeItsWindow(context, transaction)
+export function isEarly({ code }: ProtocolError): boolean {
   return EARLY.has(code)
-}
-
-function isBeforeItsWindow(context: ApplyContext, { sender, body }: Transaction): boolean {
-  const job = body.kind === 'receipt' ? readJob(context.draft, body.jobId) : undefined
-  if (job === undefined) return false
-  const rank = job.ranks.findIndex((key) => equalBytes(key, sender))
-  return rank > rankAt(context.params, job.openedHeight, context.height)
 }

@@ -17,9 +17,8 @@ import { get } from './request.ts'
 
 const isStatus = (value: unknown): value is JobStatus => JOB_STATUSES.includes(value as JobStatus)
 
-/** A job. @param since where to look from for one that is over. */
-export async function readJob(rpc: string, id: string, since: number, interrupt?: AbortSignal): Promise<JobView> {
-  const view = jobViewOf(rpc, await get(rpc, `/jobs/${id}?since=${since}`, interrupt))
+export async function readJob(rpc: string, id: string, interrupt?: AbortSignal): Promise<JobView> {
+  const view = jobViewOf(rpc, await get(rpc, `/jobs/${id}`, interrupt))
   return { ...view, id }
 }
 

@@ -126,6 +126,8 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     ...extra?.(),
   }))
 
+  app.get('/work', async () => node.work.report())
+
   app.get('/params', async () => ({ lines: paramLines(context.params) }))
 
   app.get<{ Querystring: { from?: string; limit?: string } }>('/blocks', async (request) => {
@@ -209,6 +211,7 @@ function forwardEvents(node: FullNode, events: EventStream): (() => void)[] {
       events.send('reorg', { left: left.map((block) => block.hex), tip: tip.hex }),
     ),
     node.events.on('verdict', (verdict) => events.send('verdict', verdict)),
+    node.events.on('anomaly', (anomaly) => events.send('anomaly', anomaly)),
     node.events.on('unit', (unit) => events.send('unit', unit)),
     ...forwardMarketEvents(node, events),
   ]

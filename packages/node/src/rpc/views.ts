@@ -1,18 +1,24 @@
 /** What RPC answers look like: JSON with hex for bytes and decimal strings for grains and work. */
 import {
+  AMOUNT_KEYS,
   accountOf,
+  amountCodec,
   burnedOverMintedPpm,
   bytesToHex,
   decodeByteTokens,
   decodeTransaction,
   encodeAddress,
   LANE_NAMES,
+  LANE_OPEN,
   type LaneName,
+  openConfiguration,
   type Params,
   ProtocolError,
+  pearl,
   readAmount,
   type StateReader,
   transactionIdOfBytes,
+  type UnitDescriptor,
   usefulSharePpm,
 } from '@nacre/protocol'
 import type { TreeNode } from '../chain/block-tree.ts'
@@ -44,7 +50,11 @@ export interface BlockView {
     readonly tileRow: number
     readonly tileColumn: number
   }
+  /** Shape of the winning tile of a block of the open lane: h x w values, k long. */
+  readonly open?: { readonly h: number; readonly w: number; readonly k: number; readonly rank: number }
   readonly totalWorkMacs: string
+  /** What the block added to the deferred pot, less its release (ECO-3); absent beside the best chain. */
+  readonly deferredChangeGrains?: string
   readonly transactions: readonly { readonly id: string; readonly kind: string }[]
 }
 
@@ -75,12 +85,26 @@ export function blockView(chain: Chain, node: TreeNode): BlockView {
     traceRoot: bytesToHex(header.traceRoot),
     beacon: bytesToHex(header.beacon),
     ticket: { ...header.ticket },
+    ...(header.unit.lane === LANE_OPEN && { open: openShape(header.unit) }),
     totalWorkMacs: node.totalWork.toString(),
+    ...(chain.isOnBestChain(node) ? { deferredChangeGrains: deferredChange(chain, node).toString() } : {}),
     transactions: (body?.transactions ?? []).map((bytes) => ({
       id: bytesToHex(transactionIdOfBytes(bytes)),
       kind: kindOf(bytes),
     })),
   }
+}
+
+function openShape(unit: UnitDescriptor): NonNullable<BlockView['open']> {
+  const { rows, columns, k, rank } = openConfiguration(unit)
+  return { h: pearl.patternSize(rows), w: pearl.patternSize(columns), k, rank }
+}
+
+function deferredChange(chain: Chain, node: TreeNode): bigint {
+  if (node.header.height === 0) return 0n
+  const change = chain.changes(node).find(({ key }) => key === AMOUNT_KEYS.deferred)
+  const grains = (value: Uint8Array | undefined): bigint => (value === undefined ? 0n : amountCodec.decode(value))
+  return change === undefined ? 0n : grains(change.after) - grains(change.before)
 }
 
 /** A block beside the best chain may contain anything in place of a transaction. */

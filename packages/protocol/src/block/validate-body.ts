@@ -1,7 +1,8 @@
-import { bytesToHex, equalBytes } from '../bytes.ts'
+import { bytesToHex, equalBytes, equalNumbers } from '../bytes.ts'
 import { targetFromBits } from '../difficulty/bits.ts'
 import { check, ProtocolError } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
+import { checkTransactionCounts } from '../ledger/block-limits.ts'
 import type { StateReader } from '../ledger/state.ts'
 import { decodeTransaction, isTransactionOfKind } from '../ledger/transactions.ts'
 import { type TicketProofInput, verifyTicketProof, type WeightNoiseCache } from '../lottery/proof.ts'
@@ -23,7 +24,7 @@ import type { BlockHeader } from './header.ts'
 import { blockProofHash, plainProofOf, ticketProofOf } from './proof.ts'
 import { ticketKeyInput } from './validate-header.ts'
 
-/** The task that the header's bootstrap unit was assigned (B1): it follows from the unit id. Throws UNIT_LANE for a paid one. */
+/** The task that the header's bootstrap unit was assigned (B1): it follows from the unit id. Throws UNIT_LANE for another lane. */
 export function assignedTask(context: ConsensusContext, header: Pick<BlockHeader, 'unit' | 'minerKey'>): UnitTask {
   const { params } = context
   check(header.unit.lane !== LANE_OPEN, 'UNIT_LANE', 'open work executes no task')
@@ -46,6 +47,7 @@ export function bodyHasTask(params: Params, lane: Lane): boolean {
  */
 export function claimedTask(context: ConsensusContext, block: Pick<Block, 'header' | 'body'>): UnitTask {
   const { header, body } = block
+  check(header.unit.lane !== LANE_OPEN, 'UNIT_LANE', 'open work executes no task')
   check(
     bodyHasTask(context.params, header.unit.lane) === (body.task !== undefined),
     'UNIT_SHAPE',
@@ -63,11 +65,7 @@ export function checkBody(context: ConsensusContext, block: Pick<Block, 'header'
   const { header, body } = block
   const { params } = context
   check(equalBytes(bodyRoot(body), header.bodyRoot), 'BLOCK_BODY_ROOT', 'the body is not the one the header commits to')
-  check(
-    body.transactions.length <= params.block.maxTransactions,
-    'BLOCK_TOO_MANY_TRANSACTIONS',
-    `${body.transactions.length} transactions, the limit is ${params.block.maxTransactions}`,
-  )
+  checkTransactionCounts(params, body.transactions)
   if (header.unit.lane === LANE_OPEN) {
     checkOpenBody(block)
     return
@@ -115,8 +113,7 @@ function checkContainsReceipt(block: Pick<Block, 'header' | 'body'>): void {
       equalBytes(receipt.jobId, header.unit.jobId) &&
       equalBytes(receipt.unitParentId, header.unit.parentId) &&
       equalBytes(receipt.traceRoot, header.traceRoot) &&
-      receipt.tokens.length === generated.length &&
-      receipt.tokens.every((token, i) => token === generated[i])
+      equalNumbers(receipt.tokens, generated)
     )
   })
   check(isOwn, 'BLOCK_RECEIPT', 'the block of a paid unit lacks the receipt of that unit (UNT-2)')
@@ -137,12 +134,7 @@ export function checkPaidTask(
   if (job === undefined) throw new ProtocolError('UNIT_JOB', `no job ${bytesToHex(jobId)} is assigned after the parent`)
   const claimed = claimedTask(context, block)
   const assigned = paidTask(reader, jobId, job)
-  check(
-    claimed.promptTokens.length === assigned.promptTokens.length &&
-      claimed.promptTokens.every((token, i) => token === assigned.promptTokens[i]),
-    'UNIT_PROMPT',
-    "the prompt is not the job's (B1)",
-  )
+  check(equalNumbers(claimed.promptTokens, assigned.promptTokens), 'UNIT_PROMPT', "the prompt is not the job's (B1)")
   const { temperatureMilli, seed, stopAtEos } = claimed.decoding
   check(
     claimed.maxNewTokens === assigned.maxNewTokens &&

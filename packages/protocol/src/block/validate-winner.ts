@@ -3,10 +3,8 @@ import { check } from '../errors.ts'
 import { replayUnit } from '../inference/replay.ts'
 import type { Params } from '../params/types.ts'
 import { commitTrace } from '../trace/commit.ts'
-import { LANE_OPEN } from '../unit/types.ts'
 import type { Block } from './body.ts'
 import { type ConsensusContext, modelOfUnit } from './context.ts'
-import type { BlockHeader } from './header.ts'
 import { claimedTask } from './validate-body.ts'
 
 /** A winner's re-executed trace root against the one it committed to (B6). */
@@ -19,11 +17,11 @@ export function checkReplayedRoot(block: Pick<Block, 'header'>, replayedRoot: Ui
 }
 
 /**
- * Whether a block's unit is executed again (B6, BLK-4). Without the check a ticket proof is the whole price of a block; open work
- * has no unit to execute, its plain proof is all there is.
+ * Whether winners are executed again (B6): without, a ticket proof is the whole price of a block. Under provenance `open` nothing can
+ * be: a plain proof is all there is (chapter 12).
  */
-export function isReExecuted(params: Params, { unit }: Pick<BlockHeader, 'unit'>): boolean {
-  return params.block.winnerCheck === 'execute' && unit.lane !== LANE_OPEN
+export function isWinnerExecuted(params: Params): boolean {
+  return params.block.winnerCheck === 'execute' && params.bindings.provenance !== 'open'
 }
 
 /**
@@ -31,7 +29,7 @@ export function isReExecuted(params: Params, { unit }: Pick<BlockHeader, 'unit'>
  * committed tokens reproduces the tokens and the trace root. Nodes run the engine's twin of this.
  */
 export function checkWinner(context: ConsensusContext, block: Block): void {
-  if (!isReExecuted(context.params, block.header)) return
+  if (!isWinnerExecuted(context.params)) return
   const { model } = modelOfUnit(context, block.header.unit.modelId)
   const trace = replayUnit(model, claimedTask(context, block), block.body.tokens)
   checkReplayedRoot(block, commitTrace(trace).traceRoot)

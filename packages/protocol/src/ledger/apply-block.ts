@@ -4,7 +4,6 @@ import { targetFromBits, workOfTarget } from '../difficulty/bits.ts'
 import { bootstrapCoinbase, type CoinbaseParts, paidCoinbase } from '../emission/coinbase.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { accountOf } from '../keys.ts'
-import { MAX_BLOCK_TRANSACTIONS } from '../limits.ts'
 import { drawMacs } from '../lottery/tickets.ts'
 import { type LtHash, stateRootOf } from '../lthash.ts'
 import { clearMarkets, type MarketClearing, returnExpired } from '../market/clear-markets.ts'
@@ -16,6 +15,7 @@ import { LANE_PAID } from '../unit/types.ts'
 import { checkLane } from '../unit/unit-id.ts'
 import { type ApplyContext, applyTransaction } from './apply-transaction.ts'
 import { type BlockInput, beginBlock } from './begin-block.ts'
+import { checkTransactionCounts } from './block-limits.ts'
 import { addAmount, addImmature, isBarred, readAmount } from './entries.ts'
 import type { Forfeiture } from './forfeit.ts'
 import { addWork, boundedWork } from './published.ts'
@@ -61,14 +61,13 @@ export interface AppliedBlock {
  *
  * Any ProtocolError proves that a block with this content is invalid after this parent. The verdict of a TX_*, JOB_*, ASK_* or
  * RECEIPT_* code judges the lone transaction, not the block: a nonce gap is `ignore` in the mempool and an invalid block here.
- * Throws BLOCK_HEIGHT, BLOCK_KEY_BARRED, BLOCK_TOO_MANY_TRANSACTIONS, BLOCK_RECEIPT, KEY_INVALID, LEDGER_OVERFLOW, what
+ * Throws BLOCK_HEIGHT, BLOCK_KEY_BARRED, BLOCK_TOO_MANY_TRANSACTIONS, BLOCK_TOO_MANY_ACCUSATIONS, BLOCK_RECEIPT, KEY_INVALID, LEDGER_OVERFLOW, what
  * {@link checkPaidUnit} throws, and what {@link decodeTransaction} and {@link applyTransaction} throw.
  */
 export function applyBlock(input: BlockInput): AppliedBlock {
   const { params, height, minerKey, transactions } = input
   const begun = beginBlock(input)
-  const most = Math.min(params.block.maxTransactions, MAX_BLOCK_TRANSACTIONS)
-  check(transactions.length <= most, 'BLOCK_TOO_MANY_TRANSACTIONS', `${transactions.length} of at most ${most}`)
+  checkTransactionCounts(params, transactions)
   checkLane(input.unit, params.bindings.singleUse)
   const job = input.unit.lane === LANE_PAID ? checkPaidUnit(input, input.reader) : undefined
 

@@ -20,22 +20,29 @@ export function isActiveMiner(reader: StateReader, publicKey: Uint8Array): boole
  * ask is withdrawn), ASK_MINER (not an active miner, ECO-1).
  */
 export function preparePostAsk(context: MarketContext, sender: Uint8Array, ask: Ask): () => void {
-  const { params, models, height, draft } = context
+  const { params, models, height, draft, books } = context
   const { modelId, price, capacityMacs } = ask
   check(models.has(bytesToHex(modelId)), 'ASK_MODEL', `no model ${bytesToHex(modelId)} is registered`)
   check(price >= 1n || capacityMacs === 0n, 'ASK_PRICE', 'an ask has a price of at least one grain')
   check(isActiveMiner(draft, sender), 'ASK_MINER', 'only registered miners ask')
   const effective = height + params.jobs.askDelayBlocks
   const pending: PendingAsk = { modelId, minerKey: sender, price, capacityMacs }
-  return () => writePendingAsks(draft, effective, [...readPendingAsks(draft, effective), pending])
+  return () => books.addAsk(effective, pending)
 }
 
 /**
- * The asks whose height has come replace their miners' asks; a capacity of 0 withdraws one. A full book takes an ask that is
- * below the highest in it, of equal ones the latest, which leaves. Keys that are no active miners any more are skipped.
+ * The asks whose height has come replace their miners' asks; a capacity of 0 withdraws one. In a full book {@link displacedBy} says
+ * which one leaves. Keys that are no active miners any more are skipped.
  */
 export function activateAsks(params: Params, draft: StateDraft, height: number): void {
   const books = new Map<string, StandingAsk[]>()
+  // By the array itself, not its bytes: each entry of a book is looked up once, however often the book is searched.
+  const weighted = new Map<Uint8Array, boolean>()
+  const hasWeight = (key: Uint8Array): boolean => {
+    const known = weighted.get(key) ?? weightAt(params, draft, key, height) > 0n
+    weighted.set(key, known)
+    return known
+  }
   for (const { modelId, minerKey, price, capacityMacs } of readPendingAsks(draft, height)) {
     const model = bytesToHex(modelId)
     const asks = books.get(model) ?? [...readAsks(draft, model)]
@@ -45,21 +52,49 @@ export function activateAsks(params: Params, draft: StateDraft, height: number):
     if (capacityMacs > 0n && isActiveMiner(draft, minerKey)) {
       const ask: StandingAsk = { minerKey, price, capacityMacs }
       if (at >= 0) asks.splice(at, 0, ask)
-      else addAsk(asks, ask, params.jobs.maxAsksPerModel)
+      else addAsk(asks, ask, params.jobs.maxAsksPerModel, hasWeight)
     }
   }
   for (const [model, asks] of books) writeAsks(draft, model, asks)
   writePendingAsks(draft, height, [])
 }
 
-function addAsk(asks: StandingAsk[], ask: StandingAsk, most: number): void {
+function addAsk(
+  asks: StandingAsk[],
+  ask: StandingAsk,
+  most: number,
+  hasWeight: (minerKey: Uint8Array) => boolean,
+): void {
   if (asks.length >= most) {
-    let highest = 0
-    for (const [i, { price }] of asks.entries()) if (price >= asks[highest]!.price) highest = i
-    if (ask.price >= asks[highest]!.price) return
-    asks.splice(highest, 1)
+    const displaced = displacedBy(asks, ask, hasWeight)
+    if (displaced === undefined) return
+    asks.splice(displaced, 1)
   }
   asks.push(ask)
+}
+
+/**
+ * The position of the ask that leaves a full book for a further one; undefined if the book stays. A key without weight, which costs
+ * no more than a bond that returns, displaces the highest ask of such a key if that is above its own, and nobody else. A key with
+ * weight displaces the highest ask of a key without any, at whatever price; where all have some, the highest if it is above its own.
+ * Of equal ones the latest leaves.
+ */
+export function displacedBy(
+  asks: readonly StandingAsk[],
+  ask: StandingAsk,
+  hasWeight: (minerKey: Uint8Array) => boolean,
+): number | undefined {
+  const highestOf = (isCandidate: (minerKey: Uint8Array) => boolean): number | undefined => {
+    let highest: number | undefined
+    for (const [i, { minerKey, price }] of asks.entries())
+      if (isCandidate(minerKey) && (highest === undefined || price >= asks[highest]!.price)) highest = i
+    return highest
+  }
+  const isEntitled = hasWeight(ask.minerKey)
+  const newcomer = highestOf((minerKey) => !hasWeight(minerKey))
+  if (isEntitled && newcomer !== undefined) return newcomer
+  const highest = isEntitled ? highestOf(() => true) : newcomer
+  return highest !== undefined && asks[highest]!.price > ask.price ? highest : undefined
 }
 
 /** Takes the asks of a key out of one model's book, or of every model's. */

@@ -26,10 +26,10 @@ export interface Clearing {
 /**
  * Bids in the order of price and position are filled as long as the offers at or below the bid's price hold them together
  * with those filled before; one that does not fit is passed over. The price is the middle between the lowest bid filled
- * and the highest ask needed, rounded down, so no bid pays more and no ask gets less than it said.
- * @param most bids that may be filled.
+ * and the highest ask needed, rounded down, or `least` if that is higher, so no bid pays more and no ask gets less than it said.
+ * @param most bids that may be filled. @param least bids below it wait.
  */
-export function callAuction(bids: readonly Bid[], offers: readonly Offer[], most: number): Clearing {
+export function callAuction(bids: readonly Bid[], offers: readonly Offer[], most: number, least = 0n): Clearing {
   const asks = offers.filter(({ macs }) => macs > 0n).sort((a, b) => compare(a.price, b.price))
   const order = bids.map((_, index) => index).sort((a, b) => compare(bids[b]!.price, bids[a]!.price) || a - b)
   const filled: number[] = []
@@ -40,6 +40,7 @@ export function callAuction(bids: readonly Bid[], offers: readonly Offer[], most
   for (const index of order) {
     if (filled.length === most) break
     const { price, macs } = bids[index]!
+    if (price < least) break
     for (; last >= 0 && asks[last]!.price > price; last--) supply -= asks[last]!.macs
     if (last < 0) break
     if (volumeMacs + macs > supply) continue
@@ -52,7 +53,8 @@ export function callAuction(bids: readonly Bid[], offers: readonly Offer[], most
   }
   const bidPrice = bids[filled.at(-1)!]!.price
   const askPrice = priceOfSupply(asks, volumeMacs)
-  return { filled, price: (bidPrice + askPrice) / 2n, volumeMacs, bidPrice, askPrice }
+  const middle = (bidPrice + askPrice) / 2n
+  return { filled, price: middle > least ? middle : least, volumeMacs, bidPrice, askPrice }
 }
 
 /** Price of the ask that completes `macs`, asks in the order of their prices. */

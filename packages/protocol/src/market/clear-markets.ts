@@ -2,13 +2,14 @@
 import { credit } from '../ledger/entries.ts'
 import type { StateDraft } from '../ledger/state.ts'
 import { weighAsks } from './asks.ts'
-import { callAuction } from './auction.ts'
+import type { Offer } from './auction.ts'
+import { callBandedAuction } from './banded-auction.ts'
 import { type MarketRecord, readAsks, readJob, readMarket, writeCleared, writeJob, writeMarket } from './entries.ts'
 import type { JobBooks } from './job-books.ts'
 import { type MarketRules, modelOf } from './models.ts'
 import { returnJob } from './post-job.ts'
 import { jobFee } from './prices.ts'
-import { nextReferencePrice } from './reference-price.ts'
+import { leastPrice, nextReferencePrice } from './reference-price.ts'
 
 /** One model's clearing of one block. */
 export interface MarketClearing {
@@ -69,21 +70,21 @@ function clearModel(
 ): MarketClearing {
   const { jobs } = rules.params
   const open = books.of(draft, modelId)
-  const bids = open.map(({ maxPrice, macs }) => ({ price: maxPrice, macs }))
-  const offers = weighAsks(rules.params, draft, readAsks(draft, modelId), height).map(({ price, room }) => ({
-    price,
-    macs: room,
-  }))
-  const { filled, price, volumeMacs, bidPrice, askPrice } = callAuction(bids, offers, jobs.maxClearedPerModel)
   const market = readMarket(draft, modelId)
-  const called: MarketRecord = { ...market, bidPrice, askPrice }
+  const least = leastPrice(market.referencePrice, jobs.referenceMovePpm)
+  const bids = open.map(({ maxPrice, macs }) => ({ price: maxPrice, macs }))
+  const offers = offersOf(rules, draft, modelId, height, bids.length > 0)
+  const { clearing, followed } = callBandedAuction(bids, offers, jobs.maxClearedPerModel, least)
+  const { filled, price, volumeMacs, bidPrice, askPrice } = clearing
+  const referencePrice =
+    followed === 0n ? market.referencePrice : nextReferencePrice(market.referencePrice, followed, jobs.referenceMovePpm)
+  const called: MarketRecord = { ...market, referencePrice, bidPrice, askPrice }
   if (filled.length === 0) {
     writeMarket(draft, modelId, called)
     return { modelId, price, volumeMacs, jobIds: [] }
   }
   writeMarket(draft, modelId, {
     ...called,
-    referencePrice: nextReferencePrice(market.referencePrice, price, jobs.referenceMovePpm),
     clearedHeight: height,
     clearingPrice: price,
     volumeMacs,
@@ -97,6 +98,13 @@ function clearModel(
     open.filter((_, index) => !cleared.has(index)),
   )
   return { modelId, price, volumeMacs, jobIds }
+}
+
+/** The standing asks as the auction takes them. Without bids only their prices matter, and no weight is looked up. */
+function offersOf(rules: MarketRules, draft: StateDraft, modelId: string, height: number, hasBids: boolean): Offer[] {
+  const asks = readAsks(draft, modelId)
+  if (!hasBids) return asks.map(({ price, capacityMacs }) => ({ price, macs: capacityMacs }))
+  return weighAsks(rules.params, draft, asks, height).map(({ price, room }) => ({ price, macs: room }))
 }
 
 /** The job has its price; the surplus over it returns at once. */

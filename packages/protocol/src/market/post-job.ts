@@ -24,8 +24,8 @@ export interface JobTerms {
 /**
  * What must hold of a job whatever the state, and what it costs at most. Throws JOB_MODEL (not registered), JOB_PROMPT (empty,
  * or a token outside the vocabulary), JOB_PROMPT_TOO_LONG, JOB_NEW_TOKENS (none, too many, or more positions than the model
- * has), JOB_MACS (beyond `units.maxUnitMacs`), JOB_PRICE (0, or an escrow beyond 2^64 - 1), JOB_MINER (a miner is named, and
- * provenance is not `client-signed`, or the other way round).
+ * has), JOB_MACS (beyond `units.maxUnitMacs`), JOB_PRICE (0, or an escrow beyond 2^64 - 1 or below `fees.minJobGrains`), JOB_MINER
+ * (a miner is named, and provenance is not `client-signed`, or the other way round).
  */
 export function checkJobForm(rules: MarketRules, job: Job): JobTerms {
   const { units, bindings } = rules.params
@@ -48,6 +48,12 @@ export function checkJobForm(rules: MarketRules, job: Job): JobTerms {
   check(macs <= units.maxUnitMacs, 'JOB_MACS', `the unit has ${macs} MACs, the limit is ${units.maxUnitMacs} (JOB-3)`)
   const escrow = jobFee(rules.params, model, { promptTokens: length, maxNewTokens }, maxPrice)
   check(maxPrice >= 1n && escrow < 1n << 64n, 'JOB_PRICE', `a price of ${maxPrice} grains holds back ${escrow}`)
+  const least = rules.params.fees.minJobGrains
+  check(
+    escrow >= least,
+    'JOB_PRICE',
+    `a price of ${maxPrice} grains holds back ${escrow}, the least is ${least}: bid more`,
+  )
   const names = bindings.provenance === 'client-signed'
   check(
     names === (minerKey !== undefined),

@@ -8,22 +8,12 @@ import type { Params } from '../params/types.ts'
 import { endsByRule } from '../unit/length-rule.ts'
 import { LANE_PAID, type UnitDescriptor, type UnitTask } from '../unit/types.ts'
 import { withdrawAsks } from './asks.ts'
-import {
-  type JobRecord,
-  readAssigned,
-  readBlockId,
-  readJob,
-  readPrompt,
-  readSettlement,
-  writeAssigned,
-  writeJob,
-  writeSettlement,
-} from './entries.ts'
+import { type JobRecord, readAssigned, readBlockId, readJob, readPrompt, writeAssigned, writeJob } from './entries.ts'
 import { type MarketContext, modelOf } from './models.ts'
 import { returnJob, windowBlocks } from './post-job.ts'
 import { loseWeight } from './weights.ts'
 
-/** The rank whose receipts the block at `height` may contain; below 0 before the first window. */
+/** The rank whose window the block at `height` is in: it and those before it may deliver. Below 0 before the first window. */
 export function rankAt(params: Params, openedHeight: number, height: number): number {
   return Math.floor((height - openedHeight - 1) / params.jobs.assignmentWindowBlocks)
 }
@@ -35,13 +25,15 @@ export function paidUnit(reader: StateReader, jobId: Uint8Array, job: JobRecord)
   return { lane: LANE_PAID, modelId: job.modelId, parentId, jobId, counter: 0 }
 }
 
-/** A job that a miner may deliver, now or once the ranks before it have failed. */
+/** A job that a miner may deliver, now or once the ranks before it have not. */
 export interface Assignment {
   readonly jobId: Uint8Array
   readonly rank: number
   /** First and last height of the blocks that may contain the receipt. */
   readonly firstHeight: number
   readonly lastHeight: number
+  /** Last height of the rank's own window: if nobody has delivered by then, the rank loses weight. */
+  readonly dueHeight: number
   /** Whether the unit draws in the block after the tip (UNT-2). */
   readonly draws: boolean
 }
@@ -61,9 +53,10 @@ export function assignmentsOf(
       if (job === undefined || job.delivery !== undefined) continue
       const rank = job.ranks.findIndex((key) => equalBytes(key, publicKey))
       const firstHeight = opened + rank * assignmentWindowBlocks + 1
-      const lastHeight = firstHeight + assignmentWindowBlocks - 1
+      const dueHeight = firstHeight + assignmentWindowBlocks - 1
+      const lastHeight = opened + job.ranks.length * assignmentWindowBlocks
       if (rank < 0 || lastHeight <= tipHeight) continue
-      found.push({ jobId, rank, firstHeight, lastHeight, draws: rank === 0 && opened === tipHeight })
+      found.push({ jobId, rank, firstHeight, lastHeight, dueHeight, draws: rank === 0 && opened === tipHeight })
     }
   }
   return found
@@ -78,11 +71,11 @@ export function paidTask(reader: StateReader, jobId: Uint8Array, job: JobRecord)
  * Checks a receipt; the function it returns writes and cannot fail. The state holds one delivery for each job and nothing of a
  * job that is over, so no unit is paid twice (P2). Throws
  * RECEIPT_JOB (unknown, settled or returned), RECEIPT_UNASSIGNED (no beacon yet), RECEIPT_DOUBLE (delivered already, by whomever),
- * RECEIPT_MINER (the sender has no rank, or is barred), RECEIPT_WINDOW (its window is not open), RECEIPT_BRANCH (executed for
+ * RECEIPT_MINER (the sender has no rank, or is barred), RECEIPT_WINDOW (its window is not open yet), RECEIPT_BRANCH (executed for
  * another branch), RECEIPT_TOKENS (outside the vocabulary, or not ended by the rule of MOD-5).
  */
 export function prepareReceipt(context: MarketContext, sender: Uint8Array, receipt: Receipt): () => void {
-  const { params, draft, height } = context
+  const { params, draft, height, books } = context
   const { jobId, tokens, traceRoot } = receipt
   const job = readJob(draft, jobId)
   if (job === undefined) throw new ProtocolError('RECEIPT_JOB', `no job ${bytesToHex(jobId)} waits for a receipt`)
@@ -95,7 +88,7 @@ export function prepareReceipt(context: MarketContext, sender: Uint8Array, recei
   const rank = job.ranks.findIndex((key) => equalBytes(key, sender))
   check(rank >= 0 && !isBarred(draft, sender), 'RECEIPT_MINER', 'the job is not assigned to the sender')
   const open = rankAt(params, job.openedHeight, height)
-  check(rank === open, 'RECEIPT_WINDOW', `rank ${rank} delivers in the window of rank ${open}`)
+  check(rank <= open, 'RECEIPT_WINDOW', `the window of rank ${rank} is not open yet, this one is of rank ${open}`)
   const unit = paidUnit(draft, jobId, job)
   check(
     unit !== undefined && equalBytes(unit.parentId, receipt.unitParentId),
@@ -116,8 +109,7 @@ export function prepareReceipt(context: MarketContext, sender: Uint8Array, recei
   )
   return () => {
     writeJob(draft, jobId, { ...job, delivery: { rank, height, newTokens: tokens.length, traceRoot } })
-    const settles = height + params.jobs.auditWindowBlocks
-    writeSettlement(draft, settles, [...readSettlement(draft, settles), jobId])
+    books.addDelivered(height + params.jobs.auditWindowBlocks, jobId)
   }
 }
 
@@ -130,8 +122,8 @@ export interface ClosedWindows {
 }
 
 /**
- * Windows that end with this block: whose rank did not deliver loses weight, or, if it has none, its ask for the model; after
- * the last rank the client gets back what did not burn. Reads one list of assigned jobs for each rank.
+ * Windows that end with this block: if nobody has delivered, the rank loses weight, or, if it has none, its ask for the model. It
+ * may still deliver until the last window ends, since others may have left its receipt out of their blocks. After the last rank the client gets back what did not burn. Reads one list of assigned jobs for each rank.
  */
 export function closeWindows(context: MarketContext): ClosedWindows {
   const { params, draft, height } = context

@@ -1,10 +1,19 @@
-/** What breaks when a parameter is off, zero or loose: for whoever experiments. Paths are those of `PARAM_FIELDS`. */
+import { paramLines } from './lines.ts'
+import type { Params } from './types.ts'
+
+/**
+ * What breaks when a parameter is off, zero or loose: for whoever experiments. Paths are those of `PARAM_FIELDS`. Clauses are separated by
+ * semicolons; one that begins with a value and a colon is about exactly that value.
+ */
 export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'network.launchDelayMs': '0: whoever knows first mines first',
   'network.genesisBeacon': 'known beforehand: work can be prepared before the launch',
   'block.maxFutureMs': 'large: miners pretend long solve times and lower the difficulty',
   'block.maturityBlocks': 'short: rewards are spent before a fault can be shown',
-  'block.winnerCheck': 'none, with bindings.checked=off: a ticket proof alone can be ground by varying the trace root',
+  'block.winnerCheck':
+    'none: winners are not executed again, and a ticket proof alone can be ground by varying the trace root',
+  'difficulty.algorithm':
+    'wtema-unclamped: one block that is late or wrongly dated moves the target as far as its date says',
   'difficulty.halfLifeMs':
     'short: chance and hopping miners move the difficulty; long: a change of speed is felt for days',
   'difficulty.genesisBits': 'too easy: a burst of blocks until the rule has caught up; too hard: no blocks',
@@ -16,8 +25,10 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
     '0: useful work earns no more than bootstrap work; above 1000000: paying oneself mints more than it burns',
   'fees.burnPpm': '0: fake demand costs nothing, so it is mined like a bootstrap prompt but looks useful',
   'fees.verifierPpm': '0: checks are paid by the subsidy alone',
+  'fees.minJobGrains':
+    '0: jobs of a few grains burn nothing by rounding and move prices for nothing; large: short answers are not for sale',
   'jobs.paidDrawPpm':
-    '0: paid work makes no blocks; above what drawing a kept trace again costs over a bootstrap unit: doing that beats mining (WRK-4)',
+    '0: paid work makes no blocks; above the bootstrap factor times what drawing a kept trace again costs over a bootstrap unit: doing that beats mining (WRK-4)',
   'jobs.inputPricePpm':
     '0: prompts are free, burn nothing and so mint nothing; high: long prompts cost more than their work',
   'jobs.assignmentWindowBlocks':
@@ -45,4 +56,16 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'bindings.checked': 'off: a garbage trace is a free nonce, blocks cost hashes instead of inference',
   'bindings.provenance':
     'open: the miner brings whatever matrices it likes; client-signed: a client that is also a miner gives itself its jobs and their draws',
+}
+
+/** What breaks with the values of `params`, as `path=value: what`, in the order of the paths. */
+export function paramWarnings(params: Params): string[] {
+  return paramLines(params).flatMap((line) => {
+    const at = line.indexOf('=')
+    const prefix = `${line.slice(at + 1)}: `
+    const clauses = PARAM_BREAKS[line.slice(0, at)]?.split('; ') ?? []
+    return clauses
+      .filter((clause) => clause.startsWith(prefix))
+      .map((clause) => `${line}: ${clause.slice(prefix.length)}`)
+  })
 }

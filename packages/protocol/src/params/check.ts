@@ -62,6 +62,10 @@ function checkContradictions(params: Params): void {
     (bindings.checked === 'on') === (block.winnerCheck === 'execute'),
     'bindings.checked=off and block.winnerCheck=none are one switch: set both (B6, BLK-4)',
   )
+  need(
+    bindings.provenance !== 'open' || jobs.paidDrawPpm === 0,
+    'under bindings.provenance=open units draw nothing: set jobs.paidDrawPpm=0 too (chapter 12)',
+  )
   const maxTarget = targetFromBits(difficulty.maxTargetBits)
   need(maxTarget >= 1n, 'difficulty.maxTargetBits is no target')
   const genesisTarget = targetFromBits(difficulty.genesisBits)

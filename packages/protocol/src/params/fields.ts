@@ -87,6 +87,7 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'fees.burnPpm': ppm('beta: burned part of job fees'),
   'fees.verifierPpm': ppm("nu: verifiers' part of the rest of job fees"),
   'fees.minTransactionGrains': amount('least fee of a transaction'),
+  'fees.minJobGrains': amount('least escrow of a job: what it costs at most at its highest price (JOB-1)'),
   'bonds.minerGrains': amount('bond of a miner registration'),
   'bonds.verifierGrains': amount('bond of a verifier registration'),
   'bonds.unbondingBlocks': integer('blocks', 1, 10 ** 6, 'blocks until a bond is returned'),

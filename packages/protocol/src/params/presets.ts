@@ -30,6 +30,17 @@ const ALL_BINDINGS: BindingParams = {
   provenance: 'assigned',
 }
 
+/** Of the open lane, where none of them holds. Matrices commit to their dimensions by rules of their own (chapter 12). */
+const NO_BINDINGS: BindingParams = {
+  assignedInputs: 'off',
+  registeredWeights: 'off',
+  operandBeforeNoise: 'off',
+  completionBeforeDraw: 'off',
+  singleUse: 'off',
+  checked: 'off',
+  provenance: 'open',
+}
+
 const nacreSmall: ModelParams = {
   name: 'nacre-small',
   modelId: NACRE_SMALL.modelId,
@@ -91,7 +102,7 @@ const nacre: Params = {
     faucetGrains: 0n,
     faucetAccount: '',
   },
-  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n },
+  fees: { burnPpm: 200_000, verifierPpm: 50_000, minTransactionGrains: 1000n, minJobGrains: 10_000n },
   bonds: {
     minerGrains: 100n * GRAINS_PER_NCR,
     verifierGrains: 500n * GRAINS_PER_NCR,
@@ -107,7 +118,9 @@ const nacre: Params = {
     referenceMacsPerSecond: 5_000_000_000,
   },
   jobs: {
-    paidDrawPpm: 80_000, // a ticket drawn again from a kept trace costs at least 114,000 ppm of a bootstrap ticket (rationale)
+    // Below the least cost of drawing a kept trace again, 114,000 ppm of a bootstrap ticket, times bootstrapFactorPpm: not even with the
+    // whole premium does that beat mining (rationale).
+    paidDrawPpm: 50_000,
     inputPricePpm: 250_000, // batched input costs a machine about a quarter of decoding row by row
     assignmentWindowBlocks: 3, // about 10 minutes for each rank
     fallbacks: 2,
@@ -164,6 +177,7 @@ const devnet: Params = {
     maxClearedPerModel: 32,
     maxAsksPerModel: 64,
     weightBlocks: 240, // 20 minutes
+    capacityMultiple: 32, // clients ask for more than the few bootstrap units of a devnet earn
   },
 }
 
@@ -184,6 +198,7 @@ const bitcoinLike: Params = {
 const pearl: Params = {
   ...nacre,
   network: { ...nacre.network, name: 'pearl', launchDelayMs: 0 },
+  block: { ...nacre.block, winnerCheck: 'none' },
   difficulty: {
     algorithm: 'wtema-unclamped',
     halfLifeMs: 604_800_000, // one week
@@ -198,14 +213,15 @@ const pearl: Params = {
     verifierSharePpm: 0,
   },
   fees: { ...nacre.fees, burnPpm: 0, verifierPpm: 0 },
-  bindings: { ...ALL_BINDINGS, provenance: 'open' },
+  jobs: { ...nacre.jobs, paidDrawPpm: 0 },
+  bindings: NO_BINDINGS,
 }
 
 /** `pearl` with the seconds, the faucet and the easy targets of `devnet`. */
 const pearlDevnet: Params = {
   ...pearl,
   network: { ...devnet.network, name: 'pearl-devnet' },
-  block: devnet.block,
+  block: { ...devnet.block, winnerCheck: 'none' },
   difficulty: {
     ...pearl.difficulty,
     halfLifeMs: devnet.difficulty.halfLifeMs,
@@ -220,7 +236,7 @@ const pearlDevnet: Params = {
   },
   bonds: devnet.bonds,
   units: devnet.units,
-  jobs: devnet.jobs,
+  jobs: { ...devnet.jobs, paidDrawPpm: 0 },
 }
 
 /** Tiny, for tests: windows of a few blocks, units of milliseconds. */
@@ -234,6 +250,7 @@ const unit: Params = {
     genesisBits: 0x1e035afe, // 5 * 10^6 MACs per block: about one unit
   },
   emission: { ...devnet.emission, curveBlocks: 1000, rampBlocks: 10 },
+  fees: { ...devnet.fees, minJobGrains: 0n }, // jobs of any size, down to those whose fees round to nothing
   bonds: { minerGrains: GRAINS_PER_NCR, verifierGrains: 2n * GRAINS_PER_NCR, unbondingBlocks: 4 },
   units: {
     bootstrapPromptTokens: 24,

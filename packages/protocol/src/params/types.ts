@@ -80,6 +80,8 @@ export interface FeeParams {
   readonly verifierPpm: number
   /** Least fee of a transaction. */
   readonly minTransactionGrains: bigint
+  /** Least escrow of a job (JOB-1). */
+  readonly minJobGrains: bigint
 }
 
 /** Paid jobs and their market (JOB, UNT-2, ECO-4, ECO-6, ECO-7). */

@@ -2,6 +2,7 @@
  * Index patterns (chapter 12): which rows of A, or columns of B, make a tile. A pattern is a generalised arithmetic progression:
  * offset + a s0 + b s1 + c s2 for a < l0, b < l1, c < l2, where each stride is a multiple of stride * length of the pair before.
  */
+import { equalNumbers } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { shown } from './argument.ts'
 import { MAX_DIMENSION, MAX_PERIOD, MAX_TILE } from './limits.ts'
@@ -138,8 +139,7 @@ export function patternOfIndices(indices: readonly number[], size: number): Plac
     if (!(cause instanceof ProtocolError)) throw cause
     throw new ProtocolError('PEARL_PATTERN', 'the indices are a progression that does not encode', { cause })
   }
-  const again = patternIndices(pattern, offset)
-  const isSame = again.length === indices.length && again.every((index, i) => index === indices[i])
+  const isSame = equalNumbers(patternIndices(pattern, offset), indices)
   check(isSame, 'PEARL_PATTERN', `the indices are no progression of ${PATTERN_PAIRS} strides`)
   check(offsetIsValid(pattern, offset), 'PEARL_OFFSET', `a tile of this pattern cannot begin at ${offset}`)
   return { pattern, offset }

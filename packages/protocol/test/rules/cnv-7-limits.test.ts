@@ -8,7 +8,7 @@
  */
 import { expect, test } from 'vitest'
 import * as protocol from '../../src/index.ts'
-import { ALICE, transactionOf, transfer } from '../ledger-fixture.ts'
+import { ALICE, accuse, funded, transactionOf, transfer } from '../ledger-fixture.ts'
 import * as one from './one-block.ts'
 import { accepted, filled, rejected } from './verbs.ts'
 
@@ -47,6 +47,19 @@ test('transactions in a block', () => {
   }
   accepted(() => blockWith(maxTransactions))
   rejected('BLOCK_TOO_MANY_TRANSACTIONS', () => blockWith(maxTransactions + 1))
+})
+
+test('proofs of equivocation in a block: each costs signature checks and a search', () => {
+  const { MAX_BLOCK_ACCUSATIONS: most } = protocol
+  expect(most).toBe(16)
+  const ledger = funded()
+  const accusations = (count: number): Uint8Array[] =>
+    Array.from({ length: count }, (_, i) => transactionOf(ALICE, BigInt(i), accuse(filled(100 + i))))
+  accepted(() => ledger.preview(accusations(most)))
+  rejected('BLOCK_TOO_MANY_ACCUSATIONS', () => ledger.preview(accusations(most + 1)))
+  const block = { ...one.block, body: { ...one.block.body, transactions: accusations(most + 1) } }
+  const header = one.signedHeader({ bodyRoot: protocol.bodyRoot(block.body) })
+  rejected('BLOCK_TOO_MANY_ACCUSATIONS', () => protocol.checkBody(one.context, { ...block, header }))
 })
 
 test('leaves of a Merkle tree: a count from a proof is bounded before anything is computed from it', () => {

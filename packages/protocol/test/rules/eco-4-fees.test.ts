@@ -3,13 +3,13 @@
  * after the audit window, the decode part by the tokens really generated. Not delivered by any rank: the client gets back what did
  * not burn. The whole way of a job: market-life.test.ts.
  *
- *   opened  |-- rank 0 --|-- rank 1 --|      2 blocks each
+ *   opened  |-- rank 0 --|-- rank 1 --|      2 blocks each, and who was due before may still deliver
  *      6     7         8   9        10   -> no receipt: returned at 10
  */
 import { expect, test } from 'vitest'
-import { readAmount, readJob, readSettlementFrom, readVerifiers, windowBlocks } from '../../src/index.ts'
+import { readAmount, readAsks, readJob, readSettlementFrom, readVerifiers, windowBlocks } from '../../src/index.ts'
 import type { Receipt } from '../../src/ledger/transactions.ts'
-import { accuse, keysOf, MODEL } from '../ledger-fixture.ts'
+import { accuse, keysOf, MODEL, MODEL_HEX } from '../ledger-fixture.ts'
 import { CLIENT, jobBody, type MarketLedger, market, minerKeys, OTHER_CLIENT, VERIFIER } from '../market-fixture.ts'
 import { accepted, filled, rejected } from './verbs.ts'
 
@@ -28,7 +28,9 @@ const deliver = (ledger: MarketLedger, jobId: Uint8Array, rank: number, change: 
 test.each([
   [0, 0, undefined],
   [1, 0, undefined],
-  [2, 0, 'RECEIPT_WINDOW'],
+  [2, 0, undefined],
+  [3, 0, undefined],
+  [4, 0, 'RECEIPT_JOB'],
   [0, 1, 'RECEIPT_WINDOW'],
   [1, 1, 'RECEIPT_WINDOW'],
   [2, 1, undefined],
@@ -111,6 +113,22 @@ test('not delivered: the client gets back what did not burn, and every rank has 
   expect(ledger.balance(CLIENT)).toBe(before + held)
   expect(readJob(ledger, jobId)).toBeUndefined()
   expect(readAmount(ledger, 'burned')).toBe(promptBurn)
+})
+
+test('a rank whose receipt was left out of the blocks of its window still delivers later, and whoever comes after it loses nothing', () => {
+  const { ledger, jobId } = assigned()
+  const [first, second] = [0, 1].map((rank) => ledger.rank(jobId, rank)) as [typeof CLIENT, typeof CLIENT]
+  ledger.block()
+  const { missed } = ledger.block().summary
+  expect(missed.map(({ minerKey }) => minerKey)).toEqual([first.publicKey])
+  deliver(ledger, jobId, 0)
+  expect(readJob(ledger, jobId)?.delivery).toMatchObject({ rank: 0, height: ledger.height })
+  rejected('RECEIPT_DOUBLE', () => deliver(ledger, jobId, 1))
+  ledger.forget()
+  expect(ledger.block().summary.missed).toEqual([])
+  const { settled } = ledger.block().summary
+  expect(settled.map(({ minerKey }) => minerKey)).toEqual([first.publicKey])
+  expect(readAsks(ledger, MODEL_HEX).map(({ minerKey }) => minerKey)).toEqual([second.publicKey])
 })
 
 test('with fewer miners than ranks the job ends when the last of them has failed', () => {

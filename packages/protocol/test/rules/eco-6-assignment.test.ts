@@ -215,13 +215,14 @@ test('a miner finds its assignments in the state: rank, window, and whether the 
   const opened = ledger.height
   const [first, second] = [0, 1].map((rank) => ledger.rank(jobId, rank).publicKey) as [Uint8Array, Uint8Array]
   const of = (key: Uint8Array) => assignmentsOf(ledger.params, ledger, ledger.height, key)
-  expect(of(first)).toEqual([{ jobId, rank: 0, firstHeight: opened + 1, lastHeight: opened + 2, draws: true }])
-  expect(of(second)).toEqual([{ jobId, rank: 1, firstHeight: opened + 3, lastHeight: opened + 4, draws: false }])
+  const last = { jobId, lastHeight: opened + 4 }
+  expect(of(first)).toEqual([{ ...last, rank: 0, firstHeight: opened + 1, dueHeight: opened + 2, draws: true }])
+  expect(of(second)).toEqual([{ ...last, rank: 1, firstHeight: opened + 3, dueHeight: opened + 4, draws: false }])
   expect(of(filled(9))).toEqual([])
   ledger.block()
   expect(of(first)).toMatchObject([{ draws: false }])
   ledger.block()
-  expect(of(first)).toEqual([])
+  expect(of(first)).toHaveLength(1)
   expect(of(second)).toHaveLength(1)
   ledger.block([ledger.tx(ledger.rank(jobId, 1), ledger.receiptBody(jobId))])
   expect(of(second)).toEqual([])

@@ -9,6 +9,7 @@
 import { expect, test } from 'vitest'
 import {
   checkJobForm,
+  presets,
   readJob,
   readOpenJobs,
   readPrompt,
@@ -72,6 +73,21 @@ test.each(cases)('%s', (_, change, code) => {
     rejected(code, post)
     expect(ledger.entries).toEqual(before)
   }
+})
+
+test('what a job can cost at most is at least fees.minJobGrains: below it burns nothing and moves no price', () => {
+  const escrow = (maxPrice: bigint) => jobFee(TEST_PARAMS, config, { promptTokens: 16, maxNewTokens: 4 }, maxPrice)
+  const least = escrow(PRICE)
+  const rules = { params: params(`fees.minJobGrains=${least}`), models: new Map([[MODEL_HEX, config]]) }
+  accepted(() => checkJobForm(rules, jobBody({ maxPrice: PRICE })))
+  const below = PRICE - PRICE / 1000n
+  expect(escrow(below)).toBeLessThan(least)
+  rejected('JOB_PRICE', () => checkJobForm(rules, jobBody({ maxPrice: below })), `the least is ${least}: bid more`)
+  expect([presets.nacre, presets.devnet, presets.unit].map(({ fees }) => fees.minJobGrains)).toEqual([
+    10_000n,
+    10_000n,
+    0n,
+  ])
 })
 
 test('an escrow beyond 2^64 - 1 grains is no price, whoever could afford it', () => {

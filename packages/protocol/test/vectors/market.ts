@@ -3,9 +3,10 @@ import { bytesToHex, hexToBytes } from '../../src/bytes.ts'
 import { mintCap, paidCoinbase } from '../../src/emission/coinbase.ts'
 import { drawRanks, samplingWeights } from '../../src/market/assignment.ts'
 import { callAuction } from '../../src/market/auction.ts'
+import { callBandedAuction } from '../../src/market/banded-auction.ts'
 import { jobCodec } from '../../src/market/entries.ts'
 import { decodeFee, promptFee } from '../../src/market/prices.ts'
-import { nextReferencePrice } from '../../src/market/reference-price.ts'
+import { leastPrice, nextReferencePrice } from '../../src/market/reference-price.ts'
 import { fadedWork } from '../../src/market/weights.ts'
 import { unitModel } from '../../src/model/synthetic.ts'
 import { presets } from '../../src/params/presets.ts'
@@ -69,6 +70,8 @@ const AUCTIONS: readonly (readonly [bids: Side, asks: Side, most: number])[] = [
     8,
   ],
 ]
+/** Least prices: none, one that some bids of {@link AUCTIONS} are below, one above the middle. */
+const BANDS: readonly bigint[] = [0n, 6n, 9n]
 const WORK: readonly (readonly bigint[])[] = [
   [30n, 60n, 0n, 0n, 0n],
   [1n, 2n, 7n],
@@ -100,6 +103,13 @@ export function marketVectors(): unknown {
       const side = (list: Side) => list.map(([price, macs]) => ({ price, macs }))
       return { bids: side(bids), asks: side(asks), most, result: callAuction(side(bids), side(asks), most) }
     }),
+    bandedAuctions: AUCTIONS.flatMap(([bids, asks, most]) =>
+      BANDS.map((least) => {
+        const side = (list: Side) => list.map(([price, macs]) => ({ price, macs }))
+        const result = callBandedAuction(side(bids), side(asks), most, least)
+        return { bids: side(bids), asks: side(asks), most, least, result }
+      }),
+    ),
     assignments: WORK.flatMap((work) =>
       ['70', '71', '72'].map((byte) => {
         const weights = samplingWeights(work, 50_000)
@@ -149,6 +159,7 @@ export function marketVectors(): unknown {
       clearingPrice: price,
       movePpm: 50_000,
       next: nextReferencePrice(reference!, price!, 50_000),
+      least: leastPrice(reference!, 50_000),
     })),
     coinbases: [0, 500_000, 1_000_000].flatMap((mintCapPpm) =>
       wins.map((win) => ({

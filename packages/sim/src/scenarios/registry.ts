@@ -2,9 +2,10 @@ import { UsageError } from '../errors.ts'
 import { difficulty } from './difficulty/difficulty.ts'
 import { fairLaunch } from './fair-launch/fair-launch.ts'
 import type { Scenario, ScenarioParam, ScenarioValues } from './types.ts'
+import { workAnomaly } from './work-anomaly/work-anomaly.ts'
 
 // `check` and `run` take the values of their own parameters, which `scenarioValues` makes; so the wider type is safe.
-export const SCENARIOS: readonly Scenario[] = [fairLaunch, difficulty] as unknown as readonly Scenario[]
+export const SCENARIOS: readonly Scenario[] = [fairLaunch, difficulty, workAnomaly] as unknown as readonly Scenario[]
 
 /** The scenario called `name`. Throws UsageError with the names there are. */
 export function scenarioByName(name: string): Scenario {

@@ -7,11 +7,11 @@ import { fileURLToPath } from 'node:url'
 const packagesDir = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** The sources that decide what a run computes. */
-const SOURCES = ['protocol/src', 'sim/src']
+const SOURCES = ['protocol/src', 'sim/src', 'node/src/monitor']
 
 /** Where the code of a run comes from. */
 export interface Sources {
-  /** `git rev-parse HEAD`, with "+changes" if the sources of sim or protocol differ from it; "unknown" without git. */
+  /** `git rev-parse HEAD`, with "+changes" if the sources of sim, of protocol or of the work monitor differ from it; "unknown" without git. */
   readonly commit: string
   /** SHA-256 over those sources and the version of Node, 16 hex digits: equal sources give equal runs, at any commit. */
   readonly sources: string

@@ -1,0 +1,122 @@
+/** The paid side of a local network: bonds from the faucet, a gateway with a wallet of its own, and clients that ask through it. */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bytesToHex, GRAINS_PER_NCR, type Params } from '@nacre/protocol'
+import { CliError } from '../errors.ts'
+import { exists } from '../files.ts'
+import { modelFolder } from '../network-model.ts'
+import { encryptSeed, readKeyFile, writeKeyFile } from '../wallet/key-file.ts'
+import { networkOf } from '../wallet/network.ts'
+import { type GatewayChild, startGatewayChild, stopChild } from './child.ts'
+import { Demand, type DemandAnswer, type DemandStats } from './demand.ts'
+import { bondGrant, fund, type Grant } from './funding.ts'
+import { hasQuestions, heldOutQuestions } from './questions.ts'
+import { fetchStatus } from './rpc-client.ts'
+
+export interface EconomyOptions {
+  /** RPC of a node. */
+  readonly rpc: string
+  readonly params: Params
+  /** RPCs of the miners and verifiers that need a bond. */
+  readonly members: readonly { readonly role: 'miner' | 'verifier'; readonly rpc: string }[]
+  /** Requests at once; 0 for a gateway that nobody asks. */
+  readonly demand: number
+  /** Where the gateway listens, if that port is free; undefined: any port. */
+  readonly port: number | undefined
+  readonly dir: string
+  readonly onAnswer: (answer: DemandAnswer) => void
+}
+
+export interface Economy {
+  readonly baseUrl: string
+  readonly demand: DemandStats
+  /** How the gateway ended, if it did. */
+  readonly ended: Promise<string>
+  stop(): Promise<void>
+}
+
+/** What the gateway's wallet starts with: thousands of answers. */
+const GATEWAY_GRAINS = 1_000n * GRAINS_PER_NCR
+const MAX_NEW_TOKENS = 48
+const STOP_GRACE_MS = 5_000
+const PASSPHRASE_BYTES = 24
+
+/** Whether a local network can have an economy: coins for bonds and clients, assigned jobs, and questions for its model. */
+export const hasEconomy = (params: Params): boolean =>
+  params.emission.faucetGrains > 0n &&
+  params.bindings.provenance === 'assigned' &&
+  hasQuestions(modelFolder(params.models[0]!.name))
+
+/** Funds the bonds, starts the gateway and its clients. Throws CliError. */
+export async function startEconomy(options: EconomyOptions): Promise<Economy> {
+  const { rpc, params, demand: atOnce, port, dir, onAnswer } = options
+  const folder = join(dir, 'gateway')
+  mkdirSync(folder, { recursive: true })
+  const wallet = await walletIn(folder, params)
+  await fund(rpc, params, [...(await bondGrants(options)), { address: wallet.address, grains: GATEWAY_GRAINS }])
+  const child = startGatewayChild(
+    [
+      ...['--rpc', rpc, '--wallet', wallet.path, '--passphrase-file', wallet.passphrasePath, '--verify', 'full'],
+      ...(port === undefined ? ['--port', '0'] : ['--port', String(port), '--port-fallback']),
+    ],
+    join(dir, 'gateway.log'),
+  )
+  const { baseUrl } = await readyOf(child)
+  const { units, block, models } = params
+  const demand = new Demand({
+    ...{ baseUrl, atOnce, onAnswer, maxPromptTokens: units.bootstrapPromptTokens },
+    questions: heldOutQuestions(modelFolder(models[0]!.name)),
+    maxNewTokens: Math.min(MAX_NEW_TOKENS, units.maxNewTokens),
+    deadlineMs: Math.max(60_000, 20 * block.timeMs),
+  })
+  demand.start()
+  return {
+    baseUrl,
+    get demand() {
+      return demand.stats
+    },
+    ended: child.exited,
+    stop: async () => {
+      await demand.stop()
+      await stopChild(child, STOP_GRACE_MS)
+    },
+  }
+}
+
+async function readyOf(child: GatewayChild) {
+  try {
+    return await child.ready
+  } catch (error) {
+    await stopChild(child, STOP_GRACE_MS)
+    throw new CliError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** The gateway's wallet for this chain, made when there is none: its passphrase lies beside it, for a network of test coins. */
+async function walletIn(
+  folder: string,
+  params: Params,
+): Promise<{ path: string; passphrasePath: string; address: string }> {
+  const network = networkOf(params)
+  const path = join(folder, `wallet-${network.chainId.slice(0, 8)}.json`)
+  const passphrasePath = join(folder, 'passphrase')
+  if (!(await exists(passphrasePath)))
+    writeFileSync(passphrasePath, `${bytesToHex(randomBytes(PASSPHRASE_BYTES))}\n`, { mode: 0o600 })
+  if (await exists(path)) return { path, passphrasePath, address: (await readKeyFile(path, () => undefined)).address }
+  const passphrase = readFileSync(passphrasePath, 'utf8').trim()
+  const file = await encryptSeed(new Uint8Array(randomBytes(32)), passphrase, network)
+  await writeKeyFile(path, file)
+  return { path, passphrasePath, address: file.address }
+}
+
+/** For each member that is not registered yet. */
+async function bondGrants({ members, params }: EconomyOptions): Promise<Grant[]> {
+  const grants = await Promise.all(
+    members.map(async ({ role, rpc }) => {
+      const { registration } = await fetchStatus(rpc)
+      return registration?.state !== 'waiting-for-funds' ? [] : [bondGrant(params, role, registration.address)]
+    }),
+  )
+  return grants.flat()
+}

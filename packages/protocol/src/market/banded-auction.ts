@@ -1,0 +1,26 @@
+/** ECO-7: the call auction within the price band, and which price the reference follows. Pure arithmetic. */
+import { type Bid, type Clearing, callAuction, type Offer } from './auction.ts'
+
+export interface BandedCall {
+  readonly clearing: Clearing
+  /** What the reference price moves towards; 0 where it stays. */
+  readonly followed: bigint
+}
+
+/**
+ * The call among the bids from `least` on; what is below waits. The reference follows its price, unless a call among all bids would
+ * trade more than twice its volume: then it follows the price of that one. So a falling market does not stick to a reference that
+ * nobody bids any more, and a small job at a high price does not hold up what many others bid less for.
+ * @param most bids that may be filled. @param least see `leastPrice`.
+ */
+export function callBandedAuction(
+  bids: readonly Bid[],
+  offers: readonly Offer[],
+  most: number,
+  least: bigint,
+): BandedCall {
+  const clearing = callAuction(bids, offers, most, least)
+  if (bids.every(({ price }) => price >= least)) return { clearing, followed: clearing.price }
+  const all = callAuction(bids, offers, most)
+  return { clearing, followed: all.volumeMacs > 2n * clearing.volumeMacs ? all.price : clearing.price }
+}
