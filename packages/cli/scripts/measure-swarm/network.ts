@@ -47,8 +47,11 @@ const PRESET = 'devnet'
 const FUNDS: bigint = 1000n * GRAINS_PER_NCR
 const DEADLINE_MS = 10 * 60_000
 
-/** All miners, and the cheapest alone: a highest price that only its ask meets gives it every job. */
-const REACHED = (asks: readonly bigint[]): readonly number[] => [asks.length, 1]
+/**
+ * The cheapest miner alone, whose ask is all that the highest price meets, then all. In this order, because bids well below a reference
+ * price wait until it has come down (ECO-7).
+ */
+const REACHED = (asks: readonly bigint[]): readonly number[] => [1, asks.length]
 
 interface Job {
   readonly miner_key: string
