@@ -136,6 +136,7 @@ export interface TestGateway extends Double {
 export interface TestOptions {
   readonly script?: Script
   readonly asks?: readonly MarketAsk[] | Promise<readonly MarketAsk[]>
+  readonly referenceGrains?: bigint
   readonly models?: readonly GatewayModel[]
   readonly policy?: Policy
   readonly keysPath?: string
@@ -160,7 +161,7 @@ export async function testGateway(options: TestOptions = {}): Promise<TestGatewa
   const gateway = await serveGateway({
     client: double.client,
     models: options.models ?? models,
-    market: { asks: async () => asks },
+    market: { quote: async () => ({ asks: await asks, referenceGrains: options.referenceGrains ?? 0n }) },
     jobView: options.jobView ?? (async () => undefined),
     score: createScorer(workers),
     policy: options.policy ?? defaultPolicy(models),

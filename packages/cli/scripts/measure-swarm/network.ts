@@ -47,8 +47,11 @@ const PRESET = 'devnet'
 const FUNDS: bigint = 1000n * GRAINS_PER_NCR
 const DEADLINE_MS = 10 * 60_000
 
-/** All miners, and the cheapest alone: a highest price that only its ask meets gives it every job. */
-const REACHED = (asks: readonly bigint[]): readonly number[] => [asks.length, 1]
+/**
+ * The cheapest miner alone, whose ask is all that the highest price meets, then all. In this order, because bids well below a reference
+ * price wait until it has come down (ECO-7).
+ */
+const REACHED = (asks: readonly bigint[]): readonly number[] => [1, asks.length]
 
 interface Job {
   readonly miner_key: string
@@ -67,8 +70,16 @@ interface Asked {
 
 /** For each n every question, a request of n jobs each. */
 export async function measureNetwork(options: NetworkOptions): Promise<readonly NetworkRow[]> {
-  const { asks, print, signal } = options
   const dir = mkdtempSync(join(tmpdir(), 'nacre-measure-swarm-'))
+  try {
+    return await measureIn(dir, options)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+async function measureIn(dir: string, options: NetworkOptions): Promise<readonly NetworkRow[]> {
+  const { asks, print, signal } = options
   const cores = availableParallelism()
   const dutyCycle = Math.min(0.5, (0.5 * cores) / asks.length)
   const params = presetByName(PRESET)
@@ -113,7 +124,6 @@ export async function measureNetwork(options: NetworkOptions): Promise<readonly 
     return rows
   } finally {
     await network.stop()
-    rmSync(dir, { recursive: true, force: true })
   }
 }
 

@@ -96,7 +96,7 @@ export function markdown({ date, model, modelId, accuracy, network }: Results): 
     '## On a network of processes',
     '',
     `Requests through the gateway on the preset \`devnet\` (blocks of 5 s), one after another, at temperature ${network.temperature}, unverified. ${network.asks.length} miners ask`,
-    `${network.asks.join(', ')} grains per GMAC; once the gateway's highest price reaches all of them, once only the cheapest, who then gets every job. All processes share one machine, so seconds per block are given beside the latency.`,
+    `${network.asks.join(', ')} grains per GMAC; once the gateway's highest price reaches only the cheapest, who then gets every job, once all of them. All processes share one machine, so seconds per block are given beside the latency.`,
     '',
     ...head([
       ...[
