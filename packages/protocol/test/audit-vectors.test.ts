@@ -1,6 +1,7 @@
 // Check values of audits (AUD-1 to AUD-6), and accumulators of every step against a computation of their own (AUD-5).
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { jobIdsCodec } from '../src/audit/entries.ts'
 import { AUDIT_PAYLOADS } from '../src/audit/payloads.ts'
 import { stepAccumulators, stepDigest } from '../src/audit/transcript.ts'
 import { ProtocolError } from '../src/errors.ts'
@@ -11,13 +12,20 @@ import { checkStep } from '../src/trace/check-step.ts'
 import { openStep } from '../src/trace/open.ts'
 import type { StepView } from '../src/trace/steps/view.ts'
 import { STEP_KINDS, type StepKind } from '../src/trace/types.ts'
-import { filled } from './rules/verbs.ts'
+import { filled, rejected } from './rules/verbs.ts'
 import { execute, oddModel, stepsOf, task } from './trace-fixture.ts'
 import { auditVectors } from './vectors/audits.ts'
 import { asJson, storedVectors } from './vectors/vector-file.ts'
 
 test('vectors/audits.json is what its builder produces', () => {
   expect(storedVectors('audits', auditVectors)).toEqual(asJson(auditVectors()))
+})
+
+test('records of two heights that settle late, of one condemned before, and of proofs against older ones fit one height', () => {
+  const jobs = (count: number) => Array.from({ length: count }, () => filled(7))
+  const most = 2 * 1024 + 1024 + 64
+  expect(jobIdsCodec.decode(jobIdsCodec.encode(jobs(most)))).toHaveLength(most)
+  rejected('CODEC_MALFORMED', () => jobIdsCodec.encode(jobs(most + 1)))
 })
 
 const model = unitModel()

@@ -29,6 +29,7 @@ import type { StateDraft, StateReader } from '../ledger/state.ts'
 import { decodingCoder } from '../ledger/transactions.ts'
 import {
   MAX_AUDIT_STEPS,
+  MAX_BLOCK_PROOFS,
   MAX_BLOCK_TRANSACTIONS,
   MAX_DUE_CHALLENGES,
   MAX_EPOCH_VERIFIERS,
@@ -139,10 +140,13 @@ export const auditedUnitCodec: Codec<AuditedUnit> = defineCodec<AuditedUnit>(
   }) as unknown as P.CoderType<AuditedUnit>,
   5 * 32 + ADDRESS_BYTES + 3 * 4 + 35 + 2 * 4 + 3 * 8 + 4 + 1,
 )
-/** Jobs of the receipts that settle in one block, and of those condemned before that. */
+/**
+ * Jobs of the receipts that settle in one block, of those of one height that were condemned before that, and of those that waited
+ * for their settlement so long that the block before condemned them for it: as many as it has proofs.
+ */
 export const jobIdsCodec: Codec<readonly Uint8Array[]> = listOf(
   'audited jobs',
-  (MAX_SETTLED_HEIGHTS + 1) * MAX_BLOCK_TRANSACTIONS,
+  (MAX_SETTLED_HEIGHTS + 1) * MAX_BLOCK_TRANSACTIONS + MAX_BLOCK_PROOFS,
   32,
   bytes32,
 )

@@ -2,8 +2,7 @@
 import { credit } from '../ledger/entries.ts'
 import type { StateDraft } from '../ledger/state.ts'
 import { weighAsks } from './asks.ts'
-import type { Offer } from './auction.ts'
-import { callBandedAuction } from './banded-auction.ts'
+import { callWeighedAuction, type WeighedOffer } from './banded-auction.ts'
 import { type MarketRecord, readAsks, readJob, readMarket, writeCleared, writeJob, writeMarket } from './entries.ts'
 import type { JobBooks } from './job-books.ts'
 import { type MarketRules, modelOf } from './models.ts'
@@ -74,7 +73,7 @@ function clearModel(
   const least = leastPrice(market.referencePrice, jobs.referenceMovePpm)
   const bids = open.map(({ maxPrice, macs }) => ({ price: maxPrice, macs }))
   const offers = offersOf(rules, draft, modelId, height, bids.length > 0)
-  const { clearing, followed } = callBandedAuction(bids, offers, jobs.maxClearedPerModel, least)
+  const { clearing, followed } = callWeighedAuction(bids, offers, jobs.maxClearedPerModel, least)
   const { filled, price, volumeMacs, bidPrice, askPrice } = clearing
   const referencePrice =
     followed === 0n ? market.referencePrice : nextReferencePrice(market.referencePrice, followed, jobs.referenceMovePpm)
@@ -101,10 +100,20 @@ function clearModel(
 }
 
 /** The standing asks as the auction takes them. Without bids only their prices matter, and no weight is looked up. */
-function offersOf(rules: MarketRules, draft: StateDraft, modelId: string, height: number, hasBids: boolean): Offer[] {
+function offersOf(
+  rules: MarketRules,
+  draft: StateDraft,
+  modelId: string,
+  height: number,
+  hasBids: boolean,
+): WeighedOffer[] {
   const asks = readAsks(draft, modelId)
-  if (!hasBids) return asks.map(({ price, capacityMacs }) => ({ price, macs: capacityMacs }))
-  return weighAsks(rules.params, draft, asks, height).map(({ price, room }) => ({ price, macs: room }))
+  if (!hasBids) return asks.map(({ price, capacityMacs }) => ({ price, macs: capacityMacs, hasWeight: true }))
+  return weighAsks(rules.params, draft, asks, height).map(({ price, room, weight }) => ({
+    price,
+    macs: room,
+    hasWeight: weight > 0n,
+  }))
 }
 
 /** The job has its price; the surplus over it returns at once. */

@@ -71,6 +71,10 @@ function checkAuditWindows({ audits, block, jobs, bonds }: Params): void {
     'bonds.unbondingBlocks does not cover the windows of all ranks and block.maturityBlocks (ECO-1)',
   )
   need(
+    bonds.unbondingBlocks >= 2 * audits.epochBlocks + block.maturityBlocks,
+    'bonds.unbondingBlocks does not cover two epochs and block.maturityBlocks: a verifier could leave before its last verdict is shown false (AUD-5)',
+  )
+  need(
     2 * audits.responseBlocks * audits.maxChallengesPerBlock <= MAX_DUE_CHALLENGES,
     `audits.responseBlocks and maxChallengesPerBlock let more than ${MAX_DUE_CHALLENGES} challenges wait (AUD-3)`,
   )

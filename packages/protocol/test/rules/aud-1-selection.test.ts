@@ -48,7 +48,7 @@ test('the windows of an epoch follow one another', () => {
 })
 
 describe('commitment', () => {
-  const long = auditParams('audits.epochBlocks=12', 'audits.maxVerifiers=1')
+  const long = auditParams('audits.epochBlocks=12', 'bonds.unbondingBlocks=48', 'audits.maxVerifiers=1')
 
   test('in the epoch before, once, by active verifiers', () => {
     const ledger = audited(long)
@@ -210,7 +210,13 @@ describe('selection', () => {
 test('after the reveal anybody sees what a verifier chose, and what it left out or was not asked for', () => {
   // Four at stake and no new key's bonus: the second unit on is drawn, not certain.
   const ledger = audited(
-    auditParams('audits.newKeyUnits=0', 'audits.rateUnits=0', 'audits.rateFloorPpm=400000', 'audits.epochBlocks=12'),
+    auditParams(
+      'audits.newKeyUnits=0',
+      'audits.rateUnits=0',
+      'audits.rateFloorPpm=400000',
+      'audits.epochBlocks=12',
+      'bonds.unbondingBlocks=48',
+    ),
   )
   const epoch = ledger.enterEpoch([VERIFIER, OTHER_VERIFIER])
   const jobIds = Array.from({ length: 4 }, () => ledger.deliver().jobId)

@@ -11,6 +11,7 @@ import { expect, test } from 'vitest'
 import {
   callAuction,
   callBandedAuction,
+  callWeighedAuction,
   crossRatePpm,
   leastPrice,
   nextReferencePrice,
@@ -131,6 +132,39 @@ test('the reference follows the call within the band, unless all bids would trad
   // One bid of three within the band against one of two.
   expect(followed([200, 80, 80], [60, 60, 60], 95n)).toBe(70n)
   expect(followed([200, 80], [60, 60], 95n)).toBe(130n)
+})
+
+test('keys with weight set the price; the others do only where those fill nothing', () => {
+  const offer = (price: number, hasWeight: boolean) => ({ price: BigInt(price), macs: 1n, hasWeight })
+  const call = (bids: number[], offers: ReturnType<typeof offer>[], least = 0n) => {
+    const { clearing, followed } = callWeighedAuction(each(...bids), offers, 9, least)
+    return { filled: clearing.filled, price: clearing.price, ask: clearing.askPrice, followed }
+  }
+  const both = [offer(1, false), offer(10, true)]
+  expect(call([12, 12], both)).toEqual({ filled: [0], price: 11n, ask: 10n, followed: 11n })
+  expect(call([8], both)).toEqual({ filled: [0], price: 4n, ask: 1n, followed: 4n })
+  expect(call([12, 12], [offer(1, false), offer(10, false)])).toMatchObject({ filled: [0, 1], price: 11n, ask: 10n })
+  // One ask with weight at an absurd price does not close the market to the others.
+  expect(call([12], [offer(1, false), offer(10 ** 9, true)])).toMatchObject({ filled: [0], price: 6n })
+  // Nor does one that would trade below the band only.
+  expect(call([12, 5], [offer(1, false), { ...offer(4, true), macs: 0n }], 9n)).toMatchObject({
+    filled: [0],
+    price: 9n,
+  })
+})
+
+test('a key without a win that undercuts is no only candidate: the job is paid at the price of who has one, and drawn with it', () => {
+  const asks = [{ price: PRICE }, { price: PRICE - PRICE / 50n }]
+  const ledger = market({ asks })
+  const established = minerKeys(0)
+  ledger.block([], established)
+  ledger.blocks(ledger.params.block.maturityBlocks)
+  expect(weightAt(ledger.params, ledger, established.publicKey, ledger.height)).toBeGreaterThan(0n)
+  const jobId = ledger.post({ expiryHeight: ledger.height + 20 })
+  expect(ledger.job(jobId).price).toBe(PRICE)
+  ledger.block()
+  const ranks = ledger.job(jobId).ranks.map((_, rank) => ledger.rank(jobId, rank))
+  expect(new Set(ranks)).toEqual(new Set([established, minerKeys(1)]))
 })
 
 test('a cheap ask and a low bid in one hand do not pull the price below what others ask', () => {

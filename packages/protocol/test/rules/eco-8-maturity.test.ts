@@ -23,7 +23,9 @@ describe.each([
   // epoch 6 + verdicts 3 + reveals 6 + delay 2 = 17
   ['block.maturityBlocks', 18, 17, ['audits.responseBlocks=1'], 'accusationDelayBlocks'],
   // windows 2 * 2 + maturity 24
-  ['bonds.unbondingBlocks', 28, 27, [], 'bonds.unbondingBlocks'],
+  ['bonds.unbondingBlocks', 28, 27, ['audits.epochBlocks=1'], 'windows of all ranks'],
+  // 2 * epoch 12 + maturity 24: who commits and leaves in one block cannot have its bond back before its last verdict is settled
+  ['bonds.unbondingBlocks', 48, 47, ['audits.epochBlocks=12'], 'two epochs'],
 ] as const)('%s', (path, least, tooLow, others, named) => {
   test(`${least} is enough, ${tooLow} is not`, () => {
     accepted(() => withLines(`${path}=${least}`, ...others))
@@ -32,7 +34,7 @@ describe.each([
 })
 
 test('waiting challenges are bounded', () => {
-  const long = ['block.maturityBlocks=5000', 'bonds.unbondingBlocks=5004', 'audits.maxChallengesPerBlock=1']
+  const long = ['block.maturityBlocks=5000', 'bonds.unbondingBlocks=5012', 'audits.maxChallengesPerBlock=1']
   accepted(() => withLines(...long, 'audits.responseBlocks=2048'))
   rejected('PARAM_CONTRADICTION', () => withLines(...long, 'audits.responseBlocks=2049'), 'AUD-3')
 })

@@ -3,7 +3,7 @@ import { bytesToHex, hexToBytes } from '../../src/bytes.ts'
 import { mintCap, paidCoinbase } from '../../src/emission/coinbase.ts'
 import { drawRanks, samplingWeights } from '../../src/market/assignment.ts'
 import { callAuction } from '../../src/market/auction.ts'
-import { callBandedAuction } from '../../src/market/banded-auction.ts'
+import { callBandedAuction, callWeighedAuction } from '../../src/market/banded-auction.ts'
 import { jobCodec } from '../../src/market/entries.ts'
 import { decodeFee, promptFee } from '../../src/market/prices.ts'
 import { leastPrice, nextReferencePrice } from '../../src/market/reference-price.ts'
@@ -108,6 +108,15 @@ export function marketVectors(): unknown {
         const side = (list: Side) => list.map(([price, macs]) => ({ price, macs }))
         const result = callBandedAuction(side(bids), side(asks), most, least)
         return { bids: side(bids), asks: side(asks), most, least, result }
+      }),
+    ),
+    weighedAuctions: AUCTIONS.flatMap(([bids, asks, most]) =>
+      BANDS.map((least) => {
+        const side = (list: Side) => list.map(([price, macs]) => ({ price, macs }))
+        // Every other ask is of a key with weight, from the second on.
+        const offers = side(asks).map((offer, i) => ({ ...offer, hasWeight: i % 2 === 1 }))
+        const result = callWeighedAuction(side(bids), offers, most, least)
+        return { bids: side(bids), asks: offers, most, least, result }
       }),
     ),
     assignments: WORK.flatMap((work) =>
