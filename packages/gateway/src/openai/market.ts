@@ -75,12 +75,16 @@ export function cachedMarket(source: MarketSource, maxAgeMs: number, nowMs: () =
   }
 }
 
-/** The market as a node shows it. */
+/**
+ * The market as a node shows it. Of the asks those that set the price: keys with matured work where there are any, because the call is
+ * held among them first (ECO-7).
+ */
 export const nodeMarket = (rpcUrl: string): MarketSource => ({
   quote: async (modelId) => {
     const [asks, { models }] = await Promise.all([readAsks(rpcUrl, modelId), readMarket(rpcUrl)])
+    const weighed = asks.filter(({ weightMacs }) => BigInt(weightMacs) > 0n)
     return {
-      asks: asks.map(({ minerKey, priceGrains, roomMacs }) => ({
+      asks: (weighed.length > 0 ? weighed : asks).map(({ minerKey, priceGrains, roomMacs }) => ({
         minerKey,
         priceGrains: BigInt(priceGrains),
         roomMacs: BigInt(roomMacs),
