@@ -58,6 +58,41 @@ describe('abuse', () => {
     expect((await post('/v1/completions', QUESTION)).status).toBe(200)
   })
 
+  it('what is ignored may be as deep as it likes, with an Idempotency-Key too', async () => {
+    const { post, requests, logs } = await testGateway()
+    const deep = `${'['.repeat(60_000)}${']'.repeat(60_000)}`
+    const body = `{"model":"small","prompt":"ab","metadata":${deep}}`
+    for (const tries of [1, 2]) {
+      const response = await post('/v1/completions', body, { 'idempotency-key': 'same' })
+      expect([tries, response.status]).toEqual([tries, 200])
+    }
+    expect(requests).toHaveLength(1)
+    expect(logs).toEqual([])
+  })
+
+  it.each([
+    'text/plain; application/json',
+    'application/x-www-form-urlencoded; application/json',
+    'application/x-www-form-urlencoded\tapplication/json',
+    'multipart/form-data; boundary=application/json',
+    '',
+  ])('a page in a browser that sends JSON as %j, which needs nobody’s consent', async (type) => {
+    const { gateway, requests } = await testGateway()
+    const body = JSON.stringify(QUESTION)
+    const head = `POST /v1/completions HTTP/1.1\r\nhost: 127.0.0.1\r\norigin: http://evil.example\r\nconnection: close\r\n`
+    const typed = type === '' ? '' : `content-type: ${type}\r\n`
+    const answer = await raw(gateway.url, `${head}${typed}content-length: ${body.length}\r\n\r\n${body}`)
+    expect(answer).toMatch(/^HTTP\/1\.1 415 /)
+    expect(requests).toEqual([])
+  })
+
+  it('a page in a browser that asks for consent', async () => {
+    const { gateway } = await testGateway()
+    const response = await fetch(`${gateway.url}/v1/completions`, { method: 'OPTIONS' })
+    expect(response.status).toBe(404)
+    expect([...response.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+  })
+
   it('a page in a browser that gives its own name this address', async () => {
     const { gateway } = await testGateway()
     const status = await new Promise((resolve, reject) => {

@@ -34,6 +34,7 @@ import {
   type JobRequest,
   type MarketAsk,
   type Policy,
+  type ScoreAnswer,
   type SubmitOptions,
   serveGateway,
 } from '../src/index.ts'
@@ -69,7 +70,7 @@ export function answerFor(request: JobRequest, index: number, text: string | Par
     traceRoot: hex(0xcc),
     unitParentId: hex(0xdd),
     receiptId: hex(0xee),
-    receiptHeight: undefined,
+    receiptHeight: 12,
     finishReason: tokens.at(-1) === eosToken ? 'stop' : 'length',
     priceGrains: 1_000_000n,
     inputMacs: promptMacs(model.config, request.promptTokens.length),
@@ -146,6 +147,8 @@ export interface TestOptions {
   readonly stopGraceMs?: number
   readonly streamOpenMs?: number
   readonly maxRetries?: number
+  readonly host?: string
+  readonly score?: ScoreAnswer
   readonly nowMs?: () => number
   readonly jobView?: (jobId: string) => Promise<JobView | undefined>
 }
@@ -162,13 +165,13 @@ export async function testGateway(options: TestOptions = {}): Promise<TestGatewa
     client: double.client,
     models: options.models ?? models,
     market: { quote: async () => ({ asks: await asks, referenceGrains: options.referenceGrains ?? 0n }) },
-    jobView: options.jobView ?? (async () => undefined),
-    score: createScorer(workers),
+    jobView: options.jobView ?? (async (id) => ({ id, status: 'assigned' })),
+    score: options.score ?? createScorer(workers),
     policy: options.policy ?? defaultPolicy(models),
     verify: 'off',
     keysPath,
     ledgerPath,
-    host: '127.0.0.1',
+    host: options.host ?? '127.0.0.1',
     port: 0,
     log: { debug: () => undefined, info: add, warn: add, error: add },
     ...(deadlineMs === undefined ? {} : { deadlineMs }),

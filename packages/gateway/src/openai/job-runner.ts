@@ -24,11 +24,14 @@ export interface JobCounts {
   outputMacs: number
 }
 
-/** Grains that a job of this view has cost, the fee of its transaction included; undefined while that is open. */
+/**
+ * Grains that a job of this view has cost, the fee of its transaction included; undefined while that is open. A receipt that waits for a
+ * block costs nothing yet: its miner, or another, can put a longer one in its place.
+ */
 export function costOfView(params: Params, view: JobView): bigint | undefined {
   const fee = params.fees.minTransactionGrains
   if (view.status === 'returned') return fee + BigInt(view.promptBurnGrains ?? '0')
-  if (view.fee === undefined) return undefined
+  if (view.fee === undefined || (view.status !== 'delivered' && view.status !== 'settled')) return undefined
   return fee + BigInt(view.fee.inputGrains) + BigInt(view.fee.outputGrains)
 }
 
@@ -92,7 +95,8 @@ export class JobRunner {
           this.#ledger.setJob(chargeId, posted)
         },
       })
-      this.#ledger.settle(chargeId, answer.feeGrains + txFee)
+      // Else the charge stays open until the chain has an answer, which need not be this one.
+      if (answer.receiptHeight !== undefined) this.#ledger.settle(chargeId, answer.feeGrains + txFee)
       counts.answered++
       if (answer.verification === 'verified') counts.verified++
       counts.feeGrains += answer.feeGrains
