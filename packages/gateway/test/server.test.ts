@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { closeAll, testGateway } from './support.ts'
+import { closeAll, keyFile, testGateway } from './support.ts'
 
 afterEach(closeAll)
 
@@ -123,6 +123,34 @@ describe('abuse', () => {
     await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ status: 503, code: 'overloaded' })
     release()
     for (const each of await Promise.all(running)) expect(each.choices).toHaveLength(16)
+  })
+
+  it('one key with jobs that it does not wait for leaves half of the places to others', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{}, {}])
+    const { gateway } = await testGateway({
+      ...{ keysPath: path, ledgerPath, script: () => new Promise(() => undefined), stopGraceMs: 100 },
+    })
+    const ask = (key: string, n: number) =>
+      fetch(`${gateway.url}/v1/completions`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${key}`,
+          'x-nacre-deadline-ms': '50',
+        },
+        body: JSON.stringify({ ...QUESTION, max_tokens: 4, n, temperature: 1 }),
+      })
+    const statuses: number[] = []
+    for (const n of [16, 16, 1]) statuses.push((await ask(keys[0]!, n)).status)
+    expect(statuses).toEqual([504, 504, 429])
+    expect((await ask(keys[1]!, 16)).status).toBe(504)
+  })
+
+  it('asks the node once for many questions about its health', async () => {
+    let balances = 0
+    const { gateway } = await testGateway({ onBalance: () => void balances++, nowMs: () => 0 })
+    for (let i = 0; i < 20; i++) expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
+    expect(balances).toBe(1)
   })
 
   it('a client that goes away: its job goes on, and its place is free again', async () => {

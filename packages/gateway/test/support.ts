@@ -102,12 +102,15 @@ export interface Double {
   readonly requests: { readonly request: JobRequest; readonly options: SubmitOptions }[]
 }
 
-export function clientDouble(script: Script): Double {
+export function clientDouble(script: Script, onBalance: () => void = () => undefined): Double {
   const requests: Double['requests'] = []
   const client: JobClient = {
     address: 'tncr1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq',
     chain: { chainId: bytesToHex(chainIdOf(params)), params },
-    balance: async () => ({ height: 7, maturedGrains: 10n, waitingGrains: 0n, spendableGrains: 10n }),
+    balance: async () => {
+      onBalance()
+      return { height: 7, maturedGrains: 10n, waitingGrains: 0n, spendableGrains: 10n }
+    },
     submit: async (request, options) => {
       const index = requests.length
       requests.push({ request, options })
@@ -149,6 +152,7 @@ export interface TestOptions {
   readonly maxRetries?: number
   readonly host?: string
   readonly score?: ScoreAnswer
+  readonly onBalance?: () => void
   readonly nowMs?: () => number
   readonly jobView?: (jobId: string) => Promise<JobView | undefined>
 }
@@ -157,7 +161,7 @@ const open: { stop(): Promise<void> }[] = []
 const folders: string[] = []
 
 export async function testGateway(options: TestOptions = {}): Promise<TestGateway> {
-  const double = clientDouble(options.script ?? (() => 'ok'))
+  const double = clientDouble(options.script ?? (() => 'ok'), options.onBalance)
   const logs: object[] = []
   const add = (entry: object): void => void logs.push(entry)
   const { asks = [ASK], keysPath, ledgerPath, deadlineMs, stopGraceMs, streamOpenMs, nowMs } = options

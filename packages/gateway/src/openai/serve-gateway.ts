@@ -11,11 +11,11 @@ import { createAccess } from './keys/access.ts'
 import { MAX_WINDOW_HOURS, openKeyStore } from './keys/key-file.ts'
 import { SpendingLedger } from './keys/ledger.ts'
 import { RateLimiter } from './keys/rate-limit.ts'
-import { MARKET_CACHE_MS } from './limits.ts'
+import { HEALTH_CACHE_MS, MARKET_CACHE_MS } from './limits.ts'
 import { cachedMarket, type MarketSource } from './market.ts'
 import type { Policy } from './policy.ts'
 import { reconcile } from './reconcile.ts'
-import { type ApiServer, startApiServer } from './server.ts'
+import { type ApiServer, type ServerParts, startApiServer } from './server.ts'
 
 export interface ServeOptions {
   /** Stays the caller's to stop, after the gateway. */
@@ -110,10 +110,7 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
       stopGraceMs: options.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
       streamOpenMs: options.streamOpenMs,
       figures: () => figuresOf(client, runner, access.keys),
-      health: async () => {
-        const { height, spendableGrains } = await client.balance(AbortSignal.timeout(HEALTH_TIMEOUT_MS))
-        return { height, isFunded: spendableGrains > 0n }
-      },
+      health: cachedHealth(client, nowMs),
       onError,
     })
   } catch (error) {
@@ -153,6 +150,20 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
       stopped ??= stop()
       return stopped
     },
+  }
+}
+
+/** Strangers may ask as often as they like: the node is asked once in a while. */
+function cachedHealth(client: JobClient, nowMs: () => number): ServerParts['health'] {
+  let known: { readonly atMs: number; readonly health: ReturnType<ServerParts['health']> } | undefined
+  const ask = async () => {
+    const { height, spendableGrains } = await client.balance(AbortSignal.timeout(HEALTH_TIMEOUT_MS))
+    return { height, isFunded: spendableGrains > 0n }
+  }
+  return () => {
+    if (known === undefined || Math.abs(nowMs() - known.atMs) >= HEALTH_CACHE_MS)
+      known = { atMs: nowMs(), health: ask() }
+    return known.health
   }
 }
 
