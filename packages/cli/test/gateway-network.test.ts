@@ -144,12 +144,14 @@ it('has charged the key exactly what the chain took, and refuses what would exce
       .then(jobsOf, (error: { code?: string }) => codes.push(error.code))
   }
   expect(codes).toEqual(['insufficient_quota'])
+  const views = await Promise.all(paid.map(({ job_id }) => delivered(job_id)))
+  // An answer costs what the block says that has it: the gateway asks once in a block time.
+  await delay(4 * network.params.block.timeMs)
   await gateway.stop()
   const ledger = new SpendingLedger(`${keysPath}.sqlite`)
   expect(ledger.open(100)).toEqual([])
   const { grains } = ledger.spending(entry)
   ledger.close()
-  const views = await Promise.all(paid.map(({ job_id }) => delivered(job_id)))
   const bill = views.reduce(
     (sum, { fee }) =>
       sum + BigInt(fee!.inputGrains) + BigInt(fee!.outputGrains) + network.params.fees.minTransactionGrains,

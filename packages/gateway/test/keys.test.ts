@@ -1,7 +1,7 @@
 /** API keys: who may ask, what they may spend over restarts, how often, and what a file of them may hold. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { JobView } from '@nacre/node/rpc-client'
+import { type JobView, RpcError } from '@nacre/node/rpc-client'
 import OpenAI from 'openai'
 import { afterEach, describe, expect, it } from 'vitest'
 import { JobError, readKeys, SpendingLedger } from '../src/index.ts'
@@ -74,6 +74,28 @@ describe('authentication', () => {
     expect(logs).toMatchObject([{ event: 'keys_unreadable' }])
   })
 
+  it('a file that could not be read once is read again, though it has not changed', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{}, {}])
+    const { openai, logs } = await testGateway({ keysPath: path, ledgerPath, apiKey: keys[1]! })
+    // A name that leads nowhere for a while, and then to the very file, with the time it had.
+    const away = `${path}.away`
+    writeKeys(away, (await readKeys(path)).slice(0, 1))
+    chmodSync(away, 0o000)
+    renameSync(away, path)
+    if (process.getuid?.() !== 0) {
+      await delay(1500)
+      expect(logs).toMatchObject([{ event: 'keys_unreadable' }])
+      await openai.models.list()
+    }
+    chmodSync(path, 0o600)
+    await delay(1500)
+    await expect(openai.models.list()).rejects.toMatchObject({ status: 401 })
+  })
+
+  it('a gateway that others can reach needs keys', async () => {
+    await expect(testGateway({ host: '0.0.0.0' })).rejects.toThrow('a gateway there needs keys')
+  })
+
   it('a gateway with keys needs a ledger', async () => {
     const { path } = await keyFile([{}])
     await expect(testGateway({ keysPath: path })).rejects.toThrow('needs a file for what they have spent')
@@ -101,6 +123,55 @@ describe('budgets', () => {
     expect(ledger.spending({ id, limitGrains: 0n, windowHours: 24 }).grains).toBe(2n * COST)
     expect(ledger.open(10)).toEqual([])
     ledger.close()
+  })
+
+  it('keeps the whole reservation while a receipt waits for a block, and charges what the block has', async () => {
+    const reserve = await reserveOf()
+    const { path, ledgerPath, keys } = await keyFile([{ limitGrains: 2n * reserve - 1n }])
+    const fee = { burnedGrains: '0', verifierGrains: '0', minerGrains: '0', returnedGrains: '0' }
+    const short = { ...fee, inputGrains: '0', outputGrains: '1' }
+    const long = { ...fee, inputGrains: '1', outputGrains: '3' }
+    let view: JobView = { id: hex(1), status: 'answered', fee: short }
+    const { openai, gateway, logs } = await testGateway({
+      ...{ keysPath: path, ledgerPath, apiKey: keys[0]!, jobView: async () => view },
+      // A miner that shows a short answer, and puts a long one in its place.
+      script: () => ({ receiptHeight: undefined, feeGrains: 1n }),
+    })
+    await openai.completions.create(QUESTION)
+    await delay(1500)
+    await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ code: 'insufficient_quota' })
+    view = { id: hex(1), status: 'delivered', fee: long }
+    for (let i = 0; i < 100 && logs.length === 0; i++) await delay(100)
+    expect(logs).toMatchObject([{ event: 'charges_settled', charges: 1 }])
+    await gateway.stop()
+    const ledger = new SpendingLedger(ledgerPath)
+    const { id } = (await readKeys(path))[0]!
+    expect(ledger.spending({ id, limitGrains: 0n, windowHours: 24 }).grains).toBe(FEE + 4n)
+    ledger.close()
+  })
+
+  it('a job that the node shows wrongly keeps no other charge open', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{}])
+    const key = (await readKeys(path))[0]!
+    const before = new SpendingLedger(ledgerPath)
+    const charges = before.reserve(key, [5000n, 5000n])!
+    charges.forEach((charge, i) => {
+      before.setJob(charge, hex(i + 1))
+    })
+    before.close()
+    const { gateway, logs } = await testGateway({
+      ...{ keysPath: path, ledgerPath, apiKey: keys[0]! },
+      jobView: async (jobId) => {
+        if (jobId === hex(1)) throw new RpcError('NOT_A_NODE', 'no job')
+        return { id: jobId, status: 'returned', promptBurnGrains: '3' }
+      },
+    })
+    for (let i = 0; i < 100 && logs.length === 0; i++) await delay(10)
+    await gateway.stop()
+    const after = new SpendingLedger(ledgerPath)
+    expect(after.open(10)).toMatchObject([{ jobId: hex(1), grains: 5000n }])
+    expect(after.spending(key).grains).toBe(5000n + FEE + 3n)
+    after.close()
   })
 
   it('begins anew with the next window', async () => {

@@ -49,7 +49,7 @@ describe('chat completions', () => {
       trace_root: hex(0xcc),
       unit_parent_id: hex(0xdd),
       receipt_id: hex(0xee),
-      receipt_height: null,
+      receipt_height: 12,
       price_grains_per_gmac: '1000000',
       verification: 'unchecked',
       audited: false,

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { closeAll, testGateway } from './support.ts'
+import { closeAll, keyFile, testGateway } from './support.ts'
 
 afterEach(closeAll)
 
@@ -58,6 +58,41 @@ describe('abuse', () => {
     expect((await post('/v1/completions', QUESTION)).status).toBe(200)
   })
 
+  it('what is ignored may be as deep as it likes, with an Idempotency-Key too', async () => {
+    const { post, requests, logs } = await testGateway()
+    const deep = `${'['.repeat(60_000)}${']'.repeat(60_000)}`
+    const body = `{"model":"small","prompt":"ab","metadata":${deep}}`
+    for (const tries of [1, 2]) {
+      const response = await post('/v1/completions', body, { 'idempotency-key': 'same' })
+      expect([tries, response.status]).toEqual([tries, 200])
+    }
+    expect(requests).toHaveLength(1)
+    expect(logs).toEqual([])
+  })
+
+  it.each([
+    'text/plain; application/json',
+    'application/x-www-form-urlencoded; application/json',
+    'application/x-www-form-urlencoded\tapplication/json',
+    'multipart/form-data; boundary=application/json',
+    '',
+  ])('a page in a browser that sends JSON as %j, which needs nobody’s consent', async (type) => {
+    const { gateway, requests } = await testGateway()
+    const body = JSON.stringify(QUESTION)
+    const head = `POST /v1/completions HTTP/1.1\r\nhost: 127.0.0.1\r\norigin: http://evil.example\r\nconnection: close\r\n`
+    const typed = type === '' ? '' : `content-type: ${type}\r\n`
+    const answer = await raw(gateway.url, `${head}${typed}content-length: ${body.length}\r\n\r\n${body}`)
+    expect(answer).toMatch(/^HTTP\/1\.1 415 /)
+    expect(requests).toEqual([])
+  })
+
+  it('a page in a browser that asks for consent', async () => {
+    const { gateway } = await testGateway()
+    const response = await fetch(`${gateway.url}/v1/completions`, { method: 'OPTIONS' })
+    expect(response.status).toBe(404)
+    expect([...response.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([])
+  })
+
   it('a page in a browser that gives its own name this address', async () => {
     const { gateway } = await testGateway()
     const status = await new Promise((resolve, reject) => {
@@ -88,6 +123,34 @@ describe('abuse', () => {
     await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ status: 503, code: 'overloaded' })
     release()
     for (const each of await Promise.all(running)) expect(each.choices).toHaveLength(16)
+  })
+
+  it('one key with jobs that it does not wait for leaves half of the places to others', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{}, {}])
+    const { gateway } = await testGateway({
+      ...{ keysPath: path, ledgerPath, script: () => new Promise(() => undefined), stopGraceMs: 100 },
+    })
+    const ask = (key: string, n: number) =>
+      fetch(`${gateway.url}/v1/completions`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${key}`,
+          'x-nacre-deadline-ms': '50',
+        },
+        body: JSON.stringify({ ...QUESTION, max_tokens: 4, n, temperature: 1 }),
+      })
+    const statuses: number[] = []
+    for (const n of [16, 16, 1]) statuses.push((await ask(keys[0]!, n)).status)
+    expect(statuses).toEqual([504, 504, 429])
+    expect((await ask(keys[1]!, 16)).status).toBe(504)
+  })
+
+  it('asks the node once for many questions about its health', async () => {
+    let balances = 0
+    const { gateway } = await testGateway({ onBalance: () => void balances++, nowMs: () => 0 })
+    for (let i = 0; i < 20; i++) expect((await fetch(`${gateway.url}/health`)).status).toBe(200)
+    expect(balances).toBe(1)
   })
 
   it('a client that goes away: its job goes on, and its place is free again', async () => {

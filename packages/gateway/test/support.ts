@@ -34,6 +34,7 @@ import {
   type JobRequest,
   type MarketAsk,
   type Policy,
+  type ScoreAnswer,
   type SubmitOptions,
   serveGateway,
 } from '../src/index.ts'
@@ -69,7 +70,7 @@ export function answerFor(request: JobRequest, index: number, text: string | Par
     traceRoot: hex(0xcc),
     unitParentId: hex(0xdd),
     receiptId: hex(0xee),
-    receiptHeight: undefined,
+    receiptHeight: 12,
     finishReason: tokens.at(-1) === eosToken ? 'stop' : 'length',
     priceGrains: 1_000_000n,
     inputMacs: promptMacs(model.config, request.promptTokens.length),
@@ -101,12 +102,15 @@ export interface Double {
   readonly requests: { readonly request: JobRequest; readonly options: SubmitOptions }[]
 }
 
-export function clientDouble(script: Script): Double {
+export function clientDouble(script: Script, onBalance: () => void = () => undefined): Double {
   const requests: Double['requests'] = []
   const client: JobClient = {
     address: 'tncr1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq',
     chain: { chainId: bytesToHex(chainIdOf(params)), params },
-    balance: async () => ({ height: 7, maturedGrains: 10n, waitingGrains: 0n, spendableGrains: 10n }),
+    balance: async () => {
+      onBalance()
+      return { height: 7, maturedGrains: 10n, waitingGrains: 0n, spendableGrains: 10n }
+    },
     submit: async (request, options) => {
       const index = requests.length
       requests.push({ request, options })
@@ -146,6 +150,9 @@ export interface TestOptions {
   readonly stopGraceMs?: number
   readonly streamOpenMs?: number
   readonly maxRetries?: number
+  readonly host?: string
+  readonly score?: ScoreAnswer
+  readonly onBalance?: () => void
   readonly nowMs?: () => number
   readonly jobView?: (jobId: string) => Promise<JobView | undefined>
 }
@@ -154,7 +161,7 @@ const open: { stop(): Promise<void> }[] = []
 const folders: string[] = []
 
 export async function testGateway(options: TestOptions = {}): Promise<TestGateway> {
-  const double = clientDouble(options.script ?? (() => 'ok'))
+  const double = clientDouble(options.script ?? (() => 'ok'), options.onBalance)
   const logs: object[] = []
   const add = (entry: object): void => void logs.push(entry)
   const { asks = [ASK], keysPath, ledgerPath, deadlineMs, stopGraceMs, streamOpenMs, nowMs } = options
@@ -162,13 +169,13 @@ export async function testGateway(options: TestOptions = {}): Promise<TestGatewa
     client: double.client,
     models: options.models ?? models,
     market: { quote: async () => ({ asks: await asks, referenceGrains: options.referenceGrains ?? 0n }) },
-    jobView: options.jobView ?? (async () => undefined),
-    score: createScorer(workers),
+    jobView: options.jobView ?? (async (id) => ({ id, status: 'assigned' })),
+    score: options.score ?? createScorer(workers),
     policy: options.policy ?? defaultPolicy(models),
     verify: 'off',
     keysPath,
     ledgerPath,
-    host: '127.0.0.1',
+    host: options.host ?? '127.0.0.1',
     port: 0,
     log: { debug: () => undefined, info: add, warn: add, error: add },
     ...(deadlineMs === undefined ? {} : { deadlineMs }),

@@ -68,6 +68,8 @@ export const MAX_OPENINGS_ANSWER_BYTES: number = 4 * MIB + 64 * KIB
 /** Clients of the event stream; each may lag by so many events before it is cut off. */
 export const MAX_EVENT_CLIENTS = 64
 export const MAX_EVENT_BACKLOG = 1_024
+/** Connections of the RPC, those of the event stream among them: descriptors that peers and the store need are not for strangers to take. */
+export const MAX_RPC_CONNECTIONS = 512
 /** Blocks in one RPC answer. */
 export const MAX_RPC_BLOCKS = 100
 /** Heights in one answer at which grains of an account mature: one small read each, on `nacre` there are 445. */

@@ -6,6 +6,7 @@ import {
   check,
   checkTransactionForm,
   decodeTransaction,
+  equalBytes,
   hexToBytes,
   isTransactionOfKind,
   MAX_BLOCK_ACCUSATIONS,
@@ -141,14 +142,16 @@ export class Mempool {
     const hex = bytesToHex(id)
     if (this.#ids.has(hex)) return { id, isNew: false, receiptOf: undefined }
     const { params, genesis } = this.#context
-    checkTransactionForm(params, genesis.chainId, transaction)
     const { nonce, fee } = transaction
     const accountId = accountOf(transaction.sender)
     const account = readAccount(state, accountId)
+    // Before the signature, the dearest check: what a block had once can be sent for ever, and costs its sender nothing.
+    const isUsed = nonce < account.nonce && equalBytes(transaction.chainId, genesis.chainId)
+    check(!isUsed, 'TX_NONCE_LOW', `nonce ${nonce} was used, the next is ${account.nonce}`)
+    checkTransactionForm(params, genesis.chainId, transaction)
     const key = bytesToHex(accountId)
     const queue = this.#byAccount.get(key) ?? []
     const rival = queue.find((entry) => entry.nonce === nonce)
-    check(nonce >= account.nonce, 'TX_NONCE_LOW', `nonce ${nonce} was used, the next is ${account.nonce}`)
     const before = queue.filter((entry) => entry.nonce >= account.nonce && entry.nonce < nonce)
     check(
       nonce - account.nonce < BigInt(MAX_MEMPOOL_PER_ACCOUNT) && BigInt(before.length) === nonce - account.nonce,

@@ -51,6 +51,18 @@ describe('what gets in', () => {
     expect(mempool.size).toBe(1)
   })
 
+  test('a used nonce is refused before the signature is looked at: the same bytes can come for ever', () => {
+    const mempool = new Mempool(context)
+    const key = accountKey(accountOf(faucetKeys.publicKey))
+    const account = readAccount(state, accountOf(faucetKeys.publicKey))
+    const used = accountCodec.encode({ ...account, nonce: 1n })
+    const later = { get: (name: string) => (name === key ? used : state.get(name)) }
+    const forged = pay(0).map((byte, i, all) => (i === all.length - 1 ? byte ^ 1 : byte))
+    expect(codeOf(() => mempool.add(forged, later))).toBe('TX_NONCE_LOW')
+    expect(codeOf(() => mempool.add(pay(0), later))).toBe('TX_NONCE_LOW')
+    expect(codeOf(() => mempool.add(forged, state))).toBe('SIGNATURE_INVALID')
+  })
+
   test('a job with its escrow: a bad one has a code of its own, one that nobody can pay does not wait (JOB-1)', () => {
     const mempool = new Mempool(context)
     const { modelId } = context.bootstrap.model

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { bytesToHex, encodeAddress, type KeyPair, accountOf as protocolAccountOf } from '@nacre/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { MAX_EVENT_CLIENTS, MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES } from '../src/limits-chain.ts'
+import { MAX_EVENT_CLIENTS, MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES, MAX_RPC_CONNECTIONS } from '../src/limits-chain.ts'
 import { EventStream } from '../src/rpc/event-stream.ts'
 import { type RpcServer, startRpc } from '../src/rpc/server.ts'
 import { Forge, faucetKeys, keysOf, transactionOf, transferTo } from './support/forge.ts'
@@ -47,6 +47,26 @@ async function post(path: string, body: string, type = 'application/json') {
   const response = await fetch(`${rpc.url}${path}`, { method: 'POST', body, headers: { 'content-type': type } })
   return { status: response.status, body: (await response.json()) as Record<string, unknown> }
 }
+
+test('connections beyond the bound are closed, and make room again', async () => {
+  const bounded = await startRpc({ node: member.node, host: '127.0.0.1', port: 0, role: 'boot' })
+  const { port } = new URL(bounded.url)
+  const sockets = Array.from({ length: MAX_RPC_CONNECTIONS }, () => connect(Number(port), '127.0.0.1'))
+  try {
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    await expect(fetch(`${bounded.url}/health`)).rejects.toThrow()
+    sockets.pop()!.destroy()
+    let status = 0
+    for (let tries = 0; tries < 100 && status !== 200; tries++) {
+      const answer = await fetch(`${bounded.url}/health`, { headers: { connection: 'close' } }).catch(() => undefined)
+      status = answer?.status ?? 0
+    }
+    expect(status).toBe(200)
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    await bounded.stop()
+  }
+})
 
 describe('reading', () => {
   test('/health', async () => {

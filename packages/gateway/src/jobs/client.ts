@@ -16,10 +16,11 @@ import {
 import { ask } from './ask.ts'
 import { checkAnswer, FalseAnswer } from './check-answer.ts'
 import { endedBy, JobError, jobErrorOf } from './errors.ts'
-import { type AnsweredView, followJob } from './follow.ts'
+import { type AnsweredView, followJob, isInBlock } from './follow.ts'
 import { NodeWatch } from './node-watch.ts'
 import { Outbox, type Sent, type SigningJournal } from './outbox.ts'
 import { planJob } from './plan-job.ts'
+import { queuedWorkers } from './queued-workers.ts'
 import type { JobAnswer, JobBalance, JobChain, JobClient, JobRequest, SubmitOptions, VerifyMode } from './types.ts'
 import { verifyAnswer } from './verify-answer.ts'
 
@@ -52,6 +53,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 /** Executions of one answer for which the workers may have no room, or which may be lost with their worker. */
 const MAX_CHECK_TRIES = 10
 const CHECK_PAUSE_MS = 500
+/** False receipts of one job that are waited out: each costs an execution here, and its miner no more than a higher fee. */
+const MAX_FALSE_RECEIPTS = 4
 
 /**
  * A client for the chain of `market`. Rejects with JobError NO_NODE, NOT_A_NODE, WRONG_NETWORK.
@@ -143,20 +146,32 @@ class Client implements JobClient {
     const postedMs = performance.now() - startMs
     log?.info({ event: 'job_posted', job: sent.id, nonce: sent.nonce.toString() })
     onProgress({ jobId: sent.id, status: 'waiting' })
+    const falseReceipts = new Set<string>()
     try {
-      const view = await followJob({
-        ...{ rpc: rpcUrl, watch: this.#watch, outbox: this.#outbox, sent, signal: ends, onProgress },
-        ...{ blockTimeMs: this.#params.block.timeMs, silenceMs: this.#silenceMs },
-      })
-      const answer = checkAnswer(market.params, model, job, view)
-      const verification = await this.#verify(verify, request.modelId, job, view, ends)
-      const timings = { postedMs, answeredMs: performance.now() - startMs }
-      log?.info({ event: 'job_answered', job: sent.id, miner: answer.minerKey, rank: answer.rank, verification })
-      return { jobId: sent.id, ...answer, verification, timings }
-    } catch (error) {
-      if (!(error instanceof FalseAnswer)) throw error
-      log?.warn({ event: 'answer_false', job: sent.id, reason: error.message })
-      throw new JobError('ANSWER_FALSE', `the answer to job ${sent.id} is false: ${error.message}`, { jobId: sent.id })
+      for (;;) {
+        const view = await followJob({
+          ...{ rpc: rpcUrl, watch: this.#watch, outbox: this.#outbox, sent, signal: ends, onProgress },
+          ...{ blockTimeMs: this.#params.block.timeMs, silenceMs: this.#silenceMs },
+          isFalse: (receiptId) => falseReceipts.has(receiptId),
+        })
+        try {
+          const answer = checkAnswer(market.params, model, job, view)
+          const verification = await this.#verify(verify, request.modelId, job, view, ends)
+          const timings = { postedMs, answeredMs: performance.now() - startMs }
+          log?.info({ event: 'job_answered', job: sent.id, miner: answer.minerKey, rank: answer.rank, verification })
+          return { jobId: sent.id, ...answer, verification, timings }
+        } catch (error) {
+          if (!(error instanceof FalseAnswer)) throw error
+          const { minerKey, transactionId } = view.receipt
+          log?.warn({ event: 'answer_false', job: sent.id, miner: minerKey, reason: error.message })
+          falseReceipts.add(transactionId)
+          // One that waits has not been paid: another rank, or its own miner, may yet deliver in its place.
+          if (isInBlock(view) || falseReceipts.size >= MAX_FALSE_RECEIPTS)
+            throw new JobError('ANSWER_FALSE', `the answer to job ${sent.id} is false: ${error.message}`, {
+              jobId: sent.id,
+            })
+        }
+      }
     } finally {
       this.#outbox.release(sent)
     }
@@ -180,7 +195,7 @@ class Client implements JobClient {
     const claim = { modelId, task: job, tokens: receipt.tokens, traceRoot: receipt.traceRoot }
     for (let tries = 1; ; tries++) {
       try {
-        const verdict = await verifyAnswer(workers, claim, signal)
+        const verdict = await verifyAnswer(queuedWorkers(workers), claim, signal)
         if (!verdict.isTrue) throw new FalseAnswer(verdict.reason)
         return 'verified'
       } catch (error) {

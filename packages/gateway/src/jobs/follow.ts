@@ -15,6 +15,8 @@ export interface FollowOptions {
   /** How long a node may be silent. */
   readonly silenceMs: number
   readonly signal: AbortSignal
+  /** Ids of receipts that turned out false: while such a one waits for a block, another may still take its place. */
+  readonly isFalse: (receiptId: string) => boolean
   readonly onProgress: (progress: JobProgress) => void
 }
 
@@ -23,7 +25,7 @@ export type AnsweredView = JobView & { readonly receipt: JobReceiptView }
 /** Questions in a row that must find nothing before the transaction is sent again: a reorganisation puts it back by itself. */
 const MAX_MISSES = 2
 
-/** Resolves with the first view that has a receipt. Rejects with JobError NO_MINER, EXPIRED, NO_NODE, DEADLINE, STOPPED. */
+/** Resolves with the first view that has a receipt, no false one unless it is in a block. Rejects with JobError NO_MINER, EXPIRED, NO_NODE, DEADLINE, STOPPED. */
 export async function followJob(options: FollowOptions): Promise<AnsweredView> {
   const { rpc, watch, outbox, sent, silenceMs, signal, onProgress } = options
   const { id: jobId } = sent
@@ -42,7 +44,7 @@ export async function followJob(options: FollowOptions): Promise<AnsweredView> {
         if (view.status !== status) onProgress({ jobId, status: view.status, view })
         status = view.status
         wasAssigned ||= view.openedHeight !== undefined || status === 'assigned'
-        if (hasReceipt(view)) return view
+        if (hasReceipt(view) && (isInBlock(view) || !options.isFalse(view.receipt.transactionId))) return view
         if (status === 'returned') throw goneError(jobId, wasAssigned)
         if (status === 'settled') throw notNode(rpc, `job ${jobId} is settled without a receipt`)
         misses = status === 'unknown' ? misses + 1 : 0
@@ -61,6 +63,9 @@ export async function followJob(options: FollowOptions): Promise<AnsweredView> {
     stopListening()
   }
 }
+
+/** What is in a block is the job's only answer, unless that block is left. */
+export const isInBlock = ({ receipt }: AnsweredView): boolean => receipt.height !== undefined
 
 const hasReceipt = (view: JobView): view is AnsweredView =>
   view.receipt !== undefined && ['answered', 'delivered', 'settled'].includes(view.status)

@@ -138,7 +138,7 @@ export class Generation {
     const { at, prompts, bidGrains, limits } = route
     const verify = this.#caller.verify ?? limits.verify ?? fallback
     const planned = prompts.flatMap((prompt) => Array.from({ length: request.samples }, () => prompt))
-    runner.checkRoom(planned.length, params.block.timeMs)
+    runner.checkRoom(this.#caller, planned.length, params.block.timeMs)
     const charges = access.reserve(
       this.#caller,
       planned.map(({ reserveGrains }) => reserveGrains),
@@ -148,7 +148,7 @@ export class Generation {
       const seed = decodingSeed(request.seed, place.prompt, place.sample)
       const decoding = { temperatureMilli: request.temperatureMilli, seed, stopAtEos: true }
       const job = { modelId: at.modelId, promptTokens, maxNewTokens, decoding, maxPriceGrains: bidGrains }
-      const answer = await runner.post(job, { verify, chargeId: charges[index]! })
+      const answer = await runner.post(job, { verify, chargeId: charges[index]!, callerId: this.#caller.id })
       return { ...place, decoding, answer, ...answerText(at.tokenizer, answer, request.stop) }
     })
     const fanOut = new FanOut(jobs)

@@ -3,14 +3,17 @@ import type { JobView } from '@nacre/node/rpc-client'
 import type { Params } from '@nacre/protocol'
 import { JobError } from '../jobs/errors.ts'
 import type { JobAnswer, JobClient, JobRequest, VerifyMode } from '../jobs/types.ts'
-import { unavailable } from './api-error.ts'
+import { ApiError, unavailable } from './api-error.ts'
+import { type Caller, LOCAL_CALLER } from './keys/access.ts'
 import type { SpendingLedger } from './keys/ledger.ts'
-import { MAX_JOBS_IN_FLIGHT } from './limits.ts'
+import { MAX_JOBS_IN_FLIGHT, MAX_JOBS_OF_KEY } from './limits.ts'
 
 export interface PostOptions {
   readonly verify: VerifyMode
   /** In the ledger; its cost replaces what was reserved. */
   readonly chargeId: number
+  /** Whose budget it is. */
+  readonly callerId: string
 }
 
 export interface JobCounts {
@@ -24,11 +27,14 @@ export interface JobCounts {
   outputMacs: number
 }
 
-/** Grains that a job of this view has cost, the fee of its transaction included; undefined while that is open. */
+/**
+ * Grains that a job of this view has cost, the fee of its transaction included; undefined while that is open. A receipt that waits for a
+ * block costs nothing yet: its miner, or another, can put a longer one in its place.
+ */
 export function costOfView(params: Params, view: JobView): bigint | undefined {
   const fee = params.fees.minTransactionGrains
   if (view.status === 'returned') return fee + BigInt(view.promptBurnGrains ?? '0')
-  if (view.fee === undefined) return undefined
+  if (view.fee === undefined || (view.status !== 'delivered' && view.status !== 'settled')) return undefined
   return fee + BigInt(view.fee.inputGrains) + BigInt(view.fee.outputGrains)
 }
 
@@ -38,7 +44,7 @@ export class JobRunner {
   readonly #onError: (error: unknown) => void
   readonly #stopping = new AbortController()
   /** Charges of jobs under way. */
-  readonly #running = new Map<number, Promise<unknown>>()
+  readonly #running = new Map<number, { readonly callerId: string; readonly work: Promise<unknown> }>()
   readonly counts: JobCounts = {
     ...{ posted: 0, answered: 0, verified: 0, failed: {}, feeGrains: 0n, inputMacs: 0, outputMacs: 0 },
   }
@@ -59,16 +65,25 @@ export class JobRunner {
     return this.#running.has(chargeId)
   }
 
-  /** Throws ApiError 503 if so many more jobs are too many. */
-  checkRoom(jobs: number, retryAfterMs: number): void {
+  /**
+   * Throws ApiError 503 if so many more jobs are too many, 429 if they are for one key: jobs that it no longer waits for hold a place too, and
+   * must not hold those of all others.
+   */
+  checkRoom(caller: Pick<Caller, 'id'>, jobs: number, retryAfterMs: number): void {
     if (this.#running.size + jobs > MAX_JOBS_IN_FLIGHT)
       throw unavailable(`The gateway has ${this.#running.size} jobs under way.`, 'overloaded', retryAfterMs)
+    if (caller.id === LOCAL_CALLER.id) return
+    const own = [...this.#running.values()].filter(({ callerId }) => callerId === caller.id).length
+    if (own + jobs > MAX_JOBS_OF_KEY)
+      throw new ApiError(429, `This key has ${own} jobs under way, of at most ${MAX_JOBS_OF_KEY}.`, {
+        ...{ type: 'rate_limit_error', code: 'concurrent_requests_exceeded', retryAfterMs },
+      })
   }
 
   /** Posts a job. Rejects with JobError; goes on until the job is over, so that its cost becomes known. */
-  post(request: JobRequest, { verify, chargeId }: PostOptions): Promise<JobAnswer> {
+  post(request: JobRequest, { verify, chargeId, callerId }: PostOptions): Promise<JobAnswer> {
     const work = this.#post(request, verify, chargeId)
-    this.#running.set(chargeId, work)
+    this.#running.set(chargeId, { callerId, work })
     const forget = (): void => void this.#running.delete(chargeId)
     work.then(forget, forget)
     return work
@@ -92,7 +107,8 @@ export class JobRunner {
           this.#ledger.setJob(chargeId, posted)
         },
       })
-      this.#ledger.settle(chargeId, answer.feeGrains + txFee)
+      // Else the charge stays open until the chain has an answer, which need not be this one.
+      if (answer.receiptHeight !== undefined) this.#ledger.settle(chargeId, answer.feeGrains + txFee)
       counts.answered++
       if (answer.verification === 'verified') counts.verified++
       counts.feeGrains += answer.feeGrains
@@ -114,7 +130,7 @@ export class JobRunner {
   /** Ends the wait for all jobs; their charges stay open until somebody asks a node what became of them. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await Promise.allSettled(this.#running.values())
+    await Promise.allSettled([...this.#running.values()].map(({ work }) => work))
   }
 }
 

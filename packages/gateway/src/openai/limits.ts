@@ -12,6 +12,8 @@ export const MAX_CONNECTIONS = 1024
 export const MAX_JOBS_PER_REQUEST = 16
 /** Jobs under way, those that nobody waits for any more among them: as many transactions of one account as a node lets wait. */
 export const MAX_JOBS_IN_FLIGHT: number = DEFAULT_MAX_IN_FLIGHT
+/** Of these, those of one API key. */
+export const MAX_JOBS_OF_KEY: number = MAX_JOBS_IN_FLIGHT / 2
 /** Requests that wait for an answer. Each holds a body and a socket. */
 export const MAX_REQUESTS_IN_FLIGHT = 256
 /** Texts that `stop` may name. */
@@ -39,3 +41,5 @@ export const MAX_ALIASES = 64
 export const MAX_ALIAS_MODELS = 16
 /** How long prices are taken from memory. */
 export const MARKET_CACHE_MS = 1_000
+/** How long an answer to `/health` holds: it needs no key, and asks the node. */
+export const HEALTH_CACHE_MS = 1_000

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import { invalidRequest, unavailable } from './api-error.ts'
 import type { Generation } from './generation.ts'
 import { MAX_REMEMBERED_REQUESTS, REMEMBERED_MS } from './limits.ts'
+import type { GenerationRequest } from './request.ts'
 
 interface Entry {
-  readonly bodyHash: string
+  readonly requestHash: string
   readonly generation: Promise<Generation>
   /** Undefined while its jobs are under way. */
   endsMs: number | undefined
@@ -23,21 +24,27 @@ export class RememberedRequests {
 
   /**
    * The request that this caller began under a key, or a new one. One that failed to start, or that nobody answered, is forgotten.
-   * Throws ApiError 400 where the key came with another body before.
+   * Throws ApiError 400 where the key came with another request before.
    */
-  get(callerId: string, key: string, body: unknown, start: () => Promise<Generation>): Promise<Generation> {
+  get(
+    callerId: string,
+    key: string,
+    request: GenerationRequest,
+    start: () => Promise<Generation>,
+  ): Promise<Generation> {
     if (key.length > MAX_KEY_CHARS)
       throw invalidRequest(`An Idempotency-Key has at most ${MAX_KEY_CHARS} characters.`, undefined)
     const name = `${callerId}\n${key}`
-    const bodyHash = createHash('sha256').update(JSON.stringify(body)).digest('hex')
+    // Not the body: what it says beyond the request is ignored, and as deep as a stranger likes.
+    const requestHash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
     const found = this.#entries.get(name)
     if (found !== undefined && !this.#isOver(found)) {
-      if (found.bodyHash === bodyHash) return found.generation
+      if (found.requestHash === requestHash) return found.generation
       throw invalidRequest('This Idempotency-Key was used for another request.', undefined, 'idempotency_key_reused')
     }
     this.#makeRoom()
     const generation = start()
-    const entry: Entry = { bodyHash, generation, endsMs: undefined }
+    const entry: Entry = { requestHash, generation, endsMs: undefined }
     this.#entries.set(name, entry)
     const forget = (): void => {
       if (this.#entries.get(name) === entry) this.#entries.delete(name)

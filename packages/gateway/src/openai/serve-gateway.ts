@@ -1,6 +1,6 @@
 /** The API on a job client: everything but the client itself and its node. */
 import type { Logger } from '@nacre/node'
-import type { JobView } from '@nacre/node/rpc-client'
+import { isLoopback, type JobView } from '@nacre/node/rpc-client'
 import type { JobClient, VerifyMode } from '../jobs/types.ts'
 import type { ScoreAnswer } from '../swarm/score.ts'
 import { GatewayConfigError } from './config-error.ts'
@@ -11,11 +11,11 @@ import { createAccess } from './keys/access.ts'
 import { MAX_WINDOW_HOURS, openKeyStore } from './keys/key-file.ts'
 import { SpendingLedger } from './keys/ledger.ts'
 import { RateLimiter } from './keys/rate-limit.ts'
-import { MARKET_CACHE_MS } from './limits.ts'
+import { HEALTH_CACHE_MS, MARKET_CACHE_MS } from './limits.ts'
 import { cachedMarket, type MarketSource } from './market.ts'
 import type { Policy } from './policy.ts'
 import { reconcile } from './reconcile.ts'
-import { type ApiServer, startApiServer } from './server.ts'
+import { type ApiServer, type ServerParts, startApiServer } from './server.ts'
 
 export interface ServeOptions {
   /** Stays the caller's to stop, after the gateway. */
@@ -54,7 +54,9 @@ export interface Gateway {
 }
 
 const DEFAULT_STOP_GRACE_MS = 10_000
-const UPKEEP_MS = 30_000
+/** Every block may tell what open charges have cost; between these bounds. */
+const LEAST_UPKEEP_MS = 1_000
+const MOST_UPKEEP_MS = 30_000
 const HOUR_MS = 3_600_000
 const HEALTH_TIMEOUT_MS = 5_000
 
@@ -63,6 +65,8 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
   const { client, models, policy, log, keysPath, ledgerPath, nowMs = Date.now } = options
   const { params } = client.chain
   if (models.length === 0) throw new GatewayConfigError('none of the models of this network is loaded')
+  if (keysPath === undefined && !isLoopback(options.host))
+    throw new GatewayConfigError(`${options.host} can be reached by others: a gateway there needs keys`)
   if (keysPath !== undefined && ledgerPath === undefined)
     throw new GatewayConfigError('a gateway with keys needs a file for what they have spent')
   const keys =
@@ -77,12 +81,17 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
   const runner = new JobRunner(client, ledger, (error) => onError('job', error))
   const closing = new AbortController()
 
+  let nextCharge = 0
+
   const upkeep = async (): Promise<void> => {
     try {
       rates.prune()
       ledger.prune(2 * MAX_WINDOW_HOURS * HOUR_MS)
       const { jobView } = options
-      const settled = await reconcile({ params, ledger, runner, jobView }, closing.signal)
+      const from = nextCharge
+      nextCharge = 0
+      const { settled, after } = await reconcile({ params, ledger, runner, jobView }, closing.signal, from)
+      nextCharge = after
       if (settled > 0) log.info({ event: 'charges_settled', charges: settled })
     } catch (error) {
       if (!closing.signal.aborted) log.warn({ event: 'upkeep_failed', error: (error as Error).message })
@@ -101,10 +110,7 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
       stopGraceMs: options.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
       streamOpenMs: options.streamOpenMs,
       figures: () => figuresOf(client, runner, access.keys),
-      health: async () => {
-        const { height, spendableGrains } = await client.balance(AbortSignal.timeout(HEALTH_TIMEOUT_MS))
-        return { height, isFunded: spendableGrains > 0n }
-      },
+      health: cachedHealth(client, nowMs),
       onError,
     })
   } catch (error) {
@@ -113,9 +119,18 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
     throw error
   }
   let round = upkeep()
-  const timer = setInterval(() => {
-    round = round.then(upkeep)
-  }, UPKEEP_MS)
+  let isUpkeepDone = true
+  const timer = setInterval(
+    () => {
+      // A node that answers slowly must not let rounds pile up.
+      if (!isUpkeepDone) return
+      isUpkeepDone = false
+      round = round.then(upkeep).finally(() => {
+        isUpkeepDone = true
+      })
+    },
+    Math.min(MOST_UPKEEP_MS, Math.max(LEAST_UPKEEP_MS, params.block.timeMs)),
+  )
   let stopped: Promise<void> | undefined
   const stop = async (): Promise<void> => {
     clearInterval(timer)
@@ -135,6 +150,20 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
       stopped ??= stop()
       return stopped
     },
+  }
+}
+
+/** Strangers may ask as often as they like: the node is asked once in a while. */
+function cachedHealth(client: JobClient, nowMs: () => number): ServerParts['health'] {
+  let known: { readonly atMs: number; readonly health: ReturnType<ServerParts['health']> } | undefined
+  const ask = async () => {
+    const { height, spendableGrains } = await client.balance(AbortSignal.timeout(HEALTH_TIMEOUT_MS))
+    return { height, isFunded: spendableGrains > 0n }
+  }
+  return () => {
+    if (known === undefined || Math.abs(nowMs() - known.atMs) >= HEALTH_CACHE_MS)
+      known = { atMs: nowMs(), health: ask() }
+    return known.health
   }
 }
 

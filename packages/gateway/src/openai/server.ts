@@ -220,7 +220,7 @@ class ServerState {
     const start = (): Promise<Generation> => Generation.start(this.#parts, request, caller)
     const key = httpRequest.headers['idempotency-key']
     if (typeof key !== 'string' || key === '') return start()
-    return this.#remembered.get(caller.id, key, [request.endpoint, httpRequest.body], start)
+    return this.#remembered.get(caller.id, key, request, start)
   }
 
   async #respond(

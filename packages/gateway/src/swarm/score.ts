@@ -1,7 +1,8 @@
 /** How likely the model finds an answer, and whether it is the model's at all: both fall out of one execution. */
-import { tokenLoss, type WorkerPort } from '@nacre/engine'
+import { tokenLoss, WorkerError, type WorkerPort } from '@nacre/engine'
 import { bytesToHex, type Decoding, equalBytes, hexToBytes, logitsOf, type Model, ProtocolError } from '@nacre/protocol'
 import { JobError } from '../jobs/errors.ts'
+import { queuedWorkers } from '../jobs/queued-workers.ts'
 import type { JobAnswer } from '../jobs/types.ts'
 
 export interface ScoredTask {
@@ -19,16 +20,22 @@ export type ScoreAnswer = (task: ScoredTask, answer: JobAnswer, signal: AbortSig
 
 /**
  * Scores by executing prompt and answer once in the workers, as a check would. Rejects with JobError ANSWER_FALSE if that does not give the
- * tokens and the trace root of the answer, and with WorkerError.
+ * tokens and the trace root of the answer, CHECK_FAILED if the workers cannot execute it.
  */
 export function createScorer(workers: WorkerPort): ScoreAnswer {
+  const queued = queuedWorkers(workers)
   return async ({ model, promptTokens, maxNewTokens, decoding }, answer, signal) => {
     const { jobId } = answer
     const task = { promptTokens, maxNewTokens, decoding }
     const tokens = [...promptTokens, ...answer.tokens]
-    const replayed = await workers
+    const replayed = await queued
       .run({ kind: 'replayUnit', modelId: model.modelId, task, tokens, wantTrace: true, service: true }, { signal })
       .catch((error: unknown) => {
+        if (error instanceof WorkerError)
+          throw new JobError('CHECK_FAILED', `the answer could not be scored: ${error.message}`, {
+            cause: error,
+            jobId,
+          })
         if (!(error instanceof ProtocolError)) throw error
         throw new JobError('ANSWER_FALSE', error.message, { cause: error, jobId })
       })

@@ -10,7 +10,7 @@ import {
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import type { TreeNode } from '../chain/block-tree.ts'
 import { NodeError } from '../errors.ts'
-import { MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES } from '../limits-chain.ts'
+import { MAX_RPC_BLOCKS, MAX_RPC_BODY_BYTES, MAX_RPC_CONNECTIONS } from '../limits-chain.ts'
 import type { FullNode } from '../node.ts'
 import { accountView, historyView } from './account.ts'
 import { EventStream } from './event-stream.ts'
@@ -57,6 +57,7 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
         .send({ error: { code: 'BAD_REQUEST', message: 'this path cannot be read' } })
     },
   })
+  app.server.maxConnections = MAX_RPC_CONNECTIONS
   // A page in a browser on this machine can give its own name this address: its requests carry that name.
   if (isLoopback(host)) {
     app.addHook('onRequest', async (request, reply) => {

@@ -135,21 +135,30 @@ export async function openKeyStore(path: string, onError: (error: Error) => void
     const { mtimeMs, size, ino } = await stat(path)
     return `${mtimeMs}/${size}/${ino}`
   }
+  const versionOrNone = (): Promise<string | undefined> => version().catch(() => undefined)
   const byHash = (keys: readonly ApiKey[]): ReadonlyMap<string, ApiKey> =>
     new Map(keys.map((each) => [each.hash, each]))
+  // The version first: what changes in between is then seen as a change.
+  let seen = await versionOrNone()
   let keys = byHash(await readKeys(path))
-  let seen = await version()
+  /** The last version that could not be read, so that each is reported once. */
+  let unreadable: string | undefined
   let isLooking = false
   const look = async (): Promise<void> => {
     if (isLooking) return
     isLooking = true
+    let now: string | undefined
     try {
-      const now = await version()
+      now = await version()
       if (now === seen) return
-      seen = now
       keys = byHash(await readKeys(path))
+      seen = now
+      unreadable = undefined
     } catch (error) {
-      onError(error as Error)
+      // It is read again until it can be: a revoked key must not live on because one attempt failed.
+      const what = now ?? (error as Error).message
+      if (what !== unreadable) onError(error as Error)
+      unreadable = what
     } finally {
       isLooking = false
     }

@@ -95,11 +95,11 @@ export class SpendingLedger {
     return { grains: this.#spentIn(key.id, windowMs), windowEndsMs: windowMs + key.windowHours * HOUR_MS }
   }
 
-  /** Charges whose cost is not known yet. */
-  open(limit: number): readonly OpenCharge[] {
-    const rows = this.#db.prepare('select id, key_id, grains, job_id from charge order by id limit ?')
+  /** Charges whose cost is not known yet, the oldest first. @param after id of the one before. */
+  open(limit: number, after = 0): readonly OpenCharge[] {
+    const rows = this.#db.prepare('select id, key_id, grains, job_id from charge where id > ? order by id limit ?')
     rows.setReadBigInts(true)
-    return rows.all(limit).map((row) => ({
+    return rows.all(after, limit).map((row) => ({
       id: Number(row.id),
       keyId: String(row.key_id),
       grains: row.grains as bigint,
