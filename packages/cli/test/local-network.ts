@@ -7,6 +7,7 @@ import {
   Miner,
   OpenLane,
   type OpenRunner,
+  OwedTraces,
   serveOpenings,
   TraceShelf,
   type UnitRunner,
@@ -160,7 +161,8 @@ export class LocalNetwork {
       ...minerKey,
     })
     const shelf = new TraceShelf()
-    if (role === 'miner') serveOpenings(node, runner, shelf)
+    const traces = new OwedTraces({ node, runner, shelf })
+    if (role === 'miner') serveOpenings(node, runner, traces)
     const { dutyCycle = 1, unitsInFlight = 1 } = options
     const agent = new AccountAgent(node, keys)
     const { register = false, ask } = options

@@ -191,10 +191,15 @@ export class Verifier {
   }
 
   async #request(peer: PeerName, blockId: Uint8Array, steps: readonly StepRef[]): Promise<Uint8Array[]> {
-    const answer = await this.#node.network.request(peer, REQUEST.openings, encodeOpeningsRequest({ blockId, steps }), {
-      timeoutMs: OPENINGS_TIMEOUT_MS,
-      maxResponseBytes: MAX_OPENINGS_BYTES,
-    })
+    const answer = await this.#node.network.request(
+      peer,
+      REQUEST.openings,
+      encodeOpeningsRequest({ id: blockId, steps }),
+      {
+        timeoutMs: OPENINGS_TIMEOUT_MS,
+        maxResponseBytes: MAX_OPENINGS_BYTES,
+      },
+    )
     return decodeByteList(answer, steps.length, MAX_OPENINGS_BYTES, 'openings')
   }
 

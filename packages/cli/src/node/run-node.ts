@@ -1,5 +1,14 @@
 import { createFastHash, type OpenWork, type WorkerPort } from '@nacre/engine'
-import { AskKeeper, engineOpenRunner, engineUnitRunner, Miner, OpenLane, serveOpenings, TraceShelf } from '@nacre/miner'
+import {
+  AskKeeper,
+  engineOpenRunner,
+  engineUnitRunner,
+  Miner,
+  OpenLane,
+  OwedTraces,
+  serveOpenings,
+  TraceShelf,
+} from '@nacre/miner'
 import {
   AccountAgent,
   createLibp2pNetwork,
@@ -178,7 +187,8 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
       : undefined
   const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads, ...(open && { open }) }
   const miner = role === 'miner' ? new Miner(mining) : undefined
-  if (miner !== undefined) serveOpenings(node, runner, shelf)
+  const traces = new OwedTraces({ node, runner, shelf })
+  if (miner !== undefined) serveOpenings(node, runner, traces)
   const asks = miner === undefined || ask === undefined ? undefined : new AskKeeper({ node, agent, ...ask })
   const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit }) : undefined
   for (const part of [agent, registration, asks, verifier, miner]) part?.start()
