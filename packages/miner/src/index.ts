@@ -1,4 +1,5 @@
 export { AskKeeper, type AskOptions, type AskView } from './ask-keeper.ts'
+export { ChallengeResponder, type ChallengeResponderOptions } from './challenge-responder.ts'
 export { Miner, type MinerOptions, type MinerStats } from './miner.ts'
 export { engineOpenRunner, type OpenDraw, OpenLane, type OpenLaneOptions, type OpenRunner } from './open-lane.ts'
 export { serveOpenings } from './openings.ts'
