@@ -2,11 +2,13 @@
 import { createFastHash, createKernels, createUnitEngine, inlineWorkers, type OpenWork } from '@nacre/engine'
 import {
   AskKeeper,
+  ChallengeResponder,
   engineOpenRunner,
   engineUnitRunner,
   Miner,
   OpenLane,
   type OpenRunner,
+  OwedTraces,
   serveOpenings,
   TraceShelf,
   type UnitRunner,
@@ -41,7 +43,7 @@ import {
   unitCorpus,
   unitModel,
 } from '@nacre/protocol'
-import { Verifier } from '@nacre/verifier'
+import { OpeningsSource, UnitAuditor, Verifier } from '@nacre/verifier'
 
 /** Virtual milliseconds that one unit takes on every miner here. */
 export const UNIT_MS = 900
@@ -85,6 +87,8 @@ export interface LocalMember {
   readonly store: ChainStore
   readonly miner: Miner | undefined
   readonly verifier: Verifier | undefined
+  readonly auditor: UnitAuditor | undefined
+  readonly responder: ChallengeResponder | undefined
   readonly agent: AccountAgent
   readonly registration: RegistrationKeeper
   readonly asks: AskKeeper | undefined
@@ -160,7 +164,8 @@ export class LocalNetwork {
       ...minerKey,
     })
     const shelf = new TraceShelf()
-    if (role === 'miner') serveOpenings(node, runner, shelf)
+    const traces = new OwedTraces({ node, runner, shelf })
+    if (role === 'miner') serveOpenings(node, runner, traces)
     const { dutyCycle = 1, unitsInFlight = 1 } = options
     const agent = new AccountAgent(node, keys)
     const { register = false, ask } = options
@@ -175,8 +180,12 @@ export class LocalNetwork {
     const open = isOpen ? { open: new OpenLane({ node, runner: openRunner, keys, work }) } : {}
     const miner =
       role === 'miner' ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight, ...open }) : undefined
-    const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4 }) : undefined
-    const member: LocalMember = { name, node, keys, store, miner, verifier, agent, registration, asks }
+    const openings = new OpeningsSource(node)
+    const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4, openings }) : undefined
+    const auditor = role === 'verifier' ? new UnitAuditor({ node, agent, openings }) : undefined
+    const responder = role === 'miner' ? new ChallengeResponder({ node, agent, runner, traces }) : undefined
+    const parts = { miner, verifier, auditor, responder, agent, registration, asks }
+    const member: LocalMember = { name, node, keys, store, ...parts }
     for (const other of this.members) this.hub.connect(name, other.name)
     this.members.push(member)
     return member
@@ -192,6 +201,8 @@ export class LocalNetwork {
     member.registration.start()
     member.asks?.start()
     member.verifier?.start()
+    member.auditor?.start()
+    member.responder?.start()
     member.miner?.start()
   }
 
@@ -206,9 +217,9 @@ export class LocalNetwork {
   async stopMember(member: LocalMember): Promise<void> {
     member.registration.stop()
     member.asks?.stop()
-    const stopping = Promise.all([member.miner?.stop(), member.verifier?.stop(), member.agent.stop()]).then(() =>
-      member.node.stop(),
-    )
+    const { miner, verifier, auditor, responder, agent } = member
+    const parts = [miner, verifier, auditor, responder, agent]
+    const stopping = Promise.all(parts.map((part) => part?.stop())).then(() => member.node.stop())
     let stopped = false
     void stopping.then(() => {
       stopped = true

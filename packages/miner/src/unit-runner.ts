@@ -55,6 +55,9 @@ export interface ExecutedUnit {
   readonly trace: Trace
 }
 
+/** A unit executed again with the tokens that it is said to have. */
+export type ReplayedUnit = Pick<ExecutedUnit, 'trace' | 'traceRoot'>
+
 /** What the miner needs of an engine: units run off the event loop. */
 export interface UnitRunner {
   /** Runs a unit with the lottery. Rejects when `signal` aborts. */
@@ -62,7 +65,7 @@ export interface UnitRunner {
   /** Executes a unit without the lottery. Rejects when `signal` aborts. */
   executeUnit(modelId: Uint8Array, task: UnitTask, signal: AbortSignal): Promise<ExecutedUnit>
   /** Re-executes a unit without the lottery, for openings of units that are no longer in memory. Yields to validation. */
-  replayTrace(modelId: Uint8Array, task: UnitTask, tokens: readonly number[]): Promise<Trace>
+  replayTrace(modelId: Uint8Array, task: UnitTask, tokens: readonly number[]): Promise<ReplayedUnit>
   /** Opens steps of a trace. Yields to validation. Rejects with ProtocolError STEP_OUT_OF_RANGE. */
   openSteps(trace: Trace, steps: readonly StepRef[]): Promise<readonly StepOpening[]>
 }
@@ -83,8 +86,9 @@ export function engineUnitRunner(context: ConsensusContext, workers: WorkerPort)
       return { tokens: [...trace.tokens], traceRoot, trace }
     },
     replayTrace: async (modelId, task, tokens) => {
-      const { trace } = await workers.run({ kind: 'replayUnit', modelId, task, tokens, wantTrace: true, service: true })
-      return trace!
+      const job = { kind: 'replayUnit', modelId, task, tokens, wantTrace: true, service: true } as const
+      const { trace, traceRoot } = await workers.run(job)
+      return { trace: trace!, traceRoot }
     },
     openSteps: (trace, steps) => workers.run({ kind: 'openSteps', trace, steps }),
   }

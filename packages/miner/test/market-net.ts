@@ -80,6 +80,8 @@ export interface MarketOptions {
   readonly params?: Params
   readonly further?: readonly Model[]
   readonly member?: Omit<MemberOptions, 'runner' | 'register'>
+  /** Puts something between a miner, by its index, and its engine. */
+  readonly engine?: (runner: UnitRunner, index: number) => UnitRunner
 }
 
 export interface MarketNet {
@@ -87,6 +89,7 @@ export interface MarketNet {
   /** Neither mines nor verifies. */
   readonly plain: LocalMember
   readonly miners: readonly LocalMember[]
+  readonly verifier: LocalMember
   /** Of each miner. */
   readonly runs: readonly Runs[]
   send(keys: KeyPair, body: TransactionBody): Promise<Uint8Array>
@@ -100,13 +103,16 @@ export interface MarketNet {
 /** Resolves when all asks stand and the verifier is registered. */
 export async function marketNet(options: MarketOptions): Promise<MarketNet> {
   const params = overrideParams(options.params ?? presets.unit, options.overrides ?? [])
-  const { further = [] } = options
+  const { further = [], engine = (runner) => runner } = options
   const network = new LocalNetwork({ seed: 'paid', miners: 0, params, further })
   const plain = network.add('plain', 'plain')
   const verifier = network.add('verifier', 'verifier', { register: true })
   const runs = Array.from({ length: options.miners }, () => new Runs(() => network))
   const miners = runs.map(({ runner }, i) =>
-    network.add(`miner-${i}`, 'miner', { ask: PRICE, ...options.member, register: true, runner }),
+    network.add(`miner-${i}`, 'miner', {
+      ...{ ask: PRICE, ...options.member, register: true },
+      runner: (each) => runner(engine(each, i)),
+    }),
   )
   const run = async (until: () => boolean): Promise<void> => expect(await network.clock.runUntil(until)).toBe(true)
   const send = async (keys: KeyPair, body: TransactionBody): Promise<Uint8Array> => {
@@ -132,6 +138,7 @@ export async function marketNet(options: MarketOptions): Promise<MarketNet> {
     network,
     plain,
     miners,
+    verifier,
     runs,
     run,
     send,

@@ -1,5 +1,5 @@
 /** What strangers can make a miner do by asking for openings (TRC-3, AUD-3). */
-import { serveOpenings, TraceShelf } from '@nacre/miner'
+import { OwedTraces, serveOpenings, TraceShelf } from '@nacre/miner'
 import { encodeOpeningsRequest, type FullNode, type PeerName, type RequestHandler, type TreeNode } from '@nacre/node'
 import { bytesToHex, executeUnit, ProtocolError, type Trace, unitModel } from '@nacre/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -38,16 +38,16 @@ beforeEach(async () => {
   const runner = {
     replayTrace: async () => {
       replays.push(last.hex)
-      return replay(last)
+      return { trace: await replay(last), traceRoot: last.header.traceRoot }
     },
     openSteps: async () => [],
   }
-  serveOpenings(node as FullNode, runner, new TraceShelf())
+  serveOpenings(node as FullNode, runner, new OwedTraces({ node, runner, shelf: new TraceShelf() }))
 })
 afterEach(() => network.stop())
 
 const ask = (id: Uint8Array, peer: PeerName = 'peer'): Promise<Uint8Array> =>
-  handler(peer, encodeOpeningsRequest({ blockId: id, steps: [{ kind: 'shape', layer: 0, group: 0, position: 0 }] }))
+  handler(peer, encodeOpeningsRequest({ id, steps: [{ kind: 'shape', layer: 0, group: 0, position: 0 }] }))
 
 test('blocks of the best chain are opened until maturity, older ones not', async () => {
   const { chain, context } = member.node

@@ -27,7 +27,7 @@ import {
   MAX_MEMPOOL_TRANSACTIONS,
   MAX_RECHECKED_TRANSACTIONS,
 } from './limits-chain.ts'
-import { checkMarketTransaction, isEarly } from './market/next-block.ts'
+import { CHECKED_KINDS, checkMarketTransaction, isEarly } from './market/next-block.ts'
 
 /** What all waiting transactions together may be. */
 export interface MempoolLimits {
@@ -95,7 +95,7 @@ export class Mempool {
   /** Queues in the order of their nonces, never empty; the accounts in the order of their arrival. */
   readonly #byAccount = new Map<string, Entry[]>()
   readonly #ids = new Map<string, Entry>()
-  /** Jobs, asks and receipts, those first that were not looked at for the longest. */
+  /** Jobs, asks, receipts and what belongs to audits, those first that were not looked at for the longest. */
   readonly #market = new Set<Entry>()
   /** Receipts by the job (hex) that they deliver. */
   readonly #receipts = new Map<string, Set<Entry>>()
@@ -132,7 +132,7 @@ export class Mempool {
   /**
    * Takes in a transaction. Throws ProtocolError for one that is malformed, unsigned, underpaid, already used, ahead of
    * the account's queue or not affordable with it, NodeError BUSY when there is no room and others pay as much.
-   * @param next the block after the tip: jobs, asks and receipts must apply in it, or, by nobody's further doing, in a later one.
+   * @param next the block after the tip: what belongs to market or audits must apply in it, or, by nobody's further doing, in a later one.
    * Without it they are not looked at.
    * @returns its id and false if it was here before, and the job (hex) that it is a receipt of.
    */
@@ -259,7 +259,7 @@ export class Mempool {
   }
 
   /**
-   * Forgets jobs, asks and receipts that can never apply any more, with what builds on them: a job that is over, a window that has
+   * Forgets what of market and audits can never apply any more, with what builds on it: a job that is over, a window that has
    * passed. Call after {@link prune}. Looks at a bounded number, those first that it has not looked at for the longest.
    * @returns how many are gone.
    */
@@ -332,10 +332,10 @@ export class Mempool {
 
 const isAccusation = (bytes: Uint8Array): boolean => isTransactionOfKind(bytes, 'equivocation')
 
-const isOfMarket = ({ kind }: Entry): boolean => kind === 'job' || kind === 'ask' || kind === 'receipt'
+const isOfMarket = ({ kind }: Entry): boolean => CHECKED_KINDS.has(kind)
 
 /**
- * Throws JOB_*, ASK_* or RECEIPT_* unless a transaction applies in the next block, or may in a later one. What is only ahead of an
+ * Throws what {@link checkMarketTransaction} throws unless a transaction applies in the next block, or may in a later one. What is only ahead of an
  * expiry's bound is refused too: nobody waits for hours with a transaction that is not in a block.
  * @param before of the same account, ahead of it: a registration among them lets an ask apply.
  */

@@ -80,23 +80,24 @@ export function decodeBlocksRequest(bytes: Uint8Array): Uint8Array[] {
   )
 }
 
-/** Asks for openings of steps of the unit that won a block. */
+/** Asks for openings of steps of one unit. */
 export interface OpeningsRequest {
-  readonly blockId: Uint8Array
+  /** Of the block that the unit won, or of the job that it delivered: both are hashes, so no block has the id of a job. */
+  readonly id: Uint8Array
   readonly steps: readonly StepRef[]
 }
 
 export function encodeOpeningsRequest(request: OpeningsRequest): Uint8Array {
   const steps = request.steps.map((step) => [STEP_KINDS.indexOf(step.kind), step.layer, step.group, step.position])
-  return pack([request.blockId, steps])
+  return pack([request.id, steps])
 }
 
 export function decodeOpeningsRequest(bytes: Uint8Array): OpeningsRequest {
   const what = 'openings request'
-  const [blockId, steps, ...rest] = unpackList(bytes, 1024, what)
+  const [id, steps, ...rest] = unpackList(bytes, 1024, what)
   if (rest.length > 0) throw malformed(what)
   return {
-    blockId: asBytes(blockId, what, 32),
+    id: asBytes(id, what, 32),
     steps: asList(steps, MAX_STEPS_PER_REQUEST, what).map((step) => {
       const [kind, layer, group, position, ...more] = asList(step, 4, what)
       if (more.length > 0) throw malformed(what)

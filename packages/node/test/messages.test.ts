@@ -39,7 +39,7 @@ const opening = openStep(trace, commitTrace(trace), { kind: 'attend', layer: 0, 
 const id = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
 const status: StatusMessage = { chainId: id(1), height: 7, tip: id(2), totalWork: 1n << 200n, minerKey: id(3) }
 const openings = {
-  blockId: id(4),
+  id: id(4),
   steps: STEP_KINDS.map((kind, i) => ({ kind, layer: i, group: 0, position: 70_000 })),
 }
 

@@ -1,1 +1,3 @@
+export { OpeningsSource } from './openings-source.ts'
+export { UnitAuditor, type UnitAuditorOptions } from './unit-auditor.ts'
 export { Verifier, type VerifierOptions } from './verifier.ts'

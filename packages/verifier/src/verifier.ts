@@ -1,14 +1,4 @@
-import {
-  decodeByteList,
-  encodeOpeningsRequest,
-  type FullNode,
-  NetworkError,
-  type NodeEvents,
-  type PeerName,
-  REQUEST,
-  sleep,
-  type TreeNode,
-} from '@nacre/node'
+import { type FullNode, type NodeEvents, sleep, type TreeNode } from '@nacre/node'
 import {
   type Block,
   checkStep,
@@ -18,40 +8,32 @@ import {
   modelOfUnit,
   outlineOfUnit,
   ProtocolError,
+  type StepOpening,
   type StepRef,
   sampleSteps,
-  stepOpeningCodec,
   type TraceShape,
 } from '@nacre/protocol'
+import { FraudError, OpeningsSource } from './openings-source.ts'
 
 export interface VerifierOptions {
   readonly node: FullNode
   /** Steps opened per unit (AUD-2 has 16). */
   readonly stepsPerUnit: number
+  /** Shared with whatever else on this node asks for openings. */
+  readonly openings?: OpeningsSource
 }
 
 /** Blocks that may wait to be sampled; older ones are skipped, they were re-executed in any case. */
 const MAX_WAITING = 32
-/** Peers asked for one unit's openings. */
-const MAX_PEERS_ASKED = 8
-/** After so many requests in a row without good openings, a peer is asked only when nobody else is left. */
-const MAX_FAILURES = 3
 /** A node that has just started may know nobody yet who serves openings: it looks again so often, after this pause. */
 const MAX_LOOKS = 4
 const LOOK_AGAIN_MS = 2_000
-const OPENINGS_TIMEOUT_MS = 10_000
-const MAX_OPENINGS_BYTES = (4 << 20) + 65_536
-/** Score lost by a peer whose openings do not check. */
-const BAD_OPENING_POINTS = 50
 
 type Verdict = NodeEvents['verdict']
 type Finding = Pick<Verdict, 'outcome' | 'reason'> & {
   /** No peer that was asked serves openings at all. */
   readonly isUnserved?: boolean
 }
-
-/** An opening that is authentic under the trace root and proves that the root commits to a lie (AUD-4). */
-class FraudError extends Error {}
 
 /**
  * Samples steps of winning units through openings served by their miners and checks each alone: the path that audits of
@@ -69,8 +51,7 @@ export class Verifier {
   readonly #node: FullNode
   readonly #stepsPerUnit: number
   readonly #waiting: TreeNode[] = []
-  /** Requests in a row without good openings, of connected peers. */
-  readonly #failures = new Map<PeerName, number>()
+  readonly #openings: OpeningsSource
   #unsubscribe: (() => void) | undefined
   #active: Promise<void> | undefined
   readonly #abort = new AbortController()
@@ -79,6 +60,7 @@ export class Verifier {
   constructor(options: VerifierOptions) {
     this.#node = options.node
     this.#stepsPerUnit = options.stepsPerUnit
+    this.#openings = options.openings ?? new OpeningsSource(options.node)
   }
 
   start(): void {
@@ -145,78 +127,28 @@ export class Verifier {
     events.emit('verdict', verdict)
   }
 
-  /** Asks one peer after the other until one settles it. */
   async #check(at: TreeNode, block: Block, steps: readonly StepRef[]): Promise<Finding> {
-    const reasons: string[] = []
-    let isUnserved = true
-    for (const peer of this.#peersToAsk(block)) {
-      if (this.#stopped) break
-      try {
-        this.#checkOpenings(block, steps, await this.#request(peer, at.id, steps))
-        this.#failures.delete(peer)
-        return { outcome: 'right', reason: undefined }
-      } catch (error) {
-        // Whoever brought it told the truth about the root.
-        if (error instanceof FraudError) return { outcome: 'fraud', reason: error.message }
-        if (!(error instanceof ProtocolError || error instanceof NetworkError)) throw error
-        if (!(error instanceof NetworkError && error.code === 'PROTOCOL_UNSUPPORTED')) isUnserved = false
-        if (error instanceof ProtocolError) this.#node.network.penalise(peer, BAD_OPENING_POINTS, error.code)
-        this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1)
-        this.#node.log.debug({ event: 'openings_unusable', blockId: at.hex, peer, error: error.message })
-        reasons.push(error.message)
-      }
-    }
-    return { outcome: 'unanswered', reason: summary(reasons), isUnserved }
+    const unit = { id: at.id, minerKey: block.header.minerKey }
+    const asked = await this.#openings.ask(unit, steps, this.#stepCheck(block), this.#abort.signal)
+    if (asked.outcome === 'right') return { outcome: 'right', reason: undefined }
+    if (asked.outcome === 'fraud') return { outcome: 'fraud', reason: asked.fraud.message }
+    const { reason, isUnserved } = asked
+    return { outcome: 'unanswered', reason, isUnserved }
   }
 
   /**
-   * In turns the next peer that claims to be the unit's miner and any other at random: claims cost nothing, so those who make
-   * them must not fill all places. The peers without a claim can answer too, by re-execution (UNT-1).
+   * Throws ProtocolError unless an opening holds under the trace root, FraudError if it does and its step is wrong. Only the step
+   * check can tell fraud: the same code from anywhere else is not authenticated.
    */
-  #peersToAsk(block: Block): PeerName[] {
-    // Those with a claim first.
-    const peers = this.#node.peersFor(block.header.minerKey)
-    for (const peer of this.#failures.keys()) if (!peers.includes(peer)) this.#failures.delete(peer)
-    const isUseless = (peer: PeerName): boolean => (this.#failures.get(peer) ?? 0) >= MAX_FAILURES
-    const useful = peers.filter((peer) => !isUseless(peer))
-    const useless = peers.filter(isUseless)
-    const chosen: PeerName[] = []
-    while (chosen.length < MAX_PEERS_ASKED) {
-      const rest = useful.length > 0 ? useful : useless
-      if (rest.length === 0) break
-      const index = chosen.length % 2 === 0 ? 0 : this.#node.random.below(rest.length)
-      chosen.push(...rest.splice(index, 1))
-    }
-    return chosen
-  }
-
-  async #request(peer: PeerName, blockId: Uint8Array, steps: readonly StepRef[]): Promise<Uint8Array[]> {
-    const answer = await this.#node.network.request(peer, REQUEST.openings, encodeOpeningsRequest({ blockId, steps }), {
-      timeoutMs: OPENINGS_TIMEOUT_MS,
-      maxResponseBytes: MAX_OPENINGS_BYTES,
-    })
-    return decodeByteList(answer, steps.length, MAX_OPENINGS_BYTES, 'openings')
-  }
-
-  /**
-   * Throws ProtocolError unless there is one opening for each step and each holds under the trace root, FraudError if one does
-   * and its step is wrong. Only the step check can tell fraud: the same code from anywhere else is not authenticated.
-   */
-  #checkOpenings(block: Block, steps: readonly StepRef[], openings: readonly Uint8Array[]): void {
+  #stepCheck(block: Block): (opening: StepOpening) => void {
     const { context } = this.#node
-    if (openings.length !== steps.length)
-      throw new ProtocolError('STEP_OPENING', `${openings.length} openings for ${steps.length} steps`)
     const task = claimedTask(context, block)
     const { model } = modelOfUnit(context, block.header.unit.modelId)
-    for (const [i, ref] of steps.entries()) {
-      const opening = stepOpeningCodec.decode(openings[i]!)
-      if (!isSameStep(opening.ref, ref))
-        throw new ProtocolError('STEP_OPENING', 'the opening is of another step than asked for')
+    return (opening) => {
       try {
         checkStep({ model, task, traceRoot: block.header.traceRoot, opening })
       } catch (error) {
-        if (error instanceof ProtocolError && FRAUD_CODES.has(error.code))
-          throw new FraudError(error.message, { cause: error })
+        if (error instanceof ProtocolError && FRAUD_CODES.has(error.code)) throw new FraudError(opening, error)
         throw error
       }
     }
@@ -227,16 +159,4 @@ export class Verifier {
     const { config } = outlineOfUnit(this.#node.context, unit.modelId)
     return { promptTokens, newTokens: block.body.tokens.length - promptTokens, dims: config }
   }
-}
-
-function isSameStep(a: StepRef, b: StepRef): boolean {
-  return a.kind === b.kind && a.layer === b.layer && a.group === b.group && a.position === b.position
-}
-
-/** Each reason once, with the number of peers it is true of. */
-function summary(reasons: readonly string[]): string {
-  if (reasons.length === 0) return 'no peer to ask'
-  const counts = new Map<string, number>()
-  for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1)
-  return [...counts].map(([reason, count]) => (count === 1 ? reason : `${reason} (${count} peers)`)).join('; ')
 }

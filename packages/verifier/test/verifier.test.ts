@@ -303,7 +303,7 @@ test('openings of a block from before a restart come from executing the unit aga
     { kind: 'ffn', layer: 1, group: 0, position: 9 },
   ]
   const send = (wanted: readonly StepRef[], asker = askers[5]!): Promise<Uint8Array> => {
-    const request = encodeOpeningsRequest({ blockId: first.id, steps: wanted })
+    const request = encodeOpeningsRequest({ id: first.id, steps: wanted })
     const options = { timeoutMs: 5000, maxResponseBytes: 1 << 20 }
     const answer = asker.request('miner-0', REQUEST.openings, request, options)
     answer.catch(() => undefined)

@@ -1,5 +1,15 @@
 import { createFastHash, type OpenWork, type WorkerPort } from '@nacre/engine'
-import { AskKeeper, engineOpenRunner, engineUnitRunner, Miner, OpenLane, serveOpenings, TraceShelf } from '@nacre/miner'
+import {
+  AskKeeper,
+  ChallengeResponder,
+  engineOpenRunner,
+  engineUnitRunner,
+  Miner,
+  OpenLane,
+  OwedTraces,
+  serveOpenings,
+  TraceShelf,
+} from '@nacre/miner'
 import {
   AccountAgent,
   createLibp2pNetwork,
@@ -25,7 +35,7 @@ import {
   ROLE_MINER,
   ROLE_VERIFIER,
 } from '@nacre/protocol'
-import { Verifier } from '@nacre/verifier'
+import { OpeningsSource, UnitAuditor, Verifier } from '@nacre/verifier'
 import { CliError } from '../errors.ts'
 import { createWorkers, loadContext } from '../network-model.ts'
 import { openDataDir } from './data-dir.ts'
@@ -178,10 +188,14 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
       : undefined
   const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads, ...(open && { open }) }
   const miner = role === 'miner' ? new Miner(mining) : undefined
-  if (miner !== undefined) serveOpenings(node, runner, shelf)
+  const traces = new OwedTraces({ node, runner, shelf })
+  if (miner !== undefined) serveOpenings(node, runner, traces)
   const asks = miner === undefined || ask === undefined ? undefined : new AskKeeper({ node, agent, ...ask })
-  const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit }) : undefined
-  for (const part of [agent, registration, asks, verifier, miner]) part?.start()
+  const responder = miner === undefined ? undefined : new ChallengeResponder({ node, agent, runner, traces })
+  const openings = new OpeningsSource(node)
+  const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit, openings }) : undefined
+  const auditor = role === 'verifier' ? new UnitAuditor({ node, agent, openings }) : undefined
+  for (const part of [agent, registration, asks, verifier, auditor, responder, miner]) part?.start()
   const address = encodeAddress(agent.account, node.context.params.network.addressPrefix)
   return {
     address,
@@ -192,7 +206,7 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
     }),
     stop: async () => {
       for (const part of [registration, asks]) part?.stop()
-      await Promise.all([miner?.stop(), verifier?.stop(), agent.stop()])
+      await Promise.all([miner, verifier, auditor, responder, agent].map((part) => part?.stop()))
     },
   }
 }

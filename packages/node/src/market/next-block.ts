@@ -1,16 +1,27 @@
-/** The market's transactions that wait, against the block that may contain them next. */
+/** Transactions of the market and of audits that wait, against the block that may contain them next. */
 import {
   type ApplyContext,
+  auditableUnit,
   beginBlock,
   type ConsensusContext,
+  checkAuditsOn,
+  committedAccusation,
   type ErrorCode,
+  openChallenge,
   ProtocolError,
+  prepareAccusation,
+  prepareChallenge,
   preparePostAsk,
   preparePostJob,
   prepareReceipt,
+  prepareVerdict,
+  prepareVerifierCommit,
+  prepareVerifierReveal,
+  readChallenges,
   registeredModel,
   type StateReader,
   type Transaction,
+  type TransactionKind,
   transactionId,
 } from '@nacre/protocol'
 import type { TreeNode } from '../chain/block-tree.ts'
@@ -54,15 +65,68 @@ export function beginNextBlock(
   }).context
 }
 
+/** Kinds that {@link checkMarketTransaction} looks at: whether they apply depends on the height and on what others do. */
+export const CHECKED_KINDS: ReadonlySet<TransactionKind> = new Set<TransactionKind>([
+  'job',
+  'ask',
+  'receipt',
+  'accusation',
+  'fraudProof',
+  'verdictProof',
+  'verifierCommit',
+  'verifierReveal',
+  'verdict',
+  'challenge',
+  'response',
+])
+
 /**
- * Whether a job, an ask or a receipt applies in the block under way, by the protocol's own checks; nothing is written. Other
- * transactions pass. Throws JOB_*, ASK_*, RECEIPT_*.
+ * Whether a transaction of the market or of audits applies in the block under way, by the protocol's own checks; nothing is written.
+ * The step that a proof or a response opens is not run here: that is done where blocks are made. Other transactions pass. Throws what
+ * the `prepare` function of the kind throws, besides the codes of openings.
  */
 export function checkMarketTransaction(context: ApplyContext, transaction: Transaction): void {
   const { sender, body } = transaction
-  if (body.kind === 'job') preparePostJob(context, transactionId(transaction), sender, body)
-  else if (body.kind === 'ask') preparePostAsk(context, sender, body)
-  else if (body.kind === 'receipt') prepareReceipt(context, sender, body)
+  const { draft, params } = context
+  switch (body.kind) {
+    case 'job':
+      preparePostJob(context, transactionId(transaction), sender, body)
+      return
+    case 'ask':
+      preparePostAsk(context, sender, body)
+      return
+    case 'receipt':
+      prepareReceipt(context, sender, body)
+      return
+    case 'accusation':
+      prepareAccusation(context, sender, body)
+      return
+    case 'fraudProof':
+    case 'verdictProof':
+      checkAuditsOn(params)
+      if (body.kind === 'fraudProof') auditableUnit(draft, body.jobId)
+      committedAccusation(context, sender, body)
+      return
+    case 'verifierCommit':
+      prepareVerifierCommit(context, sender, body)
+      return
+    case 'verifierReveal':
+      prepareVerifierReveal(context, sender, body)
+      return
+    case 'verdict':
+      prepareVerdict(context, sender, body)
+      return
+    case 'challenge':
+      prepareChallenge(context, sender, body)
+      return
+    case 'response':
+      checkAuditsOn(params)
+      auditableUnit(draft, body.jobId)
+      openChallenge(readChallenges(draft, body.jobId), body.opening.ref)
+      return
+    default:
+      return
+  }
 }
 
 /** Whether a transaction that was refused in the block under way may apply in a later one of the same branch, by nobody's further doing. */

@@ -12,6 +12,7 @@ import { countCodec } from '../market/entries.ts'
 import { modelOf } from '../market/models.ts'
 import type { Params } from '../params/types.ts'
 import { checkStepRef, isSameStep } from '../trace/step-ref.ts'
+import type { StepRef } from '../trace/types.ts'
 import { checkAuditsOn } from './block-audits.ts'
 import { auditedTask, checkReceiptStep } from './check-receipt-step.ts'
 import { condemnUnit } from './condemn.ts'
@@ -78,6 +79,13 @@ export function prepareChallenge(context: ApplyContext, sender: Uint8Array, chal
   }
 }
 
+/** The challenge that waits for a response with this step. Throws RESPONSE_UNASKED. */
+export function openChallenge(challenges: readonly ChallengeRecord[], step: StepRef): ChallengeRecord {
+  const asked = challenges.find(({ ref, dueHeight }) => dueHeight > 0 && isSameStep(ref, step))
+  if (asked === undefined) throw new ProtocolError('RESPONSE_UNASKED', 'no open challenge asks for this step')
+  return asked
+}
+
 /**
  * Checks a response by running its step; the function it returns writes and cannot fail. Whoever sends it, the bond is the
  * miner's. Throws AUDIT_OFF, BLOCK_TOO_MANY_PROOFS, AUDIT_UNIT, RESPONSE_UNASKED, and what {@link checkReceiptStep} throws: an
@@ -90,8 +98,7 @@ export function prepareResponse(context: ApplyContext, response: Response): () =
   audits.checkResponses(params)
   const unit = auditableUnit(draft, jobId)
   const challenges = readChallenges(draft, jobId)
-  const asked = challenges.find(({ ref, dueHeight }) => dueHeight > 0 && isSameStep(ref, opening.ref))
-  if (asked === undefined) throw new ProtocolError('RESPONSE_UNASKED', 'no open challenge asks for this step')
+  const asked = openChallenge(challenges, opening.ref)
   checkReceiptStep(stepModel(unit.modelId), unit, auditedTask(draft, jobId, unit), opening)
   return () => {
     audits.responses++

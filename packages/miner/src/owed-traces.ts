@@ -1,0 +1,135 @@
+/** Which traces a node opens for others, and where they come from (AUD-3). */
+import type { FullNode, TreeNode } from '@nacre/node'
+import {
+  type AuditedUnit,
+  auditedTask,
+  bytesToHex,
+  check,
+  claimedTask,
+  decodeTransaction,
+  equalBytes,
+  isTransactionOfKind,
+  ProtocolError,
+  readAuditedUnit,
+  readPrompt,
+  type Trace,
+} from '@nacre/protocol'
+import type { TraceShelf } from './trace-shelf.ts'
+import type { ReplayedUnit, UnitRunner } from './unit-runner.ts'
+
+/** Units remembered that did not replay here. */
+const MAX_FAILURES = 64
+
+export interface OwedTracesOptions {
+  readonly node: FullNode
+  readonly runner: Pick<UnitRunner, 'replayTrace'>
+  readonly shelf: TraceShelf
+}
+
+/**
+ * Traces of units of the best chain: of winners until maturity, of delivered ones as long as they can be audited. Recent ones come
+ * from the shelf; another one, or one from before a restart, is executed again, because a trace is a function of the unit and the
+ * model (UNT-1). One execution of a unit for all who ask, and none again of one that did not replay.
+ */
+export class OwedTraces {
+  readonly #options: OwedTracesOptions
+  /** Executions under way by id: many who ask for one unit cost one execution. */
+  readonly #pending = new Map<string, Promise<Trace>>()
+  readonly #failures = new Map<string, ProtocolError>()
+
+  constructor(options: OwedTracesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The trace of a unit.
+   * @param id of the block that it won, or of the job that it delivered.
+   * Rejects with BLOCK_PARENT_UNKNOWN (neither), STEP_OUT_OF_RANGE (openings of the block have ended), or why it does not replay.
+   */
+  async of(id: Uint8Array): Promise<Trace> {
+    const { node, shelf } = this.#options
+    const at = node.chain.tree.get(id)
+    const unit = at === undefined ? readAuditedUnit(node.chain.reader, id) : undefined
+    if (unit !== undefined) {
+      // A trace of another miner's unit is never kept under a job: that shelf has what was executed here to be delivered.
+      return shelf.paid(bytesToHex(id)) ?? this.#again(id, () => this.#replayJob(id, unit))
+    }
+    const block = this.#owed(at)
+    return this.#again(id, () => this.#replayBlock(block))
+  }
+
+  /** AUD-3: openings are owed until maturity. A block off the best chain pays nobody, and its unit need not be valid. */
+  #owed(at: TreeNode | undefined): TreeNode {
+    const { chain, context } = this.#options.node
+    const { maturityBlocks } = context.params.block
+    if (at === undefined || !chain.isOnBestChain(at))
+      throw new ProtocolError(
+        'BLOCK_PARENT_UNKNOWN',
+        'no block on the best chain and no unit open to audits has this id',
+      )
+    const depth = chain.tip.header.height - at.header.height
+    check(depth <= maturityBlocks, 'STEP_OUT_OF_RANGE', `the block is ${depth} deep, openings end at ${maturityBlocks}`)
+    return at
+  }
+
+  async #again(id: Uint8Array, replay: () => Promise<ReplayedUnit>): Promise<Trace> {
+    const { shelf } = this.#options
+    const kept = shelf.get(id)
+    if (kept !== undefined) return kept
+    const hex = bytesToHex(id)
+    const failure = this.#failures.get(hex)
+    if (failure !== undefined) throw failure
+    const execution = this.#pending.get(hex) ?? this.#execute(id, replay).finally(() => this.#pending.delete(hex))
+    this.#pending.set(hex, execution)
+    return execution
+  }
+
+  async #execute(id: Uint8Array, replay: () => Promise<ReplayedUnit>): Promise<Trace> {
+    try {
+      const { trace } = await replay()
+      this.#options.shelf.putReplayed(id, trace)
+      return trace
+    } catch (error) {
+      // Replaying again gives the same (UNT-1). A full queue or a dead thread says nothing about the unit.
+      if (error instanceof ProtocolError) this.#remember(bytesToHex(id), error)
+      throw error
+    }
+  }
+
+  #remember(hex: string, error: ProtocolError): void {
+    this.#failures.set(hex, error)
+    if (this.#failures.size > MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value!)
+  }
+
+  #replayBlock(at: TreeNode): Promise<ReplayedUnit> {
+    const { node, runner } = this.#options
+    const block = node.chain.block(at)
+    if (block === undefined) throw new ProtocolError('BLOCK_PARENT_UNKNOWN', 'the block is not here')
+    return runner.replayTrace(block.header.unit.modelId, claimedTask(node.context, block), block.body.tokens)
+  }
+
+  /** Whoever delivered it: an honest unit gives the same trace here. Of a forged one this node has no opening. */
+  async #replayJob(jobId: Uint8Array, unit: AuditedUnit): Promise<ReplayedUnit> {
+    const { node, runner } = this.#options
+    const { reader } = node.chain
+    const tokens = [...readPrompt(reader, jobId), ...this.#answerOf(jobId, unit)]
+    const replayed = await runner.replayTrace(unit.modelId, auditedTask(reader, jobId, unit), tokens)
+    check(
+      equalBytes(replayed.traceRoot, unit.traceRoot),
+      'BLOCK_REPLAY_TRACE',
+      'the unit has another trace here than its receipt commits to',
+    )
+    return replayed
+  }
+
+  #answerOf(jobId: Uint8Array, { receiptHeight }: AuditedUnit): readonly number[] {
+    const { chain } = this.#options.node
+    const at = chain.atHeight(receiptHeight)
+    for (const bytes of (at && chain.block(at)?.body.transactions) ?? []) {
+      if (!isTransactionOfKind(bytes, 'receipt')) continue
+      const { body } = decodeTransaction(bytes)
+      if (body.kind === 'receipt' && equalBytes(body.jobId, jobId)) return body.tokens
+    }
+    throw new ProtocolError('BLOCK_PARENT_UNKNOWN', 'the block with the receipt is not here')
+  }
+}
