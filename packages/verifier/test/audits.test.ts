@@ -26,6 +26,7 @@ import { afterEach, expect, test } from 'vitest'
 import { receiptLines } from '../../cli/src/jobs/describe.ts'
 import type { LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
 import {
+  faucet,
   heightOf,
   isDelivered,
   jobAt,
@@ -124,6 +125,11 @@ test('an honest unit gets a right verdict, its miner is paid, and so is the veri
   })
   expect(receiptLines(view())[0]).toMatch(/, in block \d+, audited, 1 right verdict$/)
   const { promptTokens } = view()
+
+  // What can no longer apply never waits, so it holds up nothing of its sender.
+  const again = { kind: 'verdict', jobId, digests: verdict!.digests } as const
+  await expect(net.send(verifier.keys, again)).rejects.toMatchObject({ code: 'VERDICT_DOUBLE' })
+  await expect(net.send(faucet, again)).rejects.toMatchObject({ code: 'VERDICT_VERIFIER' })
 
   await run(() => jobAt(plain, jobId) === undefined)
   const unit = readAuditedUnit(chain.reader, jobId)!
