@@ -1,7 +1,22 @@
 /** What strangers can make a miner do by asking for openings (TRC-3, AUD-3). */
 import { OwedTraces, serveOpenings, TraceShelf } from '@nacre/miner'
 import { encodeOpeningsRequest, type FullNode, type PeerName, type RequestHandler, type TreeNode } from '@nacre/node'
-import { bytesToHex, executeUnit, ProtocolError, type Trace, unitModel } from '@nacre/protocol'
+import {
+  type AuditedUnit,
+  answerHash,
+  auditedUnitCodec,
+  auditKey,
+  bytesToHex,
+  commitTrace,
+  encodeTransaction,
+  executeUnit,
+  ProtocolError,
+  promptCodec,
+  promptKey,
+  signTransaction,
+  type Trace,
+  unitModel,
+} from '@nacre/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
 
@@ -106,4 +121,58 @@ test('requests do not push the traces of own winners off the shelf', () => {
   for (let i = 2; i < 50; i++) shelf.putReplayed(id(i), trace)
   const kept = Array.from({ length: 50 }, (_, i) => id(i)).filter((each) => shelf.get(each) !== undefined)
   expect(kept.map((each) => bytesToHex(each).slice(0, 2))).toEqual(['01', '30', '31'])
+})
+
+test('openings of a delivered unit are asked for by its job, once executed here, and only with the trace of its receipt', async () => {
+  const { node } = member
+  const jobId = new Uint8Array(32).fill(9)
+  const { modelId } = node.context.bootstrap.model
+  const promptTokens = [...trace.tokens.slice(0, 9)]
+  const answer = [...trace.tokens.slice(9)]
+  const { traceRoot } = commitTrace(trace)
+  const unit: AuditedUnit = {
+    ...{ minerKey: member.keys.publicKey, client: new Uint8Array(20), modelId, unitId: jobId, traceRoot },
+    ...{ answerHash: answerHash(answer), promptTokens: 9, newTokens: 4, maxNewTokens: 4 },
+    decoding: { temperatureMilli: 0, seed: new Uint8Array(32), stopAtEos: false },
+    ...{ receiptHeight: 1, ratePpm: 1_000_000, feeGrains: 0n, burnedGrains: 0n, paidGrains: 0n },
+    ...{ endHeight: 0, isCondemned: false },
+  }
+  const entries = new Map([
+    [auditKey(jobId), auditedUnitCodec.encode(unit)],
+    [promptKey(jobId), promptCodec.encode(promptTokens)],
+  ])
+  const receipt = { kind: 'receipt', jobId, unitParentId: jobId, traceRoot, tokens: answer } as const
+  const unsigned = { chainId: node.context.genesis.chainId, nonce: 0n, fee: 0n, body: receipt }
+  const receiptBytes = encodeTransaction(signTransaction(unsigned, member.keys))
+  const { chain } = node
+  const asked: (readonly number[])[] = []
+  let root = traceRoot
+  const view = {
+    context: node.context,
+    chain: {
+      tree: chain.tree,
+      reader: { get: (key: string) => entries.get(key) },
+      atHeight: (height: number) => chain.atHeight(height),
+      block: () => ({ body: { transactions: [receiptBytes] } }),
+    },
+  }
+  const runner = {
+    replayTrace: async (_model: Uint8Array, _task: unknown, tokens: readonly number[]) => {
+      asked.push(tokens)
+      return { trace, traceRoot: root }
+    },
+  }
+  const traces = (): OwedTraces =>
+    new OwedTraces({ node: view as unknown as FullNode, runner, shelf: new TraceShelf() })
+  const honest = traces()
+  expect(await honest.of(jobId)).toBe(trace)
+  expect(await honest.of(jobId)).toBe(trace)
+  expect(asked).toEqual([[...promptTokens, ...answer]])
+
+  root = new Uint8Array(32).fill(1)
+  const forged = traces()
+  for (let i = 0; i < 3; i++) await expect(forged.of(jobId)).rejects.toMatchObject({ code: 'BLOCK_REPLAY_TRACE' })
+  expect(asked).toHaveLength(2)
+  entries.clear()
+  await expect(forged.of(jobId)).rejects.toMatchObject({ code: 'BLOCK_PARENT_UNKNOWN' })
 })

@@ -23,8 +23,10 @@ import {
   type TransactionKind,
 } from '@nacre/protocol'
 import { afterEach, expect, test } from 'vitest'
+import { receiptLines } from '../../cli/src/jobs/describe.ts'
 import type { LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
 import {
+  faucet,
   heightOf,
   isDelivered,
   jobAt,
@@ -32,6 +34,8 @@ import {
   type MarketOptions,
   marketNet,
 } from '../../miner/test/market-net.ts'
+import { auditEvents } from '../../node/src/rpc/audit.ts'
+import { JobViews } from '../../node/src/rpc/job.ts'
 
 let network: LocalNetwork
 afterEach(() => network.stop())
@@ -113,13 +117,34 @@ test('an honest unit gets a right verdict, its miner is paid, and so is the veri
   expect(verdict!.verifier).toEqual(publicKey)
   expect(verdict!.digests).toHaveLength(params.audits.steps)
 
+  const view = () => new JobViews(plain.node).view(bytesToHex(jobId))
+  const changes = chain.changes(chain.tip)
+  expect(auditEvents(plain.node, changes, 8)).toContainEqual({ jobId: bytesToHex(jobId), ...view().receipt!.audit })
+  expect(view()).toMatchObject({
+    receipt: { isAudited: true, audit: { verdicts: 1, openChallenges: 0, isCondemned: false } },
+  })
+  expect(receiptLines(view())[0]).toMatch(/, in block \d+, audited, 1 right verdict$/)
+  const { promptTokens } = view()
+
+  // What can no longer apply never waits, so it holds up nothing of its sender.
+  const again = { kind: 'verdict', jobId, digests: verdict!.digests } as const
+  await expect(net.send(verifier.keys, again)).rejects.toMatchObject({ code: 'VERDICT_DOUBLE' })
+  await expect(net.send(faucet, again)).rejects.toMatchObject({ code: 'VERDICT_VERIFIER' })
+
   await run(() => jobAt(plain, jobId) === undefined)
   const unit = readAuditedUnit(chain.reader, jobId)!
   const epoch = epochOf(params, unit.receiptHeight)
   expect(unit.paidGrains).toBeGreaterThan(0n)
   await run(() => heightOf(plain) >= epochWindows(params, epoch).revealEnd)
   expect(readAuditor(chain.reader, epoch, publicKey)!.secret).toBeDefined()
+  expect(view()).toMatchObject({ status: 'settled', promptTokens, receipt: { audit: { endHeight: unit.endHeight } } })
   await run(() => heightOf(plain) >= unit.endHeight)
+  expect(readAuditedUnit(chain.reader, jobId)).toBeUndefined()
+  expect(view()).toMatchObject({
+    status: 'settled',
+    promptTokens,
+    receipt: { isAudited: true, audit: { verdicts: 1 } },
+  })
 
   const account = accountOf(publicKey)
   const changed = chain.changes(chain.atHeight(unit.endHeight)!).find(({ key }) => key === accountKey(account))!
@@ -146,6 +171,17 @@ test('a miner that garbles one step is accused, proven wrong, barred, and loses 
   const condemned = jobIds.map((id) => readAuditedUnit(chain.reader, id)).filter((unit) => unit?.isCondemned)
   expect(new Set(condemned.map((unit) => bytesToHex(unit!.minerKey)))).toEqual(new Set([bytesToHex(garbler)]))
   expect(isBarred(chain.reader, honest)).toBe(false)
+
+  // Proven before it settled: the money went back, and `GET /jobs/:id` says so.
+  const views = new JobViews(plain.node)
+  const returned = jobIds.map((id) => views.view(bytesToHex(id))).find(({ receipt }) => receipt?.audit?.isCondemned)!
+  expect(returned).toMatchObject({ status: 'returned', receipt: { isAudited: false, minerKey: bytesToHex(garbler) } })
+  expect(returned.fee).toMatchObject({
+    minerGrains: '0',
+    verifierGrains: '0',
+    burnedGrains: returned.promptBurnGrains,
+    returnedGrains: returned.heldGrains,
+  })
 })
 
 test('a miner that keeps back its openings is challenged and barred', async () => {
@@ -157,11 +193,15 @@ test('a miner that keeps back its openings is challenged and barred', async () =
   const { plain, verifier, miners } = net
   const { chain } = plain.node
   const [withholder, honest] = miners.map(({ keys }) => keys.publicKey) as [Uint8Array, Uint8Array]
-  await postUntil(net, () => isBarred(chain.reader, withholder))
+  const jobIds = await postUntil(net, () => isBarred(chain.reader, withholder))
   const kinds = kindsOf(sentBy(plain, verifier.keys.publicKey))
   expect(kinds).toContain('challenge')
   expect(kinds).not.toContain('fraudProof')
   expect(isBarred(chain.reader, honest)).toBe(false)
+
+  const views = new JobViews(plain.node)
+  const condemned = jobIds.map((id) => views.view(bytesToHex(id))).find(({ receipt }) => receipt?.audit?.isCondemned)!
+  expect(condemned).toMatchObject({ receipt: { isAudited: false, minerKey: bytesToHex(withholder) } })
 })
 
 test('a miner that answers nobody but the chain responds to its challenges and keeps its bond', async () => {

@@ -38,8 +38,8 @@ export async function verifyCommand(call: JobCall): Promise<void> {
     const verdict = await verifyAnswer(workers, claim, signal)
     const checkMs = Math.round(performance.now() - startMs)
     const { id } = view
-    const { minerKey, transactionId, traceRoot } = receipt
-    const json = { id, model: model.name, receipt: { minerKey, transactionId, traceRoot, isAudited: false }, checkMs }
+    const { minerKey, transactionId, traceRoot, isAudited } = receipt
+    const json = { id, model: model.name, receipt: { minerKey, transactionId, traceRoot, isAudited }, checkMs }
     if (!verdict.isTrue) {
       call.say(receiptLines(view).join('\n'))
       throw new CliError(`the answer of job ${id} is FALSE: ${verdict.reason}`, 1, 'ANSWER_FALSE')

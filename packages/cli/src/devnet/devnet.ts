@@ -12,7 +12,14 @@ import { type NodeChild, type ReadyLine, startNode, stopChild } from './child.ts
 import type { DemandAnswer } from './demand.ts'
 import { type Economy, hasEconomy, startEconomy } from './economy.ts'
 import { fetchBlock, fetchStatus, type NodeStatus } from './rpc-client.ts'
-import { type BlockEvent, formatAnswers, formatBlock, type MarketEvent } from './screen.ts'
+import {
+  type AuditEvent,
+  type BlockEvent,
+  formatAnswers,
+  formatAudit,
+  formatBlock,
+  type MarketEvent,
+} from './screen.ts'
 import { addCounters, type Counters, type DevnetSummary, NO_COUNTERS, summaryOf } from './summary.ts'
 
 /** The `verdict` event as it comes over RPC: `reason` is missing where it is undefined. */
@@ -333,6 +340,7 @@ class Devnet {
     if (name === 'market' && member.role === 'boot') this.#market = data as MarketEvent
     if (name === 'reorg' && member.role === 'boot')
       this.#options.print(`reorganisation: ${(data as { left: string[] }).left.length} blocks replaced`)
+    if (name === 'audit' && member.role === 'boot') this.#options.print(`       ${formatAudit(data as AuditEvent)}`)
     if (name === 'verdict') this.#options.print(`       ${member.name}: ${formatVerdict(data as VerdictEvent)}`)
   }
 

@@ -1,5 +1,5 @@
 import type { BlockView } from '@nacre/node'
-import type { MarketView } from '@nacre/node/rpc-client'
+import type { JobAuditView, MarketView } from '@nacre/node/rpc-client'
 import type { DemandAnswer } from './demand.ts'
 
 /** A market as the event stream tells it. */
@@ -17,6 +17,17 @@ export function printable(text: string, maxChars: number): string {
 export function formatNcr(grains: bigint): string {
   const hundredths = grains / 1_000_000n
   return `${hundredths / 100n}.${String(hundredths % 100n).padStart(2, '0')}`
+}
+
+/** The audits of a delivered unit as the event stream tells them. */
+export type AuditEvent = JobAuditView & { readonly jobId: string }
+
+/** One line for a unit about which a verifier, a challenger or an accuser has said something on the chain. */
+export function formatAudit({ jobId, verdicts, challenges, openChallenges, isCondemned }: AuditEvent): string {
+  const cells = [`audit of job ${jobId.slice(0, 12)}…: ${verdicts} right ${verdicts === 1 ? 'verdict' : 'verdicts'}`]
+  if (challenges > 0) cells.push(`${challenges} challenged, ${challenges - openChallenges} answered`)
+  if (isCondemned) cells.push('CONDEMNED: its miner is barred, its client has its money back')
+  return cells.join(', ')
 }
 
 /** A block as the event stream tells it. */

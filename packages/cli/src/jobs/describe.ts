@@ -1,5 +1,5 @@
 /** Jobs in words. */
-import type { JobView } from '@nacre/node/rpc-client'
+import type { JobReceiptView, JobView } from '@nacre/node/rpc-client'
 import type { TextModel } from '../network-model.ts'
 import { formatNcr } from '../wallet/amount.ts'
 
@@ -43,12 +43,19 @@ export function statusLine(view: JobView): string {
 
 const at = (height: number | undefined): string => (height === undefined ? '' : ` in block ${height}`)
 
-/** Where, by whom and what for; every receipt is shown as what it is, a claim that nobody audited. */
+/** What the chain says about a receipt's unit: without a verdict it is a claim that nobody audited. */
+function auditText({ isAudited, audit }: JobReceiptView): string {
+  if (audit?.isCondemned === true) return 'condemned'
+  if (audit === undefined || !isAudited) return 'unaudited'
+  return `audited, ${audit.verdicts} right ${audit.verdicts === 1 ? 'verdict' : 'verdicts'}`
+}
+
+/** Where, by whom and what for, and whether anybody audited it. */
 export function receiptLines({ receipt }: JobView): string[] {
   if (receipt === undefined) return []
   const where = receipt.height === undefined ? 'waits for a block' : `in block ${receipt.height}`
   return [
-    `receipt   ${receipt.transactionId}, ${where}, unaudited`,
+    `receipt   ${receipt.transactionId}, ${where}, ${auditText(receipt)}`,
     `miner     ${receipt.minerKey}, rank ${receipt.rank}`,
     `trace     ${receipt.traceRoot}`,
   ]

@@ -23,7 +23,7 @@ export interface Receipt {
   readonly input_macs: number
   readonly output_macs: number
   readonly verification: 'unchecked' | 'verified'
-  /** Handed out before any audit: what is not verified here has been checked by nobody. */
+  /** An answer comes before anybody can have audited it: what is not verified here has been checked by nobody as yet. */
   readonly audited: false
 }
 

@@ -62,7 +62,6 @@ export const isList = (value: unknown): value is unknown[] => Array.isArray(valu
 const isShortList = (value: unknown): value is unknown[] => isList(value) && value.length <= MAX_ENTRIES
 export const isText = (value: unknown): value is string => typeof value === 'string'
 export const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'
-export const isFalse = (value: unknown): value is false => value === false
 export const isCode = (value: unknown): value is string =>
   typeof value === 'string' && /^[A-Z][A-Z_]{0,63}$/.test(value)
 export const isAddress = (value: unknown): value is string =>

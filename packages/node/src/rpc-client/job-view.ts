@@ -15,7 +15,8 @@ export const JOB_STATUSES = [
 /**
  * `waiting`: the transaction is in the mempool; `open`: in the book; `cleared`: it has a price, the next beacon assigns it; `assigned`:
  * its ranks are known; `answered`: a receipt that the next block can contain waits in the mempool of this node; `delivered`: the receipt
- * is in a block, and not settled; `settled`; `returned`: it expired, gave way to a better bid, or nobody delivered; `unknown`: this node
+ * is in a block, and not settled; `settled`; `returned`: it expired, gave way to a better bid, nobody delivered, or what was delivered
+ * was condemned before it settled; `unknown`: this node
  * knows no such job.
  */
 export type JobStatus = (typeof JOB_STATUSES)[number]
@@ -30,7 +31,24 @@ export interface JobReceiptView {
   readonly transactionId: string
   /** Absent while it waits in the mempool. */
   readonly height?: number
-  readonly isAudited: false
+  /** A verifier's verdict on the unit is on the chain, and the unit is not condemned. False: the answer is a claim of its miner. */
+  readonly isAudited: boolean
+  /** Absent without audits, before the receipt is in a block, and where the node no longer knows. */
+  readonly audit?: JobAuditView
+}
+
+/** The audits of a delivered unit (chapter 11). */
+export interface JobAuditView {
+  /** Chance that some verifier looks, in ppm (AUD-2). */
+  readonly ratePpm: number
+  readonly verdicts: number
+  /** Steps that were asked for on the chain, and those of them that wait for their response. */
+  readonly challenges: number
+  readonly openChallenges: number
+  /** Shown to be wrong, or a challenge was not answered: the client has back what did not burn. */
+  readonly isCondemned: boolean
+  /** Height from which on it can no longer be audited; absent before it settles. */
+  readonly endHeight?: number
 }
 
 /** Where a job's grains go; of an answer that has not settled, where they will go if nothing is forfeited. */

@@ -4,7 +4,6 @@ import {
   isAddress,
   isBoolean,
   isCount,
-  isFalse,
   isGrains,
   isHash,
   isHeight,
@@ -12,7 +11,14 @@ import {
   isTokens,
   reader,
 } from './fields.ts'
-import { JOB_STATUSES, type JobFeeView, type JobReceiptView, type JobStatus, type JobView } from './job-view.ts'
+import {
+  JOB_STATUSES,
+  type JobAuditView,
+  type JobFeeView,
+  type JobReceiptView,
+  type JobStatus,
+  type JobView,
+} from './job-view.ts'
 import { get } from './request.ts'
 
 const isStatus = (value: unknown): value is JobStatus => JOB_STATUSES.includes(value as JobStatus)
@@ -72,7 +78,17 @@ const receiptOf = (from: FieldReader): JobReceiptView => ({
   unitParentId: from.read('unitParentId', isHash),
   transactionId: from.read('transactionId', isHash),
   ...from.optional('height', isHeight),
-  isAudited: from.read('isAudited', isFalse),
+  isAudited: from.read('isAudited', isBoolean),
+  ...(from.from.audit === undefined ? {} : { audit: auditOf(from.object('audit', 'an audit')) }),
+})
+
+const auditOf = (from: FieldReader): JobAuditView => ({
+  ratePpm: from.read('ratePpm', isCount),
+  verdicts: from.read('verdicts', isCount),
+  challenges: from.read('challenges', isCount),
+  openChallenges: from.read('openChallenges', isCount),
+  isCondemned: from.read('isCondemned', isBoolean),
+  ...from.optional('endHeight', isHeight),
 })
 
 const feeOf = (from: FieldReader): JobFeeView => ({

@@ -29,11 +29,13 @@ import {
   readJob,
   readPrompt,
   type StateChange,
+  type StateReader,
   type Transaction,
   transactionIdOfBytes,
 } from '@nacre/protocol'
 import type { FullNode } from '../node.ts'
-import type { JobFeeView, JobStatus, JobView } from '../rpc-client/job-view.ts'
+import type { JobAuditView, JobFeeView, JobStatus, JobView } from '../rpc-client/job-view.ts'
+import { afterChanges, auditView, beforeChanges } from './audit.ts'
 
 /** What is there of every job that a node knows. */
 type KnownJobView = JobView & {
@@ -54,6 +56,10 @@ interface Found {
   readonly promptTokens: readonly number[]
   /** Height of the block that ended it. */
   readonly endHeight: number | undefined
+  /** What was delivered was condemned before it settled, which ended the job (AUD-4). */
+  readonly isCondemned: boolean
+  /** Height of the block with which the audits of its delivered unit end; of a job that has ended. */
+  readonly unitEnd: number | undefined
 }
 interface FoundReceipt {
   readonly transaction: Transaction
@@ -72,7 +78,7 @@ export class JobViews {
     this.#node = node
   }
 
-  /** @param id hex. Reads at most three blocks. */
+  /** @param id hex. Reads at most four blocks. */
   view(id: string): JobView {
     const found = this.#find(id)
     if (found !== undefined) return this.#viewOf(id, found)
@@ -89,19 +95,43 @@ export class JobViews {
         record,
         promptTokens: readPrompt(chain.reader, jobId),
         endHeight: undefined,
+        isCondemned: false,
+        unitEnd: undefined,
       }
     const endHeight = store.jobEndHeight(jobId)
     if (endHeight === undefined) return undefined
-    const before = (key: string): Uint8Array | undefined =>
-      this.#changesAt(endHeight).find((change) => change.key === key)?.before
-    const last = jobCodec.decode(before(jobKey(jobId))!)
-    const prompt = before(promptKey(jobId))
+    const changes = this.#changesAt(endHeight)
+    const before = beforeChanges(changes)
+    const last = jobCodec.decode(before.get(jobKey(jobId))!)
+    const audit = auditView(afterChanges(changes), jobId)
+    const isCondemned = audit?.isCondemned === true
+    const unitEnd = audit?.endHeight
     return {
-      status: last.delivery === undefined ? 'returned' : 'settled',
+      status: last.delivery === undefined || isCondemned ? 'returned' : 'settled',
       record: last,
-      promptTokens: prompt === undefined ? [] : promptCodec.decode(prompt),
+      promptTokens: this.#promptOf(jobId, before, unitEnd),
       endHeight,
+      isCondemned,
+      unitEnd,
     }
+  }
+
+  /**
+   * With audits the prompt stays in the state as long as its unit can be audited.
+   * @param before of the block that ended the job.
+   */
+  #promptOf(jobId: Uint8Array, before: StateReader, unitEnd: number | undefined): readonly number[] {
+    for (const reader of [before, this.#node.chain.reader, this.#beforeBlock(unitEnd)]) {
+      const prompt = reader && readEntry(reader, promptKey(jobId), promptCodec)
+      if (prompt !== undefined) return prompt
+    }
+    return []
+  }
+
+  /** What a block of the best chain changed, as it was before: undefined while there is no such block. */
+  #beforeBlock(height: number | undefined): StateReader | undefined {
+    const isThere = height !== undefined && this.#node.chain.atHeight(height) !== undefined
+    return isThere ? beforeChanges(this.#changesAt(height)) : undefined
   }
 
   /** A job that the state never had: it waits, or a better bid took its place in the very block that contains it. */
@@ -123,7 +153,8 @@ export class JobViews {
     return this.#waitingReceipt(id) === undefined ? 'assigned' : 'answered'
   }
 
-  #viewOf(id: string, { status, record, promptTokens, endHeight }: Found): KnownJobView {
+  #viewOf(id: string, found: Found): KnownJobView {
+    const { status, record, promptTokens } = found
     const { store } = this.#node
     const asked = this.#asked(id, status, record.client, record, promptTokens)
     const view = { ...asked, ...heightOf(store.transactionHeight(hexToBytes(id))) }
@@ -133,7 +164,7 @@ export class JobViews {
       ...view,
       ...this.#priced(record),
       ...this.#assigned(record),
-      ...(receipt === undefined ? {} : this.#delivered(record, receipt, endHeight)),
+      ...(receipt === undefined ? {} : this.#delivered(id, found, receipt)),
     }
   }
 
@@ -186,8 +217,10 @@ export class JobViews {
     }
   }
 
-  #delivered(record: JobRecord, found: FoundReceipt, endHeight: number | undefined): Partial<JobView> {
+  #delivered(id: string, job: Found, found: FoundReceipt): Partial<JobView> {
+    const { record } = job
     const { transaction, receipt, height, bytes } = found
+    const audit = height === undefined ? undefined : this.#auditOf(hexToBytes(id), job)
     const model = modelOf(this.#node.context.market, record.modelId)
     const newTokens = receipt.tokens.length
     return {
@@ -199,18 +232,28 @@ export class JobViews {
         unitParentId: bytesToHex(receipt.unitParentId),
         transactionId: bytesToHex(transactionIdOfBytes(bytes)),
         ...(height === undefined ? {} : { height }),
-        isAudited: false,
+        isAudited: audit !== undefined && audit.verdicts > 0 && !audit.isCondemned,
+        ...(audit === undefined ? {} : { audit }),
       },
       inputMacs: promptMacs(model, record.promptTokens),
       outputMacs: decodeMacs(model, newTokens),
-      fee: this.#fee(record, newTokens, transaction.sender, endHeight),
+      fee: this.#fee(job, newTokens, transaction.sender),
     }
   }
 
-  #fee(record: JobRecord, newTokens: number, minerKey: Uint8Array, endHeight: number | undefined): JobFeeView {
+  /** From the state, or from the block in which the unit's record ended. */
+  #auditOf(jobId: Uint8Array, { unitEnd }: Found): JobAuditView | undefined {
+    const now = auditView(this.#node.chain.reader, jobId)
+    const before = now === undefined ? this.#beforeBlock(unitEnd) : undefined
+    return before === undefined ? now : auditView(before, jobId)
+  }
+
+  #fee({ record, endHeight, isCondemned }: Found, newTokens: number, minerKey: Uint8Array): JobFeeView {
     const { context, chain } = this.#node
     const model = modelOf(context.market, record.modelId)
-    const parts = divideFee(context.market, record, newTokens)
+    const parts = isCondemned
+      ? { burned: 0n, verifiers: 0n, miner: 0n, returned: record.held }
+      : divideFee(context.market, record, newTokens)
     const barredHeight = readEntry(chain.reader, barredKey(minerKey), barredCodec)
     // Settlement comes before the transactions of its block: what bars there comes too late for it.
     const isForfeited = endHeight !== undefined && barredHeight !== undefined && barredHeight < endHeight

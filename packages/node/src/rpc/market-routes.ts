@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { MAX_JOB_EVENTS } from '../limits-chain.ts'
 import { jobsIn } from '../market/job-keys.ts'
 import type { FullNode } from '../node.ts'
+import { auditEvents } from './audit.ts'
 import type { EventStream } from './event-stream.ts'
 import { JobViews } from './job.ts'
 import { askBookView, marketView, minersView, modelNamed, modelsView } from './market.ts'
@@ -28,7 +29,7 @@ export function addMarketRoutes(app: FastifyInstance, node: FullNode): void {
   })
 }
 
-/** Sends `market` and `job` events; returns functions that end it. Costs nothing while nobody listens. */
+/** Sends `market`, `job` and `audit` events; returns functions that end it. Costs nothing while nobody listens. */
 export function forwardMarketEvents(node: FullNode, events: EventStream): (() => void)[] {
   return [
     node.events.on('tip', ({ joined, left }) => {
@@ -40,6 +41,7 @@ export function forwardMarketEvents(node: FullNode, events: EventStream): (() =>
       if (isCalled) events.send('market', market)
       const views = new JobViews(node)
       for (const id of [...new Set(jobsIn(changes))].slice(0, MAX_JOB_EVENTS)) sendJob(events, views, id)
+      for (const audit of auditEvents(node, changes, MAX_JOB_EVENTS)) events.send('audit', audit)
     }),
     node.events.on('receipt', ({ jobId }) => {
       if (events.clients > 0) sendJob(events, new JobViews(node), jobId)
