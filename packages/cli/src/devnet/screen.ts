@@ -108,7 +108,12 @@ export const LEGEND: readonly string[] = [
 /** How to ask the gateway at `baseUrl`, which `clients` clients ask already. */
 export function gatewayLines(baseUrl: string, clients: number): string[] {
   const body = '{"model": "small", "messages": [{"role": "user", "content": "12+34="}]}'
-  const demand = clients === 0 ? [] : [`"paid" rows: what ${count(clients, 'client')} asked it since the last block`]
+  const demand =
+    clients === 0
+      ? []
+      : [
+          `"paid" rows: what ${count(clients, 'client')} asked it since the last block, as soon as miners have registered`,
+        ]
   return [
     `OpenAI API: ${baseUrl} (no key; it pays miners from a wallet of test coins)`,
     ...demand,
