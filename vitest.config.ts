@@ -7,7 +7,7 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
     reporters: ['default', './scripts/closing-line.ts'],
     execArgv: ['--conditions=development', '--disable-warning=ExperimentalWarning'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     maxWorkers: 2,
   },
 })

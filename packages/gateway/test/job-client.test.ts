@@ -151,7 +151,12 @@ describe('a job that ends without an answer', () => {
   test('DEADLINE, STOPPED', async () => {
     node.onJob = () => undefined
     const patient = await client()
-    await expect(submit(patient, {}, { signal: AbortSignal.timeout(100) })).rejects.toMatchObject({ code: 'DEADLINE' })
+    const late = new AbortController()
+    const waiting = submit(patient, {}, { signal: late.signal })
+    waiting.catch(() => undefined)
+    await until(() => node.jobs.size === 1)
+    late.abort(new DOMException('too late', 'TimeoutError')) // as AbortSignal.timeout does
+    await expect(waiting).rejects.toMatchObject({ code: 'DEADLINE' })
     const abort = new AbortController()
     const left = submit(patient, {}, { signal: abort.signal })
     left.catch(() => undefined)

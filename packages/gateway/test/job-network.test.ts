@@ -84,7 +84,7 @@ test('a job that the node lost, and a node that starts anew, are survived', asyn
 test('a bid below every ask returns EXPIRED, and all of it comes back', async () => {
   const before = paid.balanceOf(carol)
   const to = await clientOf(carol)
-  const cheap = request('for nothing', { maxPriceGrains: ASK / 2n, lifetimeBlocks: 7 })
+  const cheap = request('for nothing', { maxPriceGrains: ASK / 2n, lifetimeBlocks: 20 })
   await expect(to.submit(cheap, { signal: never, verify: 'full' })).rejects.toMatchObject({ code: 'EXPIRED' })
   expect(before - paid.balanceOf(carol)).toBe(FEE)
 })

@@ -82,9 +82,8 @@ async function measureIn(dir: string, options: NetworkOptions): Promise<readonly
   const { asks, print, signal } = options
   const cores = availableParallelism()
   const dutyCycle = Math.min(0.5, (0.5 * cores) / asks.length)
-  const params = presetByName(PRESET)
   const { genesisBits } = await calibrate({
-    ...{ params, miners: asks.length, dutyCycle, isPaid: true, cores, works: [] },
+    ...{ params: presetByName(PRESET), miners: asks.length, dutyCycle, isPaid: true, cores, works: [] },
   })
   const overrides = [`difficulty.genesisBits=${genesisBits}`]
   print(`starting ${asks.length} miners that ask ${asks.join(', ')} grains per GMAC`)
@@ -92,7 +91,7 @@ async function measureIn(dir: string, options: NetworkOptions): Promise<readonly
     ...{ preset: PRESET, overrides, asks, verifiers: 1, dutyCycle, dir, signal },
   })
   try {
-    const { rpc } = network
+    const { params, rpc } = network
     const keys = keyPairFromSeed(hexToBytes('51'.repeat(32)))
     await network.fund(addressOfKey(params, keys.publicKey), FUNDS)
     const hash = await createFastHash()

@@ -23,7 +23,7 @@ export interface Receipt {
   readonly input_macs: number
   readonly output_macs: number
   readonly verification: 'unchecked' | 'verified'
-  /** The network has no audits: what is not verified here has been checked by nobody. */
+  /** Handed out before any audit: what is not verified here has been checked by nobody. */
   readonly audited: false
 }
 

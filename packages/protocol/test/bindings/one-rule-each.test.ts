@@ -289,6 +289,6 @@ describe('B6 off: nobody executes a winner again', () => {
     accepted(() => set('bindings.checked=off', 'block.winnerCheck=none'))
     rejected('PARAM_CONTRADICTION', () => set('bindings.checked=off'), 'block.winnerCheck')
     rejected('PARAM_CONTRADICTION', () => set('block.winnerCheck=none'), 'bindings.checked')
-    rejected('PARAM_NOT_IMPLEMENTED', () => set('bindings.checked=off', 'block.winnerCheck=sample'), 'fraud proofs')
+    rejected('PARAM_NOT_IMPLEMENTED', () => set('bindings.checked=off', 'block.winnerCheck=sample'), 'fraud proof')
   })
 })
