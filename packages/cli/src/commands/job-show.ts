@@ -73,7 +73,7 @@ async function modelOf(params: Params, { model, modelId }: JobView, hash: KeyedH
 }
 
 function taskOf({ id, promptTokens, maxNewTokens, decoding }: JobView): UnitTask {
-  if (promptTokens === undefined || maxNewTokens === undefined || decoding === undefined)
+  if (promptTokens === undefined || promptTokens.length === 0 || maxNewTokens === undefined || decoding === undefined)
     throw new CliError(`the node does not have prompt and decoding of job ${id} any more`, 1, 'UNKNOWN_JOB')
   return { promptTokens, maxNewTokens, decoding: { ...decoding, seed: hexToBytes(decoding.seed) } }
 }

@@ -20,9 +20,7 @@ import {
   modelOf,
   ProtocolError,
   prepareReceipt,
-  promptCodec,
   promptFee,
-  promptKey,
   promptMacs,
   type Receipt,
   readEntry,
@@ -95,13 +93,20 @@ export class JobViews {
     const before = (key: string): Uint8Array | undefined =>
       this.#changesAt(endHeight).find((change) => change.key === key)?.before
     const last = jobCodec.decode(before(jobKey(jobId))!)
-    const prompt = before(promptKey(jobId))
     return {
       status: last.delivery === undefined ? 'returned' : 'settled',
       record: last,
-      promptTokens: prompt === undefined ? [] : promptCodec.decode(prompt),
+      promptTokens: this.#promptOf(id),
       endHeight,
     }
+  }
+
+  /** Of a job that has ended, from its transaction: the state keeps prompts for audits, not for as long as anybody may ask. */
+  #promptOf(id: string): readonly number[] {
+    const height = this.#node.store.transactionHeight(hexToBytes(id))
+    const bytes = height === undefined ? undefined : this.#transactionAt(height, id)
+    const body = bytes === undefined ? undefined : decodeTransaction(bytes).body
+    return body?.kind === 'job' ? body.promptTokens : []
   }
 
   /** A job that the state never had: it waits, or a better bid took its place in the very block that contains it. */
