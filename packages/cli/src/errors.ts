@@ -22,6 +22,12 @@ const EXPECTED: ReadonlySet<string> = new Set([
 
 /** Runs a command and turns its failure into a message and an exit code. */
 export async function runMain(main: () => Promise<void>): Promise<void> {
+  // A reader that has enough, such as `head`, is no failure; a command that goes on by itself looks at it, too.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return
+    process.stderr.write(`nacre: cannot write the result: ${error.message}\n`)
+    process.exitCode = 1
+  })
   try {
     await main()
   } catch (error) {

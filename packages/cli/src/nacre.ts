@@ -36,7 +36,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) 
 
 await runMain(async () => {
   const [name, ...args] = process.argv.slice(2)
-  if (name === undefined || name === '--help' || name === 'help') {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     process.stdout.write(USAGE)
     return
   }

@@ -52,7 +52,6 @@ export async function runVerb<C, O extends OptionTypes>(
   command: VerbCommand<C, O>,
   args: readonly string[],
 ): Promise<void> {
-  process.stdout.off('error', outputFailed).on('error', outputFailed)
   const [name, ...rest] = args
   if (name === undefined || args.includes('--help')) {
     process.stdout.write(command.usage)
@@ -74,13 +73,6 @@ export async function reportingJson(args: readonly string[], run: () => Promise<
     if (args.includes('--json')) process.stdout.write(`${JSON.stringify({ error: failure(error) })}\n`)
     throw error
   }
-}
-
-/** A reader that has enough, such as `head`, is none of our business; a full disk is. */
-function outputFailed(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') return
-  process.stderr.write(`nacre: cannot write the result: ${error.message}\n`)
-  process.exitCode = 1
 }
 
 function failure(error: unknown): { code: string; message: string } {

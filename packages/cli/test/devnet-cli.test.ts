@@ -48,10 +48,12 @@ test('--json prints one object on standard output and exits 0 at the height', { 
     'stateRoots',
     'blocks',
     'units',
+    'paidUnits',
     'tokens',
     'tickets',
     'usefulShare',
     'supply',
+    'clearingPriceGrains',
     'wallSeconds',
   ])
   expect(summary).toMatchObject({ height: 2, usefulShare: 0, blocks: { 'miner-1': { paid: 0, bootstrap: 2 } } })
@@ -59,6 +61,23 @@ test('--json prints one object on standard output and exits 0 at the height', { 
   expect(new Set(Object.values(summary.stateRoots)).size).toBe(1)
   expect(summary.units).toBeGreaterThanOrEqual(2)
   expect(BigInt(summary.supply)).toBeGreaterThan(0n)
+})
+
+test('a reader that has enough ends the network and its data', { timeout: 100_000 }, async () => {
+  const args = [...nodeArgs, '--preset', 'unit', '--miners', '1', '--verifiers', '0', '--no-gateway']
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  let [output, errors] = ['', '']
+  child.stderr.on('data', (chunk: Buffer) => {
+    errors += chunk.toString('utf8')
+  })
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8')
+    if (output.includes('nodes are up')) child.stdout.destroy()
+  })
+  const code = await new Promise((resolve) => child.once('exit', resolve))
+  expect([code, errors]).toEqual([0, ''])
+  const dir = /data in (\S+)/.exec(output)![1]!
+  expect(existsSync(dir)).toBe(false)
 })
 
 /** util-linux `script` gives a pseudo-terminal; macOS has another program of that name. */

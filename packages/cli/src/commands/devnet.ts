@@ -67,6 +67,8 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
     abort.abort()
   }
   onInterrupt(interrupt)
+  // A terminal that is closed takes its output away first, and a reader such as `head` may have enough: the nodes end with it.
+  out.on('error', () => abort.abort())
   const options: DevnetOptions = {
     preset: LOCAL_PRESETS.get(values.preset) ?? values.preset,
     overrides: values.set,

@@ -106,8 +106,8 @@ export async function gatewayCommand(args: readonly string[]): Promise<void> {
         log: createLogger({ name: 'gateway', level: values['log-level'], destination: 2 }),
       }
       const gateway = await startGateway(options).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EADDRINUSE' || !values['port-fallback']) throw error
-        return startGateway({ ...options, port: 0 })
+        if (error.code === 'EADDRINUSE' && values['port-fallback']) return startGateway({ ...options, port: 0 })
+        throw listenError(error, host, settings.port)
       })
       const { url, address, names, needsKey } = gateway
       if (!needsKey) say('no API keys: whoever is on this machine can spend the wallet. --keys FILE changes that')
@@ -142,6 +142,18 @@ function settingsOf(values: Values) {
       ...(request === undefined ? {} : { maxRequestGrains: parseNcr('--max-request', request) }),
     },
   }
+}
+
+/** A failure to listen as a message for people; any other error as it is. */
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === 'EADDRINUSE')
+    return new CliError(
+      `port ${port} of ${host} is taken (the devnet's gateway has 8646): --port N names another, --port-fallback takes any`,
+      1,
+      'PORT_TAKEN',
+    )
+  if (error.syscall !== 'listen' && error.syscall !== 'getaddrinfo') return error
+  return new CliError(`cannot listen at ${host}, port ${port}: ${error.message}`, 1, 'LISTEN')
 }
 
 /** Until the signal, or with a lifeline until standard input closes. */

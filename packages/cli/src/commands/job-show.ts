@@ -6,6 +6,7 @@ import { hexToBytes, type KeyedHash, type Params, type UnitTask } from '@nacre/p
 import { CliError } from '../errors.ts'
 import { jobLines, receiptLines, shownText } from '../jobs/describe.ts'
 import { inlineModelWorkers, loadTextModel, type TextModel } from '../network-model.ts'
+import { withHint } from '../options.ts'
 import { interruptible } from '../signals.ts'
 import type { JobCall } from './job.ts'
 
@@ -54,7 +55,7 @@ export async function verifyCommand(call: JobCall): Promise<void> {
 async function jobOf({ rpc, positionals }: JobCall, signal: AbortSignal): Promise<JobView> {
   const id = positionals[0]!.toLowerCase()
   if (!/^[0-9a-f]{64}$/.test(id)) throw new CliError('the ID of a job has 64 hex digits', 2)
-  const view = await readJob(rpc, id, signal)
+  const view = await readJob(rpc, id, signal).catch(withHint)
   if (view.status === 'unknown')
     throw new CliError(
       `the node at ${rpc} knows no job ${id}: another network, or it forgot what is long over`,
@@ -72,7 +73,7 @@ async function modelOf(params: Params, { model, modelId }: JobView, hash: KeyedH
 }
 
 function taskOf({ id, promptTokens, maxNewTokens, decoding }: JobView): UnitTask {
-  if (promptTokens === undefined || maxNewTokens === undefined || decoding === undefined)
+  if (promptTokens === undefined || promptTokens.length === 0 || maxNewTokens === undefined || decoding === undefined)
     throw new CliError(`the node does not have prompt and decoding of job ${id} any more`, 1, 'UNKNOWN_JOB')
   return { promptTokens, maxNewTokens, decoding: { ...decoding, seed: hexToBytes(decoding.seed) } }
 }

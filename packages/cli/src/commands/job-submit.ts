@@ -47,7 +47,8 @@ export async function submitCommand(call: JobCall): Promise<void> {
   const { file, model, market, request } = plan
   for (const line of planLines(plan)) call.say(line)
   const need = { grains: plan.escrow, fee: plan.params.fees.minTransactionGrains, nonce: undefined }
-  checkFunds(await readAccount(call.rpc, file.address, undefined), need)
+  const hasFaucet = plan.params.emission.faucetGrains > 0n
+  checkFunds(await readAccount(call.rpc, file.address, undefined), need, hasFaucet)
   const passphrase = await passphraseOf({ file: options['passphrase-file'], environment: true, path: call.path })
   const keys = await decryptKeys(file, passphrase, call.path)
   const workers = verify === 'off' ? undefined : await inlineModelWorkers(model, hash)

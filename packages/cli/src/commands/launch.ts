@@ -5,7 +5,7 @@ import { auditJson, auditLaunch, type LaunchAudit } from '../launch/audit.ts'
 import { auditHtml } from '../launch/html.ts'
 import { readChain } from '../launch/rpc.ts'
 import { auditText } from '../launch/text.ts'
-import { integerFlag, paramsFrom, parsed } from '../options.ts'
+import { integerFlag, paramsFrom, parsed, withHint } from '../options.ts'
 
 const USAGE = `Is a launch fair?
 
@@ -76,7 +76,7 @@ async function auditOf({ preset, set, rpc, blocks }: Subject): Promise<{ audit: 
   if (preset !== undefined || set.length > 0)
     throw new CliError('--rpc goes without --preset and --set: a chain states its own parameters', 2)
   const count = blocks === undefined ? DEFAULT_BLOCKS : integerFlag('blocks', blocks, 1, MAX_BLOCKS)
-  const data = await readChain(rpc, count)
+  const data = await readChain(rpc, count).catch(withHint)
   const audit = auditLaunch(data.params, { subject: `the chain of ${data.rpc}`, overrides: [] }, data)
   return { audit, html: () => auditHtml(audit, data.params) }
 }

@@ -11,7 +11,7 @@ import {
 } from '@nacre/node/rpc-client'
 import { CliError } from '../errors.ts'
 import { macsText, shortId } from '../jobs/describe.ts'
-import { parsed, rpcOf } from '../options.ts'
+import { parsed, rpcOf, withHint } from '../options.ts'
 import { interruptible } from '../signals.ts'
 import { printers, reportingJson } from '../verbs.ts'
 
@@ -64,7 +64,7 @@ export async function marketCommand(args: readonly string[]): Promise<void> {
     await interruptible((signal) =>
       values.watch
         ? watchMarket(rpc, asks, signal, (market) => print(market, marketLines(market)))
-        : readWithAsks(rpc, asks, signal).then((market) => print(market, marketLines(market))),
+        : readWithAsks(rpc, asks, signal).then((market) => print(market, marketLines(market)), withHint),
     )
   })
 }
@@ -98,7 +98,8 @@ async function watchMarket(
       shown = text
     } catch (error) {
       if (signal.aborted) return
-      if (!wasThere || !isSilence(error)) throw error
+      if (!wasThere) withHint(error)
+      if (!isSilence(error)) throw error
     }
     await nextMarket(rpc, signal)
   }
@@ -135,7 +136,10 @@ function modelLines(model: MarketWithAsks['models'][number]): string[] {
     model.name,
     row('price', cleared),
     row('reference', grains(model.referenceGrains)),
-    row('bid / ask', `${grains(model.bidGrains)} / ${grains(model.askGrains)}, spread ${model.spreadGrains ?? '-'}`),
+    row(
+      'last call',
+      `lowest bid ${grains(model.bidGrains)}, highest ask ${grains(model.askGrains)}, spread ${model.spreadGrains ?? '-'}`,
+    ),
     row('book', `${model.openJobs} open jobs`),
     row(
       'asks',

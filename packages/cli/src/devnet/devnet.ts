@@ -3,29 +3,24 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OPEN_WORKS, type OpenWork } from '@nacre/engine'
-import type { BlockView, NodeEvents } from '@nacre/node'
+import type { BlockView } from '@nacre/node'
 import { followEvents } from '@nacre/node/rpc-client'
 import { diffParams, overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { calibrate, sharedDuty } from './calibrate.ts'
 import { type NodeChild, type ReadyLine, startNode, stopChild } from './child.ts'
-import type { DemandAnswer } from './demand.ts'
 import { type Economy, hasEconomy, startEconomy } from './economy.ts'
 import { fetchBlock, fetchStatus, type NodeStatus } from './rpc-client.ts'
 import {
   type AuditEvent,
   type BlockEvent,
-  formatAnswers,
-  formatAudit,
-  formatBlock,
+  gatewayLines,
+  LEGEND,
   type MarketEvent,
+  Screen,
+  type VerdictEvent,
 } from './screen.ts'
 import { addCounters, type Counters, type DevnetSummary, NO_COUNTERS, summaryOf } from './summary.ts'
-
-/** The `verdict` event as it comes over RPC: `reason` is missing where it is undefined. */
-export type VerdictEvent = Pick<NodeEvents['verdict'], 'height' | 'steps' | 'outcome' | 'checkMs'> & {
-  readonly reason?: string
-}
 
 export interface DevnetOptions {
   readonly preset: string
@@ -109,15 +104,13 @@ class Devnet {
   #fatal: Error | undefined
   #lastHeight = 0
   #lastProgressMs = performance.now()
-  #lastBlockTimeMs: number | undefined
   readonly #minerNames = new Map<string, string>()
   #economy: Economy | undefined
-  #market: MarketEvent | undefined
-  /** Since the last line about them. */
-  #answers: DemandAnswer[] = []
+  readonly #screen: Screen
 
   constructor(options: DevnetOptions) {
     this.#options = options
+    this.#screen = new Screen(options.print, (minerKey) => this.#nameOf(minerKey))
     this.#params = overrideParams(presetByName(options.preset), options.overrides)
     this.#dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'nacre-devnet-')) : resolve(options.dir)
     mkdirSync(this.#dir, { recursive: true })
@@ -152,6 +145,7 @@ class Devnet {
     if (signal.aborted) return
     this.#lastProgressMs = performance.now()
     print(`${this.#members.length} nodes are up; RPC of boot: ${boot.ready.rpc}`)
+    if (this.#params.bindings.provenance !== 'open') for (const line of LEGEND) print(line)
     if (this.#isPaid) await this.#startEconomy(boot.ready.rpc)
     this.#options.onRunning?.(() =>
       this.#members.map(({ name, child, ready, restarts, status }) => ({
@@ -204,13 +198,13 @@ class Devnet {
     const economy = await startEconomy({
       ...{ rpc, params: this.#params, members, demand, dir: this.#dir },
       port: gatewayPort,
-      onAnswer: (answer) => this.#answers.push(answer),
+      onAnswer: (answer) => this.#screen.answer(answer),
     })
     this.#economy = economy
     void economy.ended.then((how) => {
       if (!this.#stopping) this.#fatal ??= new CliError(`the gateway ended (${how}); its log is in ${this.#dir}`)
     })
-    print(`OpenAI API: ${economy.baseUrl} (no key; it pays from a wallet of test coins); ${demand} requests at once`)
+    for (const line of gatewayLines(economy.baseUrl, demand)) print(line)
   }
 
   /** The open work of miner `i`, counted from 1, as options of its process. */
@@ -247,6 +241,7 @@ class Devnet {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    this.#screen.flush(this.#failed)
     for (const member of this.#members) member.events.abort()
     await this.#economy?.stop()
     await Promise.all(this.#members.map(({ child }) => stopChild(child, STOP_GRACE_MS)))
@@ -336,22 +331,16 @@ class Devnet {
   }
 
   #onEvent(member: Member, name: string, data: unknown): void {
-    if (name === 'block' && member.role === 'boot') this.#printBlock(data as BlockEvent)
-    if (name === 'market' && member.role === 'boot') this.#market = data as MarketEvent
-    if (name === 'reorg' && member.role === 'boot')
-      this.#options.print(`reorganisation: ${(data as { left: string[] }).left.length} blocks replaced`)
-    if (name === 'audit' && member.role === 'boot') this.#options.print(`       ${formatAudit(data as AuditEvent)}`)
-    if (name === 'verdict') this.#options.print(`       ${member.name}: ${formatVerdict(data as VerdictEvent)}`)
+    if (name === 'verdict') this.#screen.verdict(member.name, data as VerdictEvent)
+    if (member.role !== 'boot') return
+    if (name === 'block') this.#screen.block(data as BlockEvent, this.#failed)
+    if (name === 'market') this.#screen.market(data as MarketEvent)
+    if (name === 'audit') this.#screen.audit(data as AuditEvent)
+    if (name === 'reorg') this.#screen.reorganisation((data as { left: string[] }).left.length)
   }
 
-  #printBlock(block: BlockEvent): void {
-    const sinceParentMs = this.#lastBlockTimeMs === undefined ? undefined : block.timeMs - this.#lastBlockTimeMs
-    this.#lastBlockTimeMs = block.timeMs
-    this.#options.print(formatBlock(block, this.#nameOf(block.minerKey), sinceParentMs))
-    const last = this.#answers.at(-1)
-    if (last === undefined) return
-    this.#options.print(`       ${formatAnswers(this.#answers, this.#nameOf(last.minerKey), this.#market)}`)
-    this.#answers = []
+  get #failed(): number {
+    return this.#economy?.demand.failed ?? 0
   }
 
   #nameOf(minerKey: string): string {
@@ -383,14 +372,4 @@ class Devnet {
       wallSeconds: Math.round((performance.now() - this.#startMs) / 100) / 10,
     })
   }
-}
-
-/** What a verifier found: only `fraud` accuses anybody. */
-export function formatVerdict({ outcome, height, steps, checkMs, reason }: VerdictEvent): string {
-  const texts = {
-    right: `${steps} sampled steps of #${height} are right`,
-    fraud: `FRAUD in #${height}: ${reason}`,
-    unanswered: `#${height} NOT confirmed: ${reason}`,
-  }
-  return `${texts[outcome]} (${checkMs} ms)`
 }

@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { readMarket } from '@nacre/node/rpc-client'
 import { bytesToHex, GRAINS_PER_NCR, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { exists } from '../files.ts'
@@ -41,6 +43,7 @@ const GATEWAY_GRAINS = 1_000n * GRAINS_PER_NCR
 const MAX_NEW_TOKENS = 48
 const STOP_GRACE_MS = 5_000
 const PASSPHRASE_BYTES = 24
+const POLL_MS = 500
 
 /** Whether a local network can have an economy: coins for bonds and clients, assigned jobs, and questions for its model. */
 export const hasEconomy = (params: Params): boolean =>
@@ -70,7 +73,10 @@ export async function startEconomy(options: EconomyOptions): Promise<Economy> {
     maxNewTokens: Math.min(MAX_NEW_TOKENS, units.maxNewTokens),
     deadlineMs: Math.max(60_000, 20 * block.timeMs),
   })
-  demand.start()
+  const abort = new AbortController()
+  void untilAsked(rpc, abort.signal).then(() => {
+    if (!abort.signal.aborted) demand.start()
+  })
   return {
     baseUrl,
     get demand() {
@@ -78,9 +84,20 @@ export async function startEconomy(options: EconomyOptions): Promise<Economy> {
     },
     ended: child.exited,
     stop: async () => {
+      abort.abort()
       await demand.stop()
       await stopChild(child, STOP_GRACE_MS)
     },
+  }
+}
+
+/** Until a miner asks, or the signal: before that every request would be refused. */
+async function untilAsked(rpc: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    // Boot may be restarting.
+    const market = await readMarket(rpc, signal).catch(() => undefined)
+    if (market?.models.some(({ asks }) => asks > 0)) return
+    await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
   }
 }
 

@@ -220,6 +220,7 @@ async function listenRpc(
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (rpcFallback && code === 'EADDRINUSE') return startRpc({ ...options, port: 0 })
-    throw new CliError(`the RPC did not start: ${error instanceof Error ? error.message : String(error)}`)
+    const hint = code === 'EADDRINUSE' ? '. --rpc-port N names another port, --rpc-fallback takes any' : ''
+    throw new CliError(`the RPC did not start: ${error instanceof Error ? error.message : String(error)}${hint}`)
   }
 }

@@ -127,8 +127,11 @@ export interface Need {
   readonly nonce: bigint | undefined
 }
 
-/** What a transaction and all that waits need must be there, and matured. Throws CliError INSUFFICIENT_FUNDS. */
-export function checkFunds(account: Account, { grains, fee, nonce }: Need): void {
+/**
+ * What a transaction and all that waits need must be there, and matured. Throws CliError INSUFFICIENT_FUNDS, which names the
+ * faucet if the network has one for whoever pays.
+ */
+export function checkFunds(account: Account, { grains, fee, nonce }: Need, hasFaucet = false): void {
   const others = account.waiting.filter((each) => each.nonce !== nonce)
   const waiting = others.reduce((sum, { cost }) => sum + cost, 0n)
   const available = account.balance - waiting
@@ -140,6 +143,7 @@ export function checkFunds(account: Account, { grains, fee, nonce }: Need): void
   if (waiting > 0n) reasons.push(`${formatNcr(waiting)} are on their way out in ${others.length} waiting`)
   const immature = account.immature.reduce((sum, each) => sum + each.grains, 0n)
   if (immature > 0n) reasons.push(`${formatNcr(immature)} mature by block ${account.immature.at(-1)!.height}`)
+  if (hasFaucet) reasons.push('"wallet faucet" gives coins of this test network')
   throw new CliError(reasons.join('; '), 1, 'INSUFFICIENT_FUNDS')
 }
 

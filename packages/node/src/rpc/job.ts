@@ -20,9 +20,7 @@ import {
   modelOf,
   ProtocolError,
   prepareReceipt,
-  promptCodec,
   promptFee,
-  promptKey,
   promptMacs,
   type Receipt,
   readEntry,
@@ -109,23 +107,19 @@ export class JobViews {
     return {
       status: last.delivery === undefined || isCondemned ? 'returned' : 'settled',
       record: last,
-      promptTokens: this.#promptOf(jobId, before, unitEnd),
+      promptTokens: this.#promptOf(id),
       endHeight,
       isCondemned,
       unitEnd,
     }
   }
 
-  /**
-   * With audits the prompt stays in the state as long as its unit can be audited.
-   * @param before of the block that ended the job.
-   */
-  #promptOf(jobId: Uint8Array, before: StateReader, unitEnd: number | undefined): readonly number[] {
-    for (const reader of [before, this.#node.chain.reader, this.#beforeBlock(unitEnd)]) {
-      const prompt = reader && readEntry(reader, promptKey(jobId), promptCodec)
-      if (prompt !== undefined) return prompt
-    }
-    return []
+  /** Of a job that has ended, from its transaction: the state keeps prompts for audits, not for as long as anybody may ask. */
+  #promptOf(id: string): readonly number[] {
+    const height = this.#node.store.transactionHeight(hexToBytes(id))
+    const bytes = height === undefined ? undefined : this.#transactionAt(height, id)
+    const body = bytes === undefined ? undefined : decodeTransaction(bytes).body
+    return body?.kind === 'job' ? body.promptTokens : []
   }
 
   /** What a block of the best chain changed, as it was before: undefined while there is no such block. */
