@@ -1,6 +1,16 @@
 /** A network of full nodes in one process: in-memory hub, virtual clock, in-memory stores, the real engine inline. */
-import { createFastHash, createKernels, createUnitEngine, inlineWorkers } from '@nacre/engine'
-import { AskKeeper, engineUnitRunner, Miner, serveOpenings, TraceShelf, type UnitRunner } from '@nacre/miner'
+import { createFastHash, createKernels, createUnitEngine, inlineWorkers, type OpenWork } from '@nacre/engine'
+import {
+  AskKeeper,
+  engineOpenRunner,
+  engineUnitRunner,
+  Miner,
+  OpenLane,
+  type OpenRunner,
+  serveOpenings,
+  TraceShelf,
+  type UnitRunner,
+} from '@nacre/miner'
 import {
   AccountAgent,
   type BlockWorkers,
@@ -34,6 +44,8 @@ import { Verifier } from '@nacre/verifier'
 
 /** Virtual milliseconds that one unit takes on every miner here. */
 export const UNIT_MS = 900
+/** Products of the open lane in a virtual millisecond, whatever is multiplied: a draw of random matrices takes as long as a unit. */
+const OPEN_MACS_PER_MS = 300_000
 
 const hash = await createFastHash()
 const kernels = await createKernels()
@@ -42,11 +54,17 @@ const kernels = await createKernels()
 export function inlineEngine(
   context: ConsensusContext,
   clock: VirtualClock,
-): { workers: BlockWorkers; runner: UnitRunner } {
+): { workers: BlockWorkers; runner: UnitRunner; openRunner: OpenRunner } {
   const engines = [...context.models.values()].map(({ model }) => createUnitEngine({ model, kernels, hash }))
   const port = inlineWorkers(engines, hash)
   const runner = engineUnitRunner(context, port)
+  const drawOpen = engineOpenRunner(context, port)
   return {
+    openRunner: async (input, signal) => {
+      const outcome = await drawOpen(input, signal)
+      await sleep(clock, outcome.macs / OPEN_MACS_PER_MS, signal)
+      return outcome
+    },
     workers: engineBlockWorkers(context, port),
     runner: {
       ...runner,
@@ -85,6 +103,12 @@ export interface MemberOptions {
   readonly register?: boolean
   /** Of a miner: asks at this price for as many MACs per block as anybody wants. */
   readonly ask?: bigint
+  /** What it declares beside its ask. */
+  readonly capacityMacs?: bigint
+  /** Under provenance `open`: what it multiplies. */
+  readonly work?: OpenWork
+  /** Sends its transactions in place of the usual agent. */
+  readonly agent?: (node: FullNode, keys: KeyPair) => AccountAgent
   /** Puts something between the miner and its engine. */
   readonly runner?: (runner: UnitRunner) => UnitRunner
 }
@@ -127,7 +151,7 @@ export class LocalNetwork {
     const keys = options.keys ?? keyPairFromSeed(random.bytes(32))
     const minerKey = role === 'miner' ? { minerKey: keys.publicKey } : {}
     const network = this.hub.join(name)
-    const { workers, runner: engineRunner } = inlineEngine(context, clock)
+    const { workers, runner: engineRunner, openRunner } = inlineEngine(context, clock)
     const runner = options.runner?.(engineRunner) ?? engineRunner
     const node = new FullNode({
       context,
@@ -142,16 +166,16 @@ export class LocalNetwork {
     const shelf = new TraceShelf()
     if (role === 'miner') serveOpenings(node, runner, shelf)
     const { dutyCycle = 1, unitsInFlight = 1 } = options
-    const agent = new AccountAgent(node, keys)
-    const { register = false, ask } = options
+    const agent = options.agent?.(node, keys) ?? new AccountAgent(node, keys)
+    const { register = false, ask, capacityMacs = 10n ** 12n, work } = options
     const registeredAs = role === 'verifier' ? ROLE_VERIFIER : ROLE_MINER
     const registration = new RegistrationKeeper({
       ...{ node, agent, role: registeredAs, isWanted: register, reserveTransactions: 4 },
     })
-    const asks =
-      ask === undefined ? undefined : new AskKeeper({ node, agent, priceGrains: ask, capacityMacs: 10n ** 12n })
-    const miner =
-      role === 'miner' ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight }) : undefined
+    const asks = ask === undefined ? undefined : new AskKeeper({ node, agent, priceGrains: ask, capacityMacs })
+    const open = work === undefined ? {} : { open: new OpenLane({ node, runner: openRunner, keys, work }) }
+    const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight, ...open }
+    const miner = role === 'miner' ? new Miner(mining) : undefined
     const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4 }) : undefined
     const member: LocalMember = { name, node, keys, store, miner, verifier, agent, registration, asks }
     for (const other of this.members) this.hub.connect(name, other.name)
