@@ -1,4 +1,5 @@
 /** What the kernels are meant to reach, judged by the run itself. A ratio counts by its median. */
+import { pearlRow } from './pearl-section.ts'
 import type { GoalResult, Result, SectionResult } from './result.ts'
 import type { Spread } from './stats.ts'
 
@@ -63,6 +64,11 @@ const GOALS: readonly Goal[] = [
     'ms:unit/nacre/verify-ticket',
     1,
     'milliseconds to verify a ticket proof of the devnet’s model, fast hash, no W’ in memory',
+  ),
+  most(
+    `ms:${pearlRow('16 x 16, k 4096, rank 256, 131,072 rows')}`,
+    2,
+    'milliseconds to verify a plain proof of the largest tile of common size, 16 × 16 at k = 4096',
   ),
   least(
     `lottery/${LARGE_CUBE}/nacre/check/128`,

@@ -1,5 +1,7 @@
 /** What a subject can be asked to measure. Plain data: it crosses process boundaries. */
 
+import type { ProofName } from './pearl/proofs.ts'
+
 /** C = A W with A m x k and W k x n. */
 export interface Shape {
   readonly m: number
@@ -76,7 +78,13 @@ export interface HashJob {
   readonly bytes: number
 }
 
-export type Job = GemmJob | LotteryJob | UnitJob | TokensJob | HashJob
+/** Verification of a plain proof of the Pearl baseline from its bytes (chapter 12). */
+export interface PearlJob {
+  readonly kind: 'pearl'
+  readonly proof: ProofName
+}
+
+export type Job = GemmJob | LotteryJob | UnitJob | TokensJob | HashJob | PearlJob
 
 /** One answer: the time of one piece of work. */
 export interface Measured {

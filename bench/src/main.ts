@@ -21,7 +21,7 @@ const HELP = `npm run bench -- [options]
 
   --quick        few rounds and shapes: under a minute instead of several
   --json         one JSON document on standard output instead of the summary
-  --only TOPIC   only gemm, lottery, units, redraw, tokens or hash (can be repeated); implies --no-write unless --out is given
+  --only TOPIC   only gemm, lottery, units, redraw, pearl, tokens or hash (can be repeated); implies --no-write unless --out is given
   --out FOLDER   where performance.md, performance.json and the charts go; default docs/results
   --no-write     write no files
 `

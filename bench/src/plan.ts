@@ -1,4 +1,6 @@
 /** What is measured, in sections whose rows are interleaved. */
+
+import { pearlSection } from './pearl-section.ts'
 import { DEVNET_GATE_UP, DEVNET_SHAPES, gemmSection, LARGE_SHAPES, lotterySection } from './product-sections.ts'
 import type { SectionSpec } from './section.ts'
 import { hashSection, redrawSection, tokenSection, unitSection } from './unit-sections.ts'
@@ -16,6 +18,7 @@ export function plan(quick: boolean): SectionSpec[] {
     ...lotteryShapes.map((shape) => lotterySection(shape, ranks, rounds(11), quick ? 1 : 2, budgetMs)),
     unitSection(rounds(25), quick ? 2 : 6, budgetMs),
     redrawSection(rounds(25), quick ? 2 : 6, budgetMs),
+    pearlSection(rounds(25), quick ? 2 : 6, budgetMs),
     tokenSection('devnet', 'The devnet’s model', rounds(15), quick ? 1 : 3, budgetMs),
     tokenSection('checkpoint', 'A llama2.c checkpoint', rounds(15), quick ? 1 : 3, budgetMs),
     hashSection(rounds(11), 1, budgetMs / 4),

@@ -38,7 +38,7 @@ export interface RatioSpec {
 
 export interface SectionSpec {
   readonly id: string
-  readonly topic: 'gemm' | 'lottery' | 'units' | 'redraw' | 'tokens' | 'hash'
+  readonly topic: 'gemm' | 'lottery' | 'units' | 'redraw' | 'pearl' | 'tokens' | 'hash'
   /** Sections of a topic that are shown side by side. */
   readonly group: string
   readonly title: string

@@ -35,6 +35,11 @@ const TOPICS: readonly Topic[] = [
     text: 'What a paid ticket costs somebody who kept the trace of its job: the noise of the operands, the noised products with their folds and the tickets’ hashes, with operands, roots and W’ in memory and nothing denoised; scaled to the number of tickets of a bootstrap unit. `jobs.paidDrawPpm` has to be below these ratios (WRK-4, and the rationale).',
   },
   {
+    topic: 'pearl',
+    title: 'Plain proofs of the Pearl baseline',
+    text: 'Verification from the bytes, as nodes of the presets `pearl` and `pearl-devnet` do it. Pool operators report 1 to 4 ms for Pearl’s own verifier. What the weaknesses of these rules cost is in [`pearl-weaknesses.md`](pearl-weaknesses.md).',
+  },
+  {
     topic: 'tokens',
     title: 'Tokens per second',
     chart: 'tokens',

@@ -32,6 +32,7 @@ import {
   createContext,
   type KeyPair,
   keyPairFromSeed,
+  type Model,
   overrideParams,
   type Params,
   presets,
@@ -44,8 +45,6 @@ import { Verifier } from '@nacre/verifier'
 
 /** Virtual milliseconds that one unit takes on every miner here. */
 export const UNIT_MS = 900
-/** Products of the open lane in a virtual millisecond, whatever is multiplied: a draw of random matrices takes as long as a unit. */
-const OPEN_MACS_PER_MS = 300_000
 
 const hash = await createFastHash()
 const kernels = await createKernels()
@@ -54,18 +53,20 @@ const kernels = await createKernels()
 export function inlineEngine(
   context: ConsensusContext,
   clock: VirtualClock,
+  openMacsPerMs?: number,
 ): { workers: BlockWorkers; runner: UnitRunner; openRunner: OpenRunner } {
   const engines = [...context.models.values()].map(({ model }) => createUnitEngine({ model, kernels, hash }))
   const port = inlineWorkers(engines, hash)
   const runner = engineUnitRunner(context, port)
-  const drawOpen = engineOpenRunner(context, port)
+  const draw = engineOpenRunner(context, port)
   return {
+    workers: engineBlockWorkers(context, port),
     openRunner: async (input, signal) => {
-      const outcome = await drawOpen(input, signal)
-      await sleep(clock, outcome.macs / OPEN_MACS_PER_MS, signal)
+      if (openMacsPerMs === undefined) await sleep(clock, UNIT_MS, signal)
+      const outcome = await draw(input, signal)
+      if (openMacsPerMs !== undefined) await sleep(clock, outcome.macs / openMacsPerMs, signal)
       return outcome
     },
-    workers: engineBlockWorkers(context, port),
     runner: {
       ...runner,
       runUnit: async (job, signal) => {
@@ -105,10 +106,10 @@ export interface MemberOptions {
   readonly ask?: bigint
   /** What it declares beside its ask. */
   readonly capacityMacs?: bigint
-  /** Under provenance `open`: what it multiplies. */
-  readonly work?: OpenWork
   /** Sends its transactions in place of the usual agent. */
   readonly agent?: (node: FullNode, keys: KeyPair) => AccountAgent
+  /** Of a miner under provenance `open`: what it multiplies. Default inference. */
+  readonly work?: OpenWork
   /** Puts something between the miner and its engine. */
   readonly runner?: (runner: UnitRunner) => UnitRunner
 }
@@ -116,8 +117,12 @@ export interface MemberOptions {
 export interface LocalNetworkOptions {
   readonly seed: string
   readonly params?: Params
+  /** Models that the parameters list after the first. */
+  readonly further?: readonly Model[]
   readonly miners: number
   readonly verifiers?: number
+  /** Products of an open draw in a virtual millisecond, whatever is multiplied. Default: any draw takes as long as a unit. */
+  readonly openMacsPerMs?: number
   readonly latencyMs?: { readonly min: number; readonly max: number }
 }
 
@@ -128,10 +133,12 @@ export class LocalNetwork {
   readonly context: ConsensusContext
   readonly members: LocalMember[] = []
   readonly #random: Random
+  readonly #openMacsPerMs: number | undefined
 
   constructor(options: LocalNetworkOptions) {
     const params = options.params ?? presets.unit
-    this.context = createContext(params, unitModel(), unitCorpus())
+    this.#openMacsPerMs = options.openMacsPerMs
+    this.context = createContext(params, unitModel(), unitCorpus(), options.further)
     this.clock = new VirtualClock(params.network.genesisTimeMs + 1000)
     this.#random = seededRandom(options.seed)
     this.hub = new MemoryHub({
@@ -151,7 +158,7 @@ export class LocalNetwork {
     const keys = options.keys ?? keyPairFromSeed(random.bytes(32))
     const minerKey = role === 'miner' ? { minerKey: keys.publicKey } : {}
     const network = this.hub.join(name)
-    const { workers, runner: engineRunner, openRunner } = inlineEngine(context, clock)
+    const { workers, runner: engineRunner, openRunner } = inlineEngine(context, clock, this.#openMacsPerMs)
     const runner = options.runner?.(engineRunner) ?? engineRunner
     const node = new FullNode({
       context,
@@ -167,13 +174,15 @@ export class LocalNetwork {
     if (role === 'miner') serveOpenings(node, runner, shelf)
     const { dutyCycle = 1, unitsInFlight = 1 } = options
     const agent = options.agent?.(node, keys) ?? new AccountAgent(node, keys)
-    const { register = false, ask, capacityMacs = 10n ** 12n, work } = options
+    const { register = false, ask, capacityMacs = 10n ** 12n } = options
     const registeredAs = role === 'verifier' ? ROLE_VERIFIER : ROLE_MINER
     const registration = new RegistrationKeeper({
       ...{ node, agent, role: registeredAs, isWanted: register, reserveTransactions: 4 },
     })
     const asks = ask === undefined ? undefined : new AskKeeper({ node, agent, priceGrains: ask, capacityMacs })
-    const open = work === undefined ? {} : { open: new OpenLane({ node, runner: openRunner, keys, work }) }
+    const { work = 'inference' } = options
+    const isOpen = context.params.bindings.provenance === 'open'
+    const open = isOpen ? { open: new OpenLane({ node, runner: openRunner, keys, work }) } : {}
     const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight, ...open }
     const miner = role === 'miner' ? new Miner(mining) : undefined
     const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4 }) : undefined

@@ -19,8 +19,9 @@ export {
   readKeys,
 } from './openai/keys/key-file.ts'
 export { SpendingLedger } from './openai/keys/ledger.ts'
-export { type MarketAsk, type MarketSource, nodeMarket } from './openai/market.ts'
+export { type MarketAsk, type MarketQuote, type MarketSource, nodeMarket } from './openai/market.ts'
 export { defaultPolicy, type Policy, type PriceLimits, parsePolicy, VERIFY_MODES } from './openai/policy.ts'
+export { decodingSeed } from './openai/seeds.ts'
 export { type Gateway, type ServeOptions, serveGateway } from './openai/serve-gateway.ts'
 export { type GatewayOptions, startGateway } from './openai/start-gateway.ts'
 export { createScorer, meanLogProbability, type ScoreAnswer } from './swarm/score.ts'

@@ -1,8 +1,8 @@
 /** A stock `openai` client against the gateway: bodies, streams, choices, receipts. */
-import { encodeByteText, hexToBytes } from '@nacre/protocol'
+import { encodeByteText, hexToBytes, syntheticModel, UNIT_MODEL_DIMS } from '@nacre/protocol'
 import OpenAI from 'openai'
 import { afterEach, describe, expect, it } from 'vitest'
-import { JobError } from '../src/index.ts'
+import { defaultPolicy, type GatewayModel, JobError } from '../src/index.ts'
 import { ASK, closeAll, hex, models, params, realAnswer, testGateway } from './support.ts'
 
 afterEach(closeAll)
@@ -325,6 +325,45 @@ describe('several jobs for one question', () => {
     expect(requests.at(-1)!.request.maxPriceGrains).toBe(1_200_000n)
     await openai.chat.completions.create({ ...QUESTION, n: 2, temperature: 1 })
     expect(requests.at(-1)!.request.maxPriceGrains).toBe(2_400_000n)
+  })
+})
+
+describe('a model that nobody takes', () => {
+  const other: GatewayModel = {
+    ...{ name: 'other', modelId: hex(0x77), tokenizer: models[0]!.tokenizer },
+    model: syntheticModel({ name: 'other', dims: { ...UNIT_MODEL_DIMS, ffnDim: 128 }, seed: 'o', tiedHead: true }),
+  }
+  const both = [models[0]!, other]
+  const options = { models: both, policy: defaultPolicy(both) }
+
+  it('gives way to the next of the alias, and the answer names that', async () => {
+    const { openai, requests } = await testGateway({
+      ...options,
+      script: ({ modelId }) => (modelId === other.modelId ? 'ok' : new JobError('NO_MINER', 'nobody delivered')),
+    })
+    const answer = await openai.chat.completions.create({ ...QUESTION, n: 2, temperature: 1 })
+    expect(answer.model).toBe('other')
+    expect(answer.choices.map(({ message }) => message.content)).toEqual(['ok', 'ok'])
+    expect(requests.map(({ request }) => request.modelId)).toEqual([
+      ...[models[0]!.modelId, models[0]!.modelId],
+      ...[other.modelId, other.modelId],
+    ])
+    const chunks = []
+    for await (const chunk of await openai.chat.completions.create({ ...QUESTION, stream: true })) chunks.push(chunk)
+    expect(new Set(chunks.map(({ model }) => model))).toEqual(new Set(['other']))
+  })
+
+  it('is not left while one of its jobs answers, or fails for another reason', async () => {
+    const partly = await testGateway({
+      ...options,
+      script: (_, index) => (index === 0 ? new JobError('NO_MINER', 'nobody') : 'ok'),
+    })
+    expect((await partly.openai.chat.completions.create({ ...QUESTION, n: 2, temperature: 1 })).model).toBe(
+      'unit-model',
+    )
+    const wrong = await testGateway({ ...options, script: () => new JobError('ANSWER_FALSE', 'false') })
+    await expect(wrong.openai.chat.completions.create(QUESTION)).rejects.toMatchObject({ code: 'answer_false' })
+    expect(wrong.requests).toHaveLength(1)
   })
 })
 

@@ -1,4 +1,5 @@
 /** Every failure as a stock `openai` client sees it: its class, status and code, and whether the library tries again. */
+import { RpcError } from '@nacre/node/rpc-client'
 import OpenAI from 'openai'
 import { afterEach, describe, expect, it } from 'vitest'
 import { defaultPolicy, JobError, type JobErrorCode } from '../src/index.ts'
@@ -175,6 +176,19 @@ describe('jobs that fail', () => {
     const dear = await testGateway({ asks: [{ ...ASK, priceGrains: 100_000_001n }] })
     expect(await failureOf(dear.openai.chat.completions.create(QUESTION))).toMatchObject({ code: 'no_miner' })
     expect(dear.requests).toHaveLength(0)
+  })
+
+  it('a market that does not answer in time, or not at all', async () => {
+    const slow = await testGateway({ asks: new Promise(() => undefined), deadlineMs: 100 })
+    expect(await failureOf(slow.openai.chat.completions.create(QUESTION))).toMatchObject({
+      ...{ status: 504, code: 'deadline_exceeded' },
+    })
+    const silent = Promise.reject(new RpcError('NO_ANSWER', 'nobody there'))
+    silent.catch(() => undefined)
+    const dead = await testGateway({ asks: silent })
+    expect(await failureOf(dead.openai.chat.completions.create(QUESTION))).toMatchObject({
+      ...{ status: 503, code: 'node_unreachable' },
+    })
   })
 
   it('no answer before the deadline: by the header, the client’s own timeout, or the default', async () => {

@@ -1,7 +1,7 @@
 /** From a name to a model and a bid: tiers, prices, fallbacks, and policies that are wrong. */
 import { byteTokenizer, type Params, presets, syntheticModel, UNIT_MODEL_DIMS } from '@nacre/protocol'
 import { describe, expect, it } from 'vitest'
-import { defaultPolicy, type GatewayModel, type MarketAsk, type Policy, parsePolicy } from '../src/index.ts'
+import { defaultPolicy, type GatewayModel, type MarketQuote, type Policy, parsePolicy } from '../src/index.ts'
 import { bidFor } from '../src/openai/market.ts'
 import type { GenerationRequest } from '../src/openai/request.ts'
 import { routesFor } from '../src/openai/route.ts'
@@ -24,9 +24,9 @@ const request = (change: Partial<GenerationRequest> = {}): GenerationRequest => 
 })
 
 const asksOf = (prices: Readonly<Record<string, number>>) => ({
-  asks: async (modelId: string): Promise<readonly MarketAsk[]> => {
+  quote: async (modelId: string): Promise<MarketQuote> => {
     const price = prices[models.find((each) => each.modelId === modelId)!.name]
-    return price === undefined ? [] : [{ ...ASK, priceGrains: BigInt(price) }]
+    return { asks: price === undefined ? [] : [{ ...ASK, priceGrains: BigInt(price) }], referenceGrains: 0n }
   },
 })
 
@@ -74,8 +74,8 @@ describe('routing', () => {
 
 describe('bids', () => {
   const asks = [30n, 10n, 20n].map((priceGrains) => ({ ...ASK, priceGrains, roomMacs: 100n }))
-  const bid = (macs: bigint, jobs: number, maxPriceGrains = 1000n): bigint | undefined =>
-    bidFor(asks, { macs, jobs, maxPriceGrains, marginPercent: 20 })
+  const bid = (macs: bigint, jobs: number, maxPriceGrains = 1000n, referenceGrains = 0n): bigint | undefined =>
+    bidFor({ asks, referenceGrains }, { macs, jobs, maxPriceGrains, marginPercent: 20 })
   it('reach the asks whose room is needed, or as many as there are jobs, and a margin', () => {
     expect(bid(100n, 1)).toBe(12n)
     expect(bid(101n, 1)).toBe(24n)
@@ -86,11 +86,20 @@ describe('bids', () => {
     expect(bid(100n, 1, 11n)).toBe(11n)
     expect(bid(1n, 3, 20n)).toBe(20n)
     expect(bid(1n, 1, 9n)).toBeUndefined()
-    expect(bidFor([], { macs: 1n, jobs: 1, maxPriceGrains: 9n, marginPercent: 0 })).toBeUndefined()
+    expect(
+      bidFor({ asks: [], referenceGrains: 5n }, { macs: 1n, jobs: 1, maxPriceGrains: 9n, marginPercent: 0 }),
+    ).toBeUndefined()
+  })
+  it('are no lower than the reference price, unless that exceeds the highest price', () => {
+    expect(bid(100n, 1, 1000n, 11n)).toBe(12n)
+    expect(bid(100n, 1, 1000n, 50n)).toBe(50n)
+    expect(bid(100n, 1, 40n, 50n)).toBe(40n)
   })
   it('do not count asks without room', () => {
     const full = [{ ...ASK, priceGrains: 1n, roomMacs: 0n }]
-    expect(bidFor(full, { macs: 1n, jobs: 1, maxPriceGrains: 9n, marginPercent: 0 })).toBeUndefined()
+    expect(
+      bidFor({ asks: full, referenceGrains: 0n }, { macs: 1n, jobs: 1, maxPriceGrains: 9n, marginPercent: 0 }),
+    ).toBeUndefined()
   })
 })
 

@@ -26,6 +26,7 @@ import {
   defaultPolicy,
   formatKeys,
   type Gateway,
+  type GatewayModel,
   gatewayModels,
   type JobAnswer,
   type JobClient,
@@ -39,7 +40,7 @@ import {
 
 export const params: Params = presets.unit
 const model = unitModel()
-export const models = gatewayModels(params, [{ model, tokenizer: byteTokenizer }])
+export const models: readonly GatewayModel[] = gatewayModels(params, [{ model, tokenizer: byteTokenizer }])
 const hash = await createFastHash()
 export const engine = createUnitEngine({ model, kernels: await createKernels(), hash })
 export const workers = inlineWorkers([engine], hash)
@@ -134,7 +135,9 @@ export interface TestGateway extends Double {
 
 export interface TestOptions {
   readonly script?: Script
-  readonly asks?: readonly MarketAsk[]
+  readonly asks?: readonly MarketAsk[] | Promise<readonly MarketAsk[]>
+  readonly referenceGrains?: bigint
+  readonly models?: readonly GatewayModel[]
   readonly policy?: Policy
   readonly keysPath?: string
   readonly ledgerPath?: string
@@ -157,8 +160,8 @@ export async function testGateway(options: TestOptions = {}): Promise<TestGatewa
   const { asks = [ASK], keysPath, ledgerPath, deadlineMs, stopGraceMs, streamOpenMs, nowMs } = options
   const gateway = await serveGateway({
     client: double.client,
-    models,
-    market: { asks: async () => asks },
+    models: options.models ?? models,
+    market: { quote: async () => ({ asks: await asks, referenceGrains: options.referenceGrains ?? 0n }) },
     jobView: options.jobView ?? (async () => undefined),
     score: createScorer(workers),
     policy: options.policy ?? defaultPolicy(models),

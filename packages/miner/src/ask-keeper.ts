@@ -2,6 +2,7 @@
 import type { AccountAgent, FullNode } from '@nacre/node'
 import {
   type Ask,
+  displacedBy,
   equalBytes,
   hexToBytes,
   isActiveMiner,
@@ -9,6 +10,7 @@ import {
   readPendingAsks,
   type StandingAsk,
   type StateReader,
+  weightAt,
 } from '@nacre/protocol'
 
 export interface AskOptions {
@@ -25,7 +27,7 @@ export interface AskView {
   readonly model: string
   /**
    * `standing`: in the book. `pending`: in a block, takes effect at a later height. `waiting`: to be sent, or on its way into a block.
-   * `unregistered`: only registered miners ask. `book-full`: others ask less, and a full book takes no more.
+   * `unregistered`: only registered miners ask. `book-full`: a full book would not take it.
    */
   readonly state: 'standing' | 'pending' | 'waiting' | 'unregistered' | 'book-full'
   readonly priceGrains: string
@@ -83,8 +85,15 @@ export class AskKeeper {
     const asks = readAsks(reader, modelId)
     const own = asks.find(({ minerKey }) => equalBytes(minerKey, agent.keys.publicKey))
     if (own !== undefined) return this.#isAsWanted(own) ? 'standing' : 'waiting'
-    const isFull = asks.length >= maxAsksPerModel && asks.every(({ price }) => price <= this.#options.priceGrains)
-    return isFull ? 'book-full' : 'waiting'
+    return asks.length >= maxAsksPerModel && !this.#isTaken(reader, asks) ? 'book-full' : 'waiting'
+  }
+
+  /** Whether a full book would take the ask in place of another (ECO-7). */
+  #isTaken(reader: StateReader, asks: readonly StandingAsk[]): boolean {
+    const { node, agent, priceGrains, capacityMacs } = this.#options
+    const { height } = node.chain.tip.header
+    const ask = { minerKey: agent.keys.publicKey, price: priceGrains, capacityMacs }
+    return displacedBy(asks, ask, (key) => weightAt(node.context.params, reader, key, height) > 0n) !== undefined
   }
 
   /** Of several pending ones the last decides. */

@@ -10,9 +10,11 @@ import {
   bytesToHex,
   equalBytes,
   type KeyPair,
+  LANE_OPEN,
   medianTimePast,
   ProtocolError,
   requiredBits,
+  type Ticket,
   type Trace,
   type UnitDescriptor,
   type UnitTask,
@@ -138,7 +140,7 @@ export class BlockMaker {
     const { reader, ltHash } = chain.tipState()
     const { trace, traceRoot, ticket, proof } = won
     const wonUnit = { unit, tokens, task, traceRoot, ticket, proof }
-    const block = this.#signOnce(unit, () => {
+    const block = this.#signOnce(this.#signedFor(unit, ticket), () => {
       const transactions = this.#transactions(parent, receipt)
       return assembleBlock({ context, ancestry, timeMs, won: wonUnit, transactions, reader, ltHash, keys })
     })
@@ -193,11 +195,18 @@ export class BlockMaker {
     return node === undefined || equalBytes(chain.tip.id, header.parentId) || chain.isOnBestChain(node)
   }
 
-  /** BLK-3: a miner persists what it signs, and never signs two headers for one unit, not even after a crash. */
-  #signOnce(unit: UnitDescriptor, build: () => Block): Block {
+  /** What a miner signs only one header for: a unit, or in the open lane, where a unit can win several times, a ticket. */
+  #signedFor(unit: UnitDescriptor, ticket: Ticket): Uint8Array {
     const { node, keys } = this.#options
-    const { store } = node
-    const id = unitId(unit, keys.publicKey, node.context.params.bindings.singleUse)
+    return unit.lane === LANE_OPEN ? ticket.hash : unitId(unit, keys.publicKey, node.context.params.bindings.singleUse)
+  }
+
+  /**
+   * BLK-3: a miner persists what it signs, and never signs two headers for one unit or ticket, not even after a crash.
+   * @param id 32 bytes that name it.
+   */
+  #signOnce(id: Uint8Array, build: () => Block): Block {
+    const { store } = this.#options.node
     const note = store.note(LAST_SIGNED)
     if (note !== undefined && equalBytes(note.subarray(0, 32), id)) return blockCodec.decode(note.subarray(32))
     const block = build()

@@ -61,6 +61,8 @@ export class Miner {
   readonly #blocks: BlockMaker
   readonly #paid: PaidLane
   #counter: number
+  /** Undefined before the first unit. */
+  #fastestUnitMs: number | undefined
   #loop: Promise<void> | undefined
   #unsubscribe: (() => void) | undefined
 
@@ -129,9 +131,18 @@ export class Miner {
         node.log.error({ event: 'unit_failed', jobId: paid?.jobId, error: message })
         await sleep(node.clock, IDLE_MS, signal)
       }
-      const busyMs = node.clock.nowMs() - nowMs
-      if (paid === undefined) await this.#rest(busyMs * (1 / dutyCycle - 1), signal)
+      if (paid === undefined) await this.#rest(this.#workedMs(node.clock.nowMs() - nowMs) * (1 / dutyCycle - 1), signal)
     }
+  }
+
+  /**
+   * What a unit costs by the clock: the first one, which starts the engine, nothing, and none more than twice the fastest, because the
+   * rest was spent waiting for the processor.
+   */
+  #workedMs(elapsedMs: number): number {
+    const fastestMs = this.#fastestUnitMs
+    this.#fastestUnitMs = fastestMs === undefined ? Number.POSITIVE_INFINITY : Math.min(fastestMs, elapsedMs)
+    return fastestMs === undefined ? 0 : Math.min(elapsedMs, 2 * this.#fastestUnitMs)
   }
 
   /** Until the time is over, or somebody waits for a paid unit. */

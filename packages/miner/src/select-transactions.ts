@@ -13,6 +13,7 @@ import {
   equalBytes,
   MAX_BLOCK_ACCUSATIONS,
   ProtocolError,
+  registeredModel,
   type StateReader,
   transactionIdOfBytes,
 } from '@nacre/protocol'
@@ -65,9 +66,10 @@ export class BlockSelection {
       return proof
     }
     const { chainId } = genesis
+    const stepModel = (modelId: Uint8Array) => registeredModel(context, modelId).model
     // No transaction depends on the beacon, which is not known before the unit wins.
     const beacon = new Uint8Array(32)
-    this.#context = beginBlock({ ...market, ...header, chainId, reader, beacon, checkEquivocation }).context
+    this.#context = beginBlock({ ...market, ...header, chainId, reader, beacon, checkEquivocation, stepModel }).context
   }
 
   /** At any time a list that makes a valid block. */

@@ -1,8 +1,8 @@
 import { bytesToHex, type Trace } from '@nacre/protocol'
 
 /**
- * Traces of recent winning units, for openings, and of paid units delivered here. Bounded: 32 own ones, 8 re-executed ones, 64 paid
- * ones, of a few hundred kilobytes each. Each kind has a place of its own, so that requests cannot push out the traces that only lie here.
+ * Traces of recent winning units, for openings, and of paid units delivered here. Bounded: 32 own ones, 8 re-executed ones, 32 paid
+ * ones, of at most 1.4 MB each on nacre-small. Each kind has a place of its own, so that requests cannot push out the traces that only lie here.
  */
 export class TraceShelf {
   readonly #own: Shelf
@@ -11,7 +11,7 @@ export class TraceShelf {
   /** Heights up to which paid ones are kept, by job. */
   readonly #paidUntil = new Map<string, number>()
 
-  constructor(limit = 32, replayedLimit = 8, paidLimit = 64) {
+  constructor(limit = 32, replayedLimit = 8, paidLimit = 32) {
     this.#own = new Shelf(limit)
     this.#replayed = new Shelf(replayedLimit)
     this.#paid = new Shelf(paidLimit)

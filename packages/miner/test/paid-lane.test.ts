@@ -1,4 +1,5 @@
-import { sleep, type TreeNode } from '@nacre/node'
+/** Paid jobs on a network of real nodes: posted, assigned, executed by the real engine, delivered and paid. */
+import type { TreeNode } from '@nacre/node'
 import {
   accountOf,
   bytesToHex,
@@ -6,141 +7,50 @@ import {
   decodeFee,
   decodeTransaction,
   divideFee,
-  encodeTransaction,
   executeUnit,
-  FAUCET_SEED_HEX,
-  hexToBytes,
-  type Job,
-  type JobRecord,
-  type KeyPair,
-  keyPairFromSeed,
   LANE_PAID,
   overrideParams,
+  paramLines,
   presets,
   promptFee,
   type Receipt,
   readAccount,
-  readAsks,
   readImmature,
-  readJob,
-  readVerifiers,
-  signTransaction,
-  type TransactionBody,
+  syntheticModel,
+  UNIT_MODEL_DIMS,
 } from '@nacre/protocol'
 import { afterEach, expect, test } from 'vitest'
-import { type LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
-import type { UnitRunner } from '../src/unit-runner.ts'
-
-const NCR = 100_000_000n
-const faucet = keyPairFromSeed(hexToBytes(FAUCET_SEED_HEX))
-const client = keyPairFromSeed(new Uint8Array(32).fill(77))
-const PRICE = 5n * NCR
+import type { LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
+import {
+  client,
+  type Delivered,
+  heightOf,
+  isAssigned,
+  isDelivered,
+  isSame,
+  jobAt,
+  type MarketNet,
+  type MarketOptions,
+  marketNet,
+  PRICE,
+  Runs,
+  receiptsOf,
+} from './market-net.ts'
 
 let network: LocalNetwork
 afterEach(() => network.stop())
 
-async function send(via: LocalMember, keys: KeyPair, body: TransactionBody): Promise<Uint8Array> {
-  const { node } = via
-  const account = accountOf(keys.publicKey)
-  let { nonce } = readAccount(node.chain.reader, account)
-  for (const entry of node.mempool.waitingOf(account)) if (entry.nonce === nonce) nonce++
-  const { chainId } = network.context.genesis
-  return node.publishTransaction(encodeTransaction(signTransaction({ chainId, nonce, fee: 1000n, body }, keys)))
-}
-
-const run = async (until: () => boolean): Promise<void> => expect(await network.clock.runUntil(until)).toBe(true)
-const heightOf = ({ node }: LocalMember): number => node.chain.tip.header.height
-const jobAt = ({ node }: LocalMember, jobId: Uint8Array): JobRecord | undefined => readJob(node.chain.reader, jobId)
-const isAssigned = (member: LocalMember, jobId: Uint8Array): boolean => (jobAt(member, jobId)?.openedHeight ?? 0) > 0
-const isDelivered = (member: LocalMember, jobId: Uint8Array): boolean => jobAt(member, jobId)?.delivery !== undefined
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => bytesToHex(a) === bytesToHex(b)
-
-/** What miners run, by the prompts: how often each job's, and a switch for all bootstrap units of one. */
-class Runs {
-  readonly #prompts: string[] = []
-  isPaused = false
-
-  readonly runner = (runner: UnitRunner): UnitRunner => ({
-    ...runner,
-    runUnit: async (job, signal) => {
-      this.#prompts.push(job.task.promptTokens.join())
-      while (this.isPaused && !signal.aborted) await sleep(network.clock, 100, signal)
-      return runner.runUnit(job, signal)
-    },
-    executeUnit: (modelId, task, signal) => {
-      this.#prompts.push(task.promptTokens.join())
-      return runner.executeUnit(modelId, task, signal)
-    },
-  })
-
-  of(job: Job): number {
-    return this.#prompts.filter((prompt) => prompt === job.promptTokens.join()).length
-  }
-}
-
-interface Market {
-  /** Neither mines nor verifies. */
-  readonly plain: LocalMember
-  readonly miners: LocalMember[]
-  /** Of each miner. */
-  readonly runs: Runs[]
-}
-
-/** A network whose miners ask and whose verifier is registered, all from the faucet's grains. */
-async function market(miners: number, ...overrides: string[]): Promise<Market> {
-  network = new LocalNetwork({ seed: 'paid', miners: 0, params: overrideParams(presets.unit, overrides) })
-  const plain = network.add('plain', 'plain')
-  const verifier = network.add('verifier', 'verifier', { register: true })
-  const runs = Array.from({ length: miners }, () => new Runs())
-  const members = runs.map(({ runner }, i) =>
-    network.add(`miner-${i}`, 'miner', { register: true, ask: PRICE, runner }),
-  )
-  await network.start()
-  await run(() => heightOf(plain) >= 1)
-  for (const keys of [client, verifier.keys, ...members.map((each) => each.keys)])
-    await send(plain, faucet, { kind: 'transfer', to: accountOf(keys.publicKey), grains: 100n * NCR })
-  const { modelId } = network.context.params.models[0]!
-  await run(() => {
-    const { reader } = plain.node.chain
-    return readAsks(reader, modelId).length === miners && readVerifiers(reader) === 1
-  })
-  return { plain, miners: members, runs }
-}
-
-interface Delivered {
-  readonly height: number
-  readonly receipt: Receipt
-}
-
-/** The receipts of a job in the best chain. */
-function receiptsOf({ node: { chain } }: LocalMember, jobId: Uint8Array): Delivered[] {
-  const found: Delivered[] = []
-  for (let height = 1; height <= chain.tip.header.height; height++)
-    for (const bytes of chain.block(chain.atHeight(height)!)!.body.transactions) {
-      const { body } = decodeTransaction(bytes)
-      if (body.kind === 'receipt' && isSame(body.jobId, jobId)) found.push({ height, receipt: body })
-    }
-  return found
-}
-
-function job(plain: LocalMember, change: Partial<Job> = {}): Job {
-  return {
-    kind: 'job',
-    modelId: network.context.bootstrap.model.modelId,
-    promptTokens: [...'what is paid for?'].map((letter) => letter.charCodeAt(0)),
-    maxNewTokens: 6,
-    decoding: { temperatureMilli: 700, seed: new Uint8Array(32).fill(3), stopAtEos: true },
-    maxPrice: 10n * NCR,
-    expiryHeight: heightOf(plain) + 30,
-    ...change,
-  }
+async function market(miners: number, options: Omit<MarketOptions, 'miners'> = {}): Promise<MarketNet> {
+  const net = await marketNet({ miners, ...options })
+  network = net.network
+  return net
 }
 
 test('a job is assigned, executed, delivered and paid, exact to the grain', async () => {
-  const { plain, miners, runs } = await market(2)
+  const { plain, miners, runs, job, post, run } = await market(2)
   const before = readAccount(plain.node.chain.reader, accountOf(client.publicKey)).balance
-  const body = job(plain)
-  const jobId = await send(plain, client, body)
+  const body = job()
+  const jobId = await post(body)
   await run(() => isDelivered(plain, jobId))
   const record = jobAt(plain, jobId)!
   const { rank, height, newTokens, traceRoot } = record.delivery!
@@ -168,13 +78,14 @@ test('a job is assigned, executed, delivered and paid, exact to the grain', asyn
     isSame(account, winner.agent.account),
   )
   expect(paid.map(({ grains }) => grains)).toContain(miner)
+  await run(() => miners.some((each) => each.miner!.stats.jobsDelivered === 1))
   expect(miners.map((each) => each.miner!.stats.jobsDelivered).sort()).toEqual([0, 1])
   expect(miners.map((each) => each.miner!.stats.jobsMissed)).toEqual([0, 0])
 })
 
 test('rank 1 delivers when rank 0 is dead, once and in its own window', async () => {
-  const { plain, miners } = await market(2)
-  const jobId = await send(plain, client, job(plain))
+  const { plain, miners, job, post, run } = await market(2)
+  const jobId = await post(job())
   await run(() => isAssigned(plain, jobId))
   const [first, second] = [0, 1].map((rank) =>
     miners.find(({ keys }) => isSame(keys.publicKey, jobAt(plain, jobId)!.ranks[rank]!)),
@@ -184,13 +95,14 @@ test('rank 1 delivers when rank 0 is dead, once and in its own window', async ()
   const { openedHeight, delivery } = jobAt(plain, jobId)!
   expect(delivery!.rank).toBe(1)
   expect(delivery!.height).toBeGreaterThan(openedHeight + network.context.params.jobs.assignmentWindowBlocks)
-  expect(second.miner!.stats).toMatchObject({ jobsDelivered: 1, jobsMissed: 0 })
+  await run(() => second.miner!.stats.jobsDelivered === 1)
+  expect(second.miner!.stats.jobsMissed).toBe(0)
   expect(receiptsOf(plain, jobId)).toHaveLength(1)
 })
 
 test('a miner that is killed between signing and sending delivers after its restart, without another execution or signature', async () => {
   // No paid blocks, which would contain the receipt: this is about the transaction.
-  const { plain, miners, runs } = await market(1, 'jobs.paidDrawPpm=0')
+  const { plain, miners, runs, job, post, run } = await market(1, { overrides: ['jobs.paidDrawPpm=0'] })
   const [dying] = miners as [LocalMember]
   const signed: Uint8Array[] = []
   const publish = dying.node.publishTransaction.bind(dying.node)
@@ -199,8 +111,8 @@ test('a miner that is killed between signing and sending delivers after its rest
     signed.push(bytes)
     return new Promise(() => undefined)
   }
-  const body = job(plain)
-  await send(plain, client, body)
+  const body = job()
+  await post(body)
   await run(() => signed.length === 1)
   // The process is gone: it hears nothing, makes nothing, and nobody closes its store.
   network.members.splice(network.members.indexOf(dying), 1)
@@ -209,7 +121,7 @@ test('a miner that is killed between signing and sending delivers after its rest
     network.members.map(({ name }) => name),
   )
   runs[0]!.isPaused = true
-  const after = new Runs()
+  const after = new Runs(() => network)
   const again = network.add('again', 'miner', {
     store: dying.store,
     keys: dying.keys,
@@ -217,7 +129,7 @@ test('a miner that is killed between signing and sending delivers after its rest
     ask: PRICE,
   })
   await network.startMember(again)
-  const jobId = (decodeTransaction(signed[0]!).body as Receipt).jobId
+  const { jobId } = decodeTransaction(signed[0]!).body as Receipt
   await run(() => isDelivered(plain, jobId))
   expect(runs[0]!.of(body)).toBe(1)
   expect(after.of(body)).toBe(0)
@@ -232,13 +144,14 @@ test('a miner that is killed between signing and sending delivers after its rest
  *           \ assign' - x - x - ...                  the other side has more work: the answer goes out again, for assign'
  */
 test('a reorganisation across the assignment: the same answer goes out for the other branch, without another execution', async () => {
-  const { plain, miners, runs } = await market(1, 'jobs.assignmentWindowBlocks=12', 'bonds.unbondingBlocks=40')
+  const windows = ['jobs.assignmentWindowBlocks=12', 'bonds.unbondingBlocks=40']
+  const { plain, miners, runs, job, post, run } = await market(1, { overrides: windows })
   const [member] = miners as [LocalMember]
   const other = network.add('other', 'miner', { unitsInFlight: 2 })
   await network.startMember(other)
   await run(() => heightOf(other) === heightOf(plain))
-  const body = job(plain, { expiryHeight: heightOf(plain) + 39 })
-  const jobId = await send(plain, client, body)
+  const body = job({ expiryHeight: heightOf(plain) + 39 })
+  const jobId = await post(body)
   await run(() => [plain, other].every((each) => (jobAt(each, jobId)?.price ?? 0n) > 0n))
   network.hub.partition(['miner-0', 'plain', 'verifier'], ['other'])
   await run(() => isDelivered(member, jobId))
@@ -258,7 +171,8 @@ test('a reorganisation across the assignment: the same answer goes out for the o
 
 test('rank 0 makes blocks of the units that it is paid for, with their receipts in them (UNT-2)', async () => {
   // As easy as the rules allow: at first every unit wins.
-  const { plain, miners } = await market(1, `difficulty.genesisBits=${presets.unit.difficulty.maxTargetBits}`)
+  const easy = `difficulty.genesisBits=${presets.unit.difficulty.maxTargetBits}`
+  const { plain, miners, job, post, run } = await market(1, { overrides: [easy] })
   const paidBlocks = (): TreeNode[] => {
     const { chain } = plain.node
     return Array.from({ length: heightOf(plain) }, (_, i) => chain.atHeight(i + 1)!).filter(
@@ -266,8 +180,7 @@ test('rank 0 makes blocks of the units that it is paid for, with their receipts 
     )
   }
   for (let i = 0; i < 60 && paidBlocks().length === 0; i++) {
-    const seed = new Uint8Array(32).fill(i)
-    await send(plain, client, job(plain, { decoding: { temperatureMilli: 700, seed, stopAtEos: true } }))
+    await post(job({ decoding: { temperatureMilli: 700, seed: new Uint8Array(32).fill(i), stopAtEos: true } }))
     const height = heightOf(plain)
     await run(() => heightOf(plain) > height)
   }
@@ -277,6 +190,53 @@ test('rank 0 makes blocks of the units that it is paid for, with their receipts 
   expect(receiptsOf(plain, jobId)).toEqual([
     { height: block.header.height, receipt: expect.objectContaining({ traceRoot: block.header.traceRoot }) },
   ])
-  await run(() => miners[0]!.miner!.stats.jobsMissed + miners[0]!.miner!.stats.jobsDelivered > 0)
+  await run(() => miners[0]!.miner!.stats.jobsDelivered > 0)
   expect(miners[0]!.miner!.stats.jobsMissed).toBe(0)
+})
+
+test('many jobs at once are each executed once and delivered, by several units in flight', async () => {
+  const options = { overrides: ['jobs.paidDrawPpm=0', 'jobs.assignmentWindowBlocks=4', 'bonds.unbondingBlocks=20'] }
+  const { plain, miners, runs, job, post, run } = await market(1, { ...options, member: { unitsInFlight: 4 } })
+  const bodies = Array.from({ length: 6 }, (_, i) => job({ promptTokens: [i + 1, 2, 3, 4] }))
+  const jobIds: Uint8Array[] = []
+  for (const body of bodies) jobIds.push(await post(body))
+  const delivered = new Set<string>()
+  await run(() => {
+    for (const jobId of jobIds) if (isDelivered(plain, jobId)) delivered.add(bytesToHex(jobId))
+    return delivered.size === jobIds.length
+  })
+  expect(bodies.map((body) => runs[0]!.of(body))).toEqual(bodies.map(() => 1))
+  await run(() => miners[0]!.miner!.stats.jobsDelivered === 6)
+  expect(miners[0]!.miner!.stats.jobsMissed).toBe(0)
+})
+
+test('an execution that fails is tried three times, then the window passes and the job counts as missed', async () => {
+  const options = ['jobs.paidDrawPpm=0', 'jobs.assignmentWindowBlocks=6', 'bonds.unbondingBlocks=20']
+  const { plain, miners, runs, job, post, run } = await market(1, { overrides: options })
+  runs[0]!.isBroken = true
+  const body = job()
+  const jobId = await post(body)
+  await run(() => isAssigned(plain, jobId))
+  await run(() => jobAt(plain, jobId) === undefined)
+  expect(receiptsOf(plain, jobId)).toEqual([])
+  expect(runs[0]!.of(body)).toBe(3)
+  await run(() => miners[0]!.miner!.stats.jobsMissed === 1)
+  expect(miners[0]!.miner!.stats.jobsDelivered).toBe(0)
+})
+
+test('jobs of every registered model are executed, each by its own', async () => {
+  const dims = { ...UNIT_MODEL_DIMS, ffnDim: 96 }
+  const second = syntheticModel({ name: 'second', dims, seed: 'second', tiedHead: false })
+  const lines = paramLines(presets.unit)
+    .filter((line) => line.startsWith('models.0.'))
+    .map((line) => line.replace('models.0.', 'models.1.'))
+    .map((line) => line.replace(/(modelId=).*/, `$1${bytesToHex(second.modelId)}`))
+  const params = overrideParams(presets.unit, lines)
+  const { plain, job, post, run } = await market(1, { params, further: [second] })
+  const body = job({ modelId: second.modelId })
+  const jobId = await post(body)
+  await run(() => isDelivered(plain, jobId))
+  const { promptTokens, maxNewTokens, decoding } = body
+  const trace = executeUnit(second, { promptTokens, maxNewTokens, decoding })
+  expect(jobAt(plain, jobId)!.delivery!.traceRoot).toEqual(commitTrace(trace).traceRoot)
 })

@@ -57,25 +57,25 @@ const answer: Omit<Receipt, 'unitParentId'> = {
   // Ends with the token that stops, so that a part of the fee comes back.
   tokens: [10, 11, config.eosToken],
 }
-let receiptBytes: Uint8Array
+const fund = [miner, verifier, client].map((to, i) => tx(faucetKeys, BigInt(i), transferTo(to, 100n * NCR)))
+forge.mine('fund', 'genesis', { transactions: fund })
+forge.mine('register', 'fund', {
+  transactions: [tx(miner, 0n, { kind: 'minerRegister' }), tx(verifier, 0n, { kind: 'verifierRegister' })],
+})
+forge.mine('ask', 'register', {
+  transactions: [tx(miner, 1n, { kind: 'ask', modelId, price: ASK, capacityMacs: CAPACITY })],
+})
+forge.mine('job', 'ask', { transactions: [jobBytes] })
+forge.mine('assign', 'job')
+const receiptBytes = tx(miner, 2n, { ...answer, unitParentId: forge.get('assign').id })
+forge.mine('receipt', 'assign', { transactions: [receiptBytes] })
+forge.mine('later settled', 'receipt')
+forge.mine('r6 r7 r8 r9', 'assign')
+
 let member: TestNode
 let rpc: RpcServer
 
 beforeAll(async () => {
-  const fund = [miner, verifier, client].map((to, i) => tx(faucetKeys, BigInt(i), transferTo(to, 100n * NCR)))
-  forge.mine('fund', 'genesis', { transactions: fund })
-  forge.mine('register', 'fund', {
-    transactions: [tx(miner, 0n, { kind: 'minerRegister' }), tx(verifier, 0n, { kind: 'verifierRegister' })],
-  })
-  forge.mine('ask', 'register', {
-    transactions: [tx(miner, 1n, { kind: 'ask', modelId, price: ASK, capacityMacs: CAPACITY })],
-  })
-  forge.mine('job', 'ask', { transactions: [jobBytes] })
-  forge.mine('assign', 'job')
-  receiptBytes = tx(miner, 2n, { ...answer, unitParentId: forge.get('assign').id })
-  forge.mine('receipt', 'assign', { transactions: [receiptBytes] })
-  forge.mine('later settled', 'receipt')
-  forge.mine('r6 r7 r8 r9', 'assign')
   member = await net.node('node')
   rpc = await startRpc({ node: member.node, host: '127.0.0.1', port: 0, role: 'boot' })
 })

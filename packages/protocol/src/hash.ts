@@ -28,6 +28,13 @@ export const HASH_TAGS = {
   transaction: 'nacre/1/transaction',
   assignment: 'nacre/1/assignment',
   signature: 'nacre/1/signature',
+  accusation: 'nacre/1/accusation',
+  answer: 'nacre/1/answer',
+  verifierSecret: 'nacre/1/verifier-secret',
+  auditSelection: 'nacre/1/audit-selection',
+  auditSteps: 'nacre/1/audit-steps',
+  transcript: 'nacre/1/transcript',
+  freivalds: 'nacre/1/freivalds',
 } as const
 
 export type HashTag = keyof typeof HASH_TAGS

@@ -18,6 +18,17 @@ export const MAX_OPEN_JOBS = 4096
 export const MAX_CLEARED_JOBS = 256
 /** Standing asks of one model. */
 export const MAX_ASKS = 1024
+/** Verifiers that commit to a secret for one epoch (AUD-1). */
+export const MAX_EPOCH_VERIFIERS = 256
+/** Steps drawn for one audit (AUD-2). */
+export const MAX_AUDIT_STEPS = 64
+/** Fraud and verdict proofs in one block (AUD-4); challenges in one block, and responses (AUD-3). */
+export const MAX_BLOCK_PROOFS = 64
+/** Challenges of one unit over its whole life, and challenges of all units that come due at one height (AUD-3). */
+export const MAX_UNIT_CHALLENGES = 256
+export const MAX_DUE_CHALLENGES = 4096
+/** Bytes that the responses to one block's challenges may take of a block (AUD-3). */
+export const MAX_RESPONSE_BYTES: number = 512 * 1024
 /** Tokens of one unit, prompt and generated together. */
 export const MAX_UNIT_TOKENS: number = 1 << 16
 /** Largest encoded ticket proof. */
@@ -37,7 +48,7 @@ export const MAX_MERKLE_PROOF_HASHES = 4096
 export const MAX_MODEL_DIMENSION: number = 1 << 17
 export const MAX_MODEL_LAYERS = 256
 export const MAX_SEQUENCE_LENGTH: number = 1 << 16
-/** Weights of a model that a miner brings where B2 is off: made again by every node in some ten milliseconds. */
+/** Weights of a model that a miner brings where B2 is off: made again by every node in about a tenth of a second. */
 export const MAX_GENERATED_WEIGHTS: number = 1 << 20
 /** Generated models that a node keeps, so that one block costs one generation. */
 export const MAX_GENERATED_MODELS = 4

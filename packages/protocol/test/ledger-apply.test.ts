@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { BlockAudits } from '../src/audit/block-audits.ts'
 import { bootstrapCoinbase } from '../src/emission/coinbase.ts'
 import { accountOf } from '../src/keys.ts'
 import { applyBlock } from '../src/ledger/apply-block.ts'
@@ -20,6 +21,7 @@ import {
   FAUCET,
   funded,
   MINER,
+  MODEL,
   markChecker,
   OTHER_MINER,
   TEST_MODELS,
@@ -150,6 +152,9 @@ describe('envelope rules', () => {
         books: new JobBooks(),
         checkEquivocation: () => markChecker(new Uint8Array(0), new Uint8Array(0)),
         immature: new ImmatureIndex(2, maturityBlocks),
+        minerKey: MINER.publicKey,
+        stepModel: () => MODEL,
+        audits: new BlockAudits(),
       }
       const transaction = decodeTransaction(transactionOf(ALICE, 0n, body))
       expect(() => applyTransaction(context, transaction)).toThrow('TX_')

@@ -36,7 +36,7 @@ describe('equivocation (BLK-3, ECO-8)', () => {
     const { summary } = ledger.block([transactionOf(BOB, 0n, accuse(ALICE.publicKey))])
     const bounty = bonds / 10n
     const burned = immature + bonds - bounty
-    expect(summary.forfeitures).toEqual([{ minerKey: ALICE.publicKey, immature, bonds, bounty, burned }])
+    expect(summary.forfeitures).toEqual([{ minerKey: ALICE.publicKey, immature, bonds, bounty, returned: 0n, burned }])
     expect(ledger.balance(BOB)).toBe(before[0] - 1000n + bounty)
     expect(ledger.balance(ALICE)).toBe(before[1])
     expect(readAmount(ledger, 'burned')).toBe(burned)

@@ -114,6 +114,7 @@ export class TestLedger implements StateReader {
       minerKey: MINER.publicKey,
       transactions: [],
       checkEquivocation: markChecker,
+      stepModel: () => MODEL,
       ...change,
     }
   }

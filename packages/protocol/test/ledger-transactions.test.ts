@@ -76,6 +76,8 @@ describe('transaction tags', () => {
       unbond: 15,
       winnerFailure: 16,
       ask: 17,
+      accusation: 18,
+      verdictProof: 19,
     })
   })
 })

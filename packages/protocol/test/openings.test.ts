@@ -247,7 +247,7 @@ describe('bytes (CNV-1, P8)', () => {
 
   test('no change, cut or addition turns an honest unit into fraud', () => {
     const encoded = SAMPLES.map((opening) => stepOpeningCodec.encode(opening))
-    const run = (bytes: Uint8Array): void =>
+    const run = (bytes: Uint8Array): unknown =>
       checkStep({ model, task: unit.task, traceRoot: commitment.traceRoot, opening: stepOpeningCodec.decode(bytes) })
     fc.assert(
       fc.property(

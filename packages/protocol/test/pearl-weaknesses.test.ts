@@ -3,7 +3,7 @@
  *
  *   baseline:  any A, any B, any shape  -> noise -> tile -> ticket          nacre:  unit -> prompt, model -> trace -> tile -> ticket
  *
- * What each costs in time per ticket: packages/protocol/bench/pearl.ts. In words: docs/spec/12-pearl.md.
+ * What each costs in time per ticket: `npm run pearl-weaknesses`, docs/results/pearl-weaknesses.md. In words: docs/spec/12-pearl.md.
  */
 import { describe, expect, test } from 'vitest'
 import {

@@ -10,7 +10,9 @@ import { ownMiners, type Stage, type StageOptions } from './stage.ts'
 
 /** Bootstrap units of all miners per block: their duty cycle follows. */
 export const UNITS_PER_BLOCK = 10
-/** Blocks until registrations and asks stand; then as many again until the weights of several wins have matured. */
+/** Speed of the open lane, whatever is multiplied: a draw of random matrices takes as long as a unit. */
+const OPEN_MACS_PER_MS = 300_000
+/** Blocks until registrations and asks stand. */
 const MAX_START_BLOCKS = 60
 
 /** Signs receipts for blocks of its own, and sends none. */
@@ -21,7 +23,7 @@ class WithholdingAgent extends AccountAgent {
 }
 
 export async function startVirtualStage({ play, params, client, seed, signal }: StageOptions): Promise<Stage> {
-  const network = new LocalNetwork({ seed, params, miners: 0 })
+  const network = new LocalNetwork({ seed, params, miners: 0, openMacsPerMs: OPEN_MACS_PER_MS })
   const plain = network.add('plain', 'plain')
   const verifier = network.add('verifier', 'verifier', { register: true })
   const dutyCycle = Math.min(1, (UNITS_PER_BLOCK * UNIT_MS) / (params.block.timeMs * play.miners))

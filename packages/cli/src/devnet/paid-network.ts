@@ -51,7 +51,7 @@ export interface PaidNetwork {
 
 const STOP_GRACE_MS = 5_000
 /** Nodes have as long to start, to register and to ask. */
-const READY_MS = 180_000
+const READY_MS = 600_000
 const POLL_MS = 300
 /** Beside the bond: what a node keeps for its transactions, and some. */
 const SPARE_GRAINS: bigint = GRAINS_PER_NCR

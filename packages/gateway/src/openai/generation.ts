@@ -149,11 +149,14 @@ export class Generation {
       const decoding = { temperatureMilli: request.temperatureMilli, seed, stopAtEos: true }
       const job = { modelId: at.modelId, promptTokens, maxNewTokens, decoding, maxPriceGrains: bidGrains }
       const answer = await runner.post(job, { verify, chargeId: charges[index]! })
-      const sample = { ...place, decoding, answer, ...answerText(at.tokenizer, answer, request.stop) }
-      for (const listener of this.#listeners) listener(sample)
-      return sample
+      return { ...place, decoding, answer, ...answerText(at.tokenizer, answer, request.stop) }
     })
-    return { route, fanOut: new FanOut(jobs) }
+    const fanOut = new FanOut(jobs)
+    // What the snapshot has and what listeners heard are the same at any moment.
+    fanOut.onAnswer(({ answer }) => {
+      for (const listener of this.#listeners) listener(answer)
+    })
+    return { route, fanOut }
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the gateway needs to know of the market (ECO-7): who asks what for a model. */
-import { readAsks } from '@nacre/node/rpc-client'
+import { readAsks, readMarket } from '@nacre/node/rpc-client'
 
 export interface MarketAsk {
   /** Hex. */
@@ -10,9 +10,15 @@ export interface MarketAsk {
   readonly roomMacs: bigint
 }
 
+export interface MarketQuote {
+  readonly asks: readonly MarketAsk[]
+  /** The moving price of the model; 0 before its first. A bid well below it waits until it has come down. */
+  readonly referenceGrains: bigint
+}
+
 export interface MarketSource {
-  /** Standing asks of a model. Rejects with RpcError, within the deadline of an RPC request. */
-  asks(modelId: string): Promise<readonly MarketAsk[]>
+  /** What a model costs now. Rejects with RpcError, within the deadline of an RPC request. */
+  quote(modelId: string): Promise<MarketQuote>
 }
 
 export interface BidNeeds {
@@ -29,9 +35,10 @@ export interface BidNeeds {
 /**
  * The bid that reaches enough asks: their rooms hold all units, and there is one for each job if there are so many. The price is the middle
  * between bid and ask, and only asks at or below it are drawn from, so a low bid costs less and a wider one reaches more miners.
- * Undefined if nobody asks at most `maxPriceGrains`.
+ * It is no lower than the reference price, where the highest price allows that: a lower one may have to wait. Undefined if nobody asks at
+ * most `maxPriceGrains`.
  */
-export function bidFor(asks: readonly MarketAsk[], needs: BidNeeds): bigint | undefined {
+export function bidFor({ asks, referenceGrains }: MarketQuote, needs: BidNeeds): bigint | undefined {
   const usable = asks.filter(({ priceGrains, roomMacs }) => roomMacs > 0n && priceGrains <= needs.maxPriceGrains)
   usable.sort((a, b) => (a.priceGrains < b.priceGrains ? -1 : a.priceGrains > b.priceGrains ? 1 : 0))
   let room = 0n
@@ -45,34 +52,40 @@ export function bidFor(asks: readonly MarketAsk[], needs: BidNeeds): bigint | un
   }
   if (last === undefined) return undefined
   // Rounded up, so that a price of a few grains has a margin too.
-  const bid = last + (last * BigInt(needs.marginPercent) + 99n) / 100n
+  const reaching = last + (last * BigInt(needs.marginPercent) + 99n) / 100n
+  const bid = reaching > referenceGrains ? reaching : referenceGrains
   return bid < needs.maxPriceGrains ? bid : needs.maxPriceGrains
 }
 
-/** Asks from memory for a moment, so that many requests at once are one question to the node. */
+/** Quotes from memory for a moment, so that many requests at once are one question to the node. */
 export function cachedMarket(source: MarketSource, maxAgeMs: number, nowMs: () => number): MarketSource {
-  const known = new Map<string, { readonly atMs: number; readonly asks: Promise<readonly MarketAsk[]> }>()
+  const known = new Map<string, { readonly atMs: number; readonly quote: Promise<MarketQuote> }>()
   return {
-    asks: (modelId) => {
+    quote: (modelId) => {
       const found = known.get(modelId)
-      if (found !== undefined && nowMs() - found.atMs < maxAgeMs) return found.asks
-      const asks = source.asks(modelId)
-      const entry = { atMs: nowMs(), asks }
+      if (found !== undefined && nowMs() - found.atMs < maxAgeMs) return found.quote
+      const quote = source.quote(modelId)
+      const entry = { atMs: nowMs(), quote }
       known.set(modelId, entry)
-      asks.catch(() => {
+      quote.catch(() => {
         if (known.get(modelId) === entry) known.delete(modelId)
       })
-      return asks
+      return quote
     },
   }
 }
 
 /** The market as a node shows it. */
 export const nodeMarket = (rpcUrl: string): MarketSource => ({
-  asks: async (modelId) =>
-    (await readAsks(rpcUrl, modelId)).map(({ minerKey, priceGrains, roomMacs }) => ({
-      minerKey,
-      priceGrains: BigInt(priceGrains),
-      roomMacs: BigInt(roomMacs),
-    })),
+  quote: async (modelId) => {
+    const [asks, { models }] = await Promise.all([readAsks(rpcUrl, modelId), readMarket(rpcUrl)])
+    return {
+      asks: asks.map(({ minerKey, priceGrains, roomMacs }) => ({
+        minerKey,
+        priceGrains: BigInt(priceGrains),
+        roomMacs: BigInt(roomMacs),
+      })),
+      referenceGrains: BigInt(models.find((model) => model.modelId === modelId)?.referenceGrains ?? '0'),
+    }
+  },
 })

@@ -103,8 +103,8 @@ async function routeOn(
     0,
   )
   const { samples } = request
-  const asks = await market.asks(at.modelId)
-  const bidGrains = bidFor(asks, {
+  const quote = await market.quote(at.modelId)
+  const bidGrains = bidFor(quote, {
     macs: BigInt(macs) * BigInt(samples),
     jobs: samples * shapes.length,
     maxPriceGrains: limits.maxPriceGrains,
@@ -112,7 +112,7 @@ async function routeOn(
   })
   if (bidGrains === undefined)
     throw unavailable(
-      asks.length === 0
+      quote.asks.length === 0
         ? `No miner offers ${at.name} at the moment.`
         : `No miner offers ${at.name} for at most ${limits.maxPriceGrains} grains per GMAC.`,
       'no_miner',

@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { isLoopback, namesThisHost } from '@nacre/node/rpc-client'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { untilAborted } from '../swarm/fan-out.ts'
 import type { ScoreAnswer } from '../swarm/score.ts'
-import { ApiError, modelNotFound, unavailable } from './api-error.ts'
+import { ApiError, deadlineExceeded, modelNotFound, unavailable } from './api-error.ts'
 import { headOf, responseBody, usageOf } from './bodies.ts'
 import { chatRequest } from './chat-request.ts'
 import { chooseAnswers } from './choices.ts'
@@ -196,7 +197,11 @@ class ServerState {
       const ms = deadlineMs(httpRequest.headers, this.#parts.defaultDeadlineMs)
       timer = setTimeout(() => end.abort(endReason('deadline')), ms)
       const signal = AbortSignal.any([end.signal, this.#stopping.signal])
-      const generation = await this.#start(httpRequest, request, caller)
+      const starting = this.#start(httpRequest, request, caller)
+      await untilAborted(starting, signal)
+      // Asking the market takes as long as the node lets it: jobs that are posted after all go on as after any deadline.
+      if (signal.aborted) throw deadlineExceeded('The market was not known before the deadline.')
+      const generation = await starting
       if (request.isStream) return await this.#stream(generation, httpRequest, reply, signal)
       return await this.#respond(generation, httpRequest, reply, signal)
     } catch (error) {

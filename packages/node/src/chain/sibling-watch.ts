@@ -5,6 +5,8 @@ import {
   bytesToHex,
   type DrawBindings,
   equalBytes,
+  headerTicketHash,
+  LANE_OPEN,
   unitId,
 } from '@nacre/protocol'
 import { MAX_WATCHED_UNITS } from '../limits-chain.ts'
@@ -35,16 +37,22 @@ export class SiblingWatch {
 
   /** @param header one whose signature and ticket have been checked. */
   see(header: BlockHeader): Sighting {
-    const unit = bytesToHex(unitId(header.unit, header.minerKey, this.#bindings.singleUse))
-    const seen = this.#headers.get(unit) ?? []
+    const key = bytesToHex(this.#keyOf(header))
+    const seen = this.#headers.get(key) ?? []
     const id = blockId(header)
     if (seen.some((other) => equalBytes(blockId(other), id))) return { isSurplus: false, evidence: undefined }
     if (seen.length >= 2) return { isSurplus: true, evidence: undefined }
     const other = seen[0]
     seen.push(header)
-    this.#headers.set(unit, seen)
+    this.#headers.set(key, seen)
     if (this.#headers.size > MAX_WATCHED_UNITS) this.#headers.delete(this.#headers.keys().next().value!)
     const isPair = other !== undefined && areEquivocating(other, header, this.#bindings)
     return { isSurplus: false, evidence: isPair ? [other, header] : undefined }
+  }
+
+  /** Open work has any number of tickets under one unit, each for work of its own (chapter 12): there siblings share a ticket. */
+  #keyOf(header: BlockHeader): Uint8Array {
+    if (header.unit.lane === LANE_OPEN) return headerTicketHash(header, this.#bindings)
+    return unitId(header.unit, header.minerKey, this.#bindings.singleUse)
   }
 }

@@ -8,18 +8,22 @@ import {
   preparePostAsk,
   preparePostJob,
   prepareReceipt,
+  registeredModel,
   type StateReader,
   type Transaction,
   transactionId,
 } from '@nacre/protocol'
 import type { TreeNode } from '../chain/block-tree.ts'
 
-/** Refusals that a later block may take back: a beacon or window to come, a full book, an expiry that is too far only as yet. */
+/** Refusals that a later block may take back: a beacon or window to come, a full book, an expiry that is too far only as
+ * yet, a proof that is too soon after its accusation or found no room. */
 const EARLY: ReadonlySet<ErrorCode> = new Set([
   'RECEIPT_UNASSIGNED',
   'RECEIPT_WINDOW',
   'JOB_BOOK_FULL',
   'JOB_EXPIRY_TOO_FAR',
+  'ACCUSATION_EARLY',
+  'BLOCK_TOO_MANY_PROOFS',
 ])
 
 /**
@@ -46,6 +50,7 @@ export function beginNextBlock(
     checkEquivocation: () => {
       throw new ProtocolError('TX_EQUIVOCATION', 'evidence is not judged here')
     },
+    stepModel: (modelId) => registeredModel(context, modelId).model,
   }).context
 }
 

@@ -180,7 +180,8 @@ export class JobViews {
       ranks: ranks.map((key, rank) => ({
         minerKey: bytesToHex(key),
         firstHeight: openedHeight + rank * assignmentWindowBlocks + 1,
-        lastHeight: openedHeight + (rank + 1) * assignmentWindowBlocks,
+        // Whoever could deliver still can until the last window ends (ECO-4).
+        lastHeight: openedHeight + ranks.length * assignmentWindowBlocks,
       })),
     }
   }

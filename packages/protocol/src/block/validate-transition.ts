@@ -5,7 +5,7 @@ import type { StateReader } from '../ledger/state.ts'
 import type { LtHash } from '../lthash.ts'
 import { LANE_PAID } from '../unit/types.ts'
 import type { Block } from './body.ts'
-import type { ConsensusContext } from './context.ts'
+import { type ConsensusContext, registeredModel } from './context.ts'
 import { checkEquivocationEvidence } from './equivocation.ts'
 import type { BlockHeader } from './header.ts'
 import { checkPaidTask } from './validate-body.ts'
@@ -39,6 +39,7 @@ export function applyBlockBody(
     minerKey,
     transactions,
     checkEquivocation: (a, b) => checkEquivocationEvidence(context, a, b),
+    stepModel: (modelId) => registeredModel(context, modelId).model,
   })
 }
 

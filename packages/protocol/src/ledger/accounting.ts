@@ -1,5 +1,17 @@
 /** P3: every grain is accounted for. */
 
+import {
+  accusationCodec,
+  accusationEndsCodec,
+  auditedUnitCodec,
+  auditorCodec,
+  auditorsCodec,
+  challengesCodec,
+  dueCodec,
+  jobIdsCodec,
+  unitCountsCodec,
+  verdictsCodec,
+} from '../audit/entries.ts'
 import type { Codec } from '../codec.ts'
 import { ProtocolError } from '../errors.ts'
 import {
@@ -34,13 +46,15 @@ export interface SupplyAudit {
   /** What jobs hold of their clients: escrows, and fees that have not settled. */
   readonly jobs: bigint
   readonly deferred: bigint
+  /** Deposits of accusations and bonds of challenges (chapter 11). */
+  readonly deposits: bigint
   readonly verifierPool: bigint
   readonly burned: bigint
   /** What premiums may still mint (ECO-3): a bound, nobody's grains and in no sum. */
   readonly mintable: bigint
   /** premine + faucet + emitted. */
   readonly created: bigint
-  /** balances + immature + bonds + unbonding + jobs + deferred + verifierPool + burned. */
+  /** balances + immature + bonds + unbonding + jobs + deposits + deferred + verifierPool + burned. */
   readonly held: bigint
 }
 
@@ -66,6 +80,15 @@ const WITHOUT_GRAINS: Readonly<Record<string, Codec<unknown>>> = {
   'won/': wonCodec,
   'block/': blockIdCodec,
   'work/': workCodec,
+  'audit/': auditedUnitCodec,
+  'audit-end/': jobIdsCodec,
+  'units/': unitCountsCodec,
+  'accusation-end/': accusationEndsCodec,
+  'auditors/': auditorsCodec,
+  'auditor/': auditorCodec,
+  'verdicts/': verdictsCodec,
+  'challenges-due/': dueCodec,
+  'full/': countCodec,
 } as Readonly<Record<string, Codec<unknown>>>
 
 /** Sums a whole state by category. Throws CODEC_MALFORMED for an entry that no rule writes, CODEC_* for a broken value. */
@@ -79,6 +102,7 @@ export function auditSupply(entries: Iterable<readonly [key: string, value: Uint
     bonds: 0n,
     unbonding: 0n,
     jobs: 0n,
+    deposits: 0n,
     deferred: 0n,
     verifierPool: 0n,
     burned: 0n,
@@ -107,6 +131,12 @@ export function auditSupply(entries: Iterable<readonly [key: string, value: Uint
       case 'job/':
         sums.jobs += jobCodec.decode(value).held
         break
+      case 'accusation/':
+        sums.deposits += accusationCodec.decode(value).deposit
+        break
+      case 'challenges/':
+        for (const { bond } of challengesCodec.decode(value)) sums.deposits += bond
+        break
       default: {
         const codec = WITHOUT_GRAINS[key.slice(0, key.indexOf('/') + 1) || key]
         if (codec === undefined) throw new ProtocolError('CODEC_MALFORMED', `no rule writes a state entry ${key}`)
@@ -115,6 +145,10 @@ export function auditSupply(entries: Iterable<readonly [key: string, value: Uint
     }
   }
   const created = sums.premine + sums.faucet + sums.emitted
-  const { balances, immature, bonds, unbonding, jobs, deferred, verifierPool, burned } = sums
-  return { ...sums, created, held: balances + immature + bonds + unbonding + jobs + deferred + verifierPool + burned }
+  const { balances, immature, bonds, unbonding, jobs, deposits, deferred, verifierPool, burned } = sums
+  return {
+    ...sums,
+    created,
+    held: balances + immature + bonds + unbonding + jobs + deposits + deferred + verifierPool + burned,
+  }
 }

@@ -1,4 +1,6 @@
 /** The state transition of one block (ECO-1 to ECO-8); the order of its steps is docs/spec/10-ledger.md. */
+import { type AuditSummary, auditSummary } from '../audit/block-audits.ts'
+import { closeChallenges } from '../audit/challenges.ts'
 import { bytesToHex, equalBytes, hexToBytes } from '../bytes.ts'
 import { targetFromBits, workOfTarget } from '../difficulty/bits.ts'
 import { bootstrapCoinbase, type CoinbaseParts, paidCoinbase } from '../emission/coinbase.ts'
@@ -46,6 +48,7 @@ export interface BlockSummary {
   /** Jobs that ended without delivery: without a miner, missed by every rank, or expired in the book. */
   readonly returned: readonly Uint8Array[]
   readonly clearings: readonly MarketClearing[]
+  readonly audits: AuditSummary
 }
 
 export interface AppliedBlock {
@@ -74,6 +77,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
   const { context } = begun
   const { draft, books } = context
   const { fees, transactionIds, forfeitures } = applyTransactions(context, transactions)
+  forfeitures.push(...closeChallenges(context, transactions))
   check(!isBarred(draft, minerKey), 'BLOCK_KEY_BARRED', 'the block bars its own miner')
   if (job !== undefined) checkOwnReceipt(input, draft)
   const closed = closeWindows(context)
@@ -96,6 +100,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
     missed: closed.missed,
     returned: [...returned, ...closed.returned, ...expired],
     clearings,
+    audits: auditSummary(context.audits),
   }
   return { changes, ltHash, stateRoot: stateRootOf(ltHash), summary }
 }

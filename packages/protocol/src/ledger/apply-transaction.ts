@@ -1,15 +1,21 @@
 /** The effect of one transaction on the state (ECO-1, BLK-3). */
+import { prepareAccusation } from '../audit/accusations.ts'
+import type { BlockAudits, StepModel } from '../audit/block-audits.ts'
+import { prepareChallenge, prepareResponse } from '../audit/challenges.ts'
+import { prepareFraudProof } from '../audit/fraud-proof.ts'
+import { prepareVerifierCommit, prepareVerifierReveal } from '../audit/secrets.ts'
+import { prepareVerdict, prepareVerdictProof } from '../audit/verdicts.ts'
 import { bytesToHex, equalBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { accountOf } from '../keys.ts'
-import { preparePostAsk, withdrawAsks } from '../market/asks.ts'
-import { readVerifiers, writeVerifiers, writeWeight } from '../market/entries.ts'
+import { preparePostAsk } from '../market/asks.ts'
+import { readVerifiers, writeVerifiers } from '../market/entries.ts'
 import type { MarketContext, MarketRules } from '../market/models.ts'
 import { checkJobForm, preparePostJob } from '../market/post-job.ts'
 import { prepareReceipt } from '../market/receipts.ts'
 import type { Params } from '../params/types.ts'
+import { barKey, leaveRole } from './bar-key.ts'
 import {
-  addAmount,
   credit,
   isBarred,
   readAccount,
@@ -19,7 +25,7 @@ import {
   writeRegistration,
   writeUnbonding,
 } from './entries.ts'
-import { type Forfeiture, forfeit, type ImmatureIndex } from './forfeit.ts'
+import type { Forfeiture, ImmatureIndex } from './forfeit.ts'
 import { ROLE_MINER, ROLE_VERIFIER, type Role } from './keys.ts'
 import { hasValidTransactionSignature, type Transaction, type TransactionBody, transactionId } from './transactions.ts'
 
@@ -32,6 +38,12 @@ export interface ApplyContext extends MarketContext {
   readonly checkEquivocation: EquivocationChecker
   /** Where a block's forfeitures look up immature amounts; one per block. */
   readonly immature: ImmatureIndex
+  /** Key of the block's miner: its own block cannot bar it. */
+  readonly minerKey: Uint8Array
+  /** Runs steps of registered models again (AUD-4). */
+  readonly stepModel: StepModel
+  /** Counts and results of the block's audits. */
+  readonly audits: BlockAudits
 }
 
 /** What must hold whatever the state: chain, least fee, signature. Throws TX_CHAIN, TX_FEE_TOO_LOW, SIGNATURE_INVALID. */
@@ -45,7 +57,8 @@ export function checkTransactionForm(params: Params, chainId: Uint8Array, transa
 /**
  * Applies one transaction: form, nonce, balance, then its effect. The fee leaves the sender's balance; the block's
  * coinbase pays it out. On any error the draft is as before.
- * Throws TX_*, JOB_*, ASK_*, RECEIPT_*, SIGNATURE_INVALID and what the equivocation checker throws.
+ * Throws TX_*, JOB_*, ASK_*, RECEIPT_*, SIGNATURE_INVALID, what the equivocation checker throws, and what the `prepare` functions
+ * of chapter 11 throw.
  */
 export function applyTransaction(context: ApplyContext, transaction: Transaction): Forfeiture | undefined {
   const { params, draft } = context
@@ -74,10 +87,20 @@ export function spending(rules: MarketRules, body: TransactionBody): bigint {
       return params.bonds.verifierGrains
     case 'job':
       return checkJobForm(rules, body).escrow
+    case 'accusation':
+      return params.audits.accusationDepositGrains
+    case 'challenge':
+      return body.bond
     case 'unbond':
     case 'equivocation':
     case 'receipt':
     case 'ask':
+    case 'fraudProof':
+    case 'verdictProof':
+    case 'verifierCommit':
+    case 'verifierReveal':
+    case 'verdict':
+    case 'response':
       return 0n
   }
 }
@@ -105,15 +128,24 @@ function prepare(context: ApplyContext, transaction: Transaction): () => Forfeit
     case 'equivocation': {
       const { minerKey } = context.checkEquivocation(body.evidenceA, body.evidenceB)
       check(!isBarred(draft, minerKey), 'TX_EQUIVOCATION', `${bytesToHex(minerKey)} is barred already`)
-      return () => {
-        for (const role of [ROLE_MINER, ROLE_VERIFIER] as const) leaveRole(context, role, minerKey)
-        writeWeight(draft, minerKey, undefined)
-        const forfeiture = forfeit(draft, context.immature, minerKey, context.height)
-        credit(draft, accountOf(sender), forfeiture.bounty)
-        addAmount(draft, 'burned', forfeiture.burned)
-        return forfeiture
-      }
+      return () => barKey(context, minerKey, accountOf(sender))
     }
+    case 'accusation':
+      return just(prepareAccusation(context, sender, body))
+    case 'fraudProof':
+      return prepareFraudProof(context, sender, body)
+    case 'verdictProof':
+      return just(prepareVerdictProof(context, sender, body))
+    case 'verifierCommit':
+      return just(prepareVerifierCommit(context, sender, body))
+    case 'verifierReveal':
+      return just(prepareVerifierReveal(context, sender, body))
+    case 'verdict':
+      return just(prepareVerdict(context, sender, body))
+    case 'challenge':
+      return just(prepareChallenge(context, sender, body))
+    case 'response':
+      return just(prepareResponse(context, body))
   }
 }
 
@@ -150,12 +182,4 @@ function prepareUnbonding(context: ApplyContext, role: Role, publicKey: Uint8Arr
     writeRegistration(draft, role, publicKey, { ...registration, unbondingHeight })
     writeUnbonding(draft, unbondingHeight, [...readUnbonding(draft, unbondingHeight), { role, publicKey }])
   }
-}
-
-/** A registration that is active until now no longer counts: its asks leave the books, or there is one verifier less (ECO-1). */
-function leaveRole(context: ApplyContext, role: Role, publicKey: Uint8Array): void {
-  const { draft, models } = context
-  if (readRegistration(draft, role, publicKey)?.unbondingHeight !== 0) return
-  if (role === ROLE_VERIFIER) writeVerifiers(draft, readVerifiers(draft) - 1)
-  else withdrawAsks(draft, models.keys(), publicKey)
 }

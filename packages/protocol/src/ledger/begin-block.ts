@@ -1,5 +1,9 @@
 /** What a block does before its transactions: they see the state that this leaves. */
 
+import { endAccusations } from '../audit/accusations.ts'
+import { endAuditedUnits } from '../audit/audited-unit.ts'
+import { BlockAudits, type StepModel } from '../audit/block-audits.ts'
+import { closeEpochs } from '../audit/secrets.ts'
 import { checkHeight } from '../emission/subsidy.ts'
 import { check } from '../errors.ts'
 import { accountOf } from '../keys.ts'
@@ -48,6 +52,7 @@ export interface BlockInput extends MarketRules {
   /** Encoded transactions in order. */
   readonly transactions: readonly Uint8Array[]
   readonly checkEquivocation: EquivocationChecker
+  readonly stepModel: StepModel
 }
 
 /** A block under way: its transactions apply to `context`. */
@@ -63,12 +68,12 @@ export interface BegunBlock {
 }
 
 /**
- * The steps before the transactions: assignment, maturity, settlement. No transaction's validity depends on the beacon, so a
+ * The steps before the transactions: assignment, maturity, settlement, and what ends in audits. No transaction's validity depends on the beacon, so a
  * miner that chooses transactions before it has won may pass any.
  * Throws BLOCK_HEIGHT, KEY_INVALID, BLOCK_KEY_BARRED.
  */
 export function beginBlock(input: Omit<BlockInput, 'transactions' | 'ltHash' | 'unit' | 'promptTokens'>): BegunBlock {
-  const { params, models, chainId, height, minerKey, beacon, checkEquivocation } = input
+  const { params, models, chainId, height, minerKey, beacon, checkEquivocation, stepModel } = input
   checkHeight(height)
   check(height > 0, 'BLOCK_HEIGHT', 'genesis is not applied, it is given')
   check(minerKey.length === 32, 'KEY_INVALID', `a miner key has 32 bytes, not ${minerKey.length}`)
@@ -87,7 +92,13 @@ export function beginBlock(input: Omit<BlockInput, 'transactions' | 'ltHash' | '
     books: new JobBooks(),
     checkEquivocation,
     immature: new ImmatureIndex(height, params.block.maturityBlocks),
+    minerKey,
+    stepModel,
+    audits: new BlockAudits(),
   }
+  endAccusations(context)
+  closeEpochs(context)
+  endAuditedUnits(context)
   return { context, assigned, returned, matured, settled }
 }
 

@@ -1,19 +1,19 @@
-/** What equivocation costs (BLK-3, ECO-8): everything immature of the key, and its bonds. */
+/** What proven misbehaviour costs (BLK-3, AUD-6, ECO-8): everything immature of the key, and its bonds. */
 import { bytesToHex, equalBytes } from '../bytes.ts'
+import { partOf } from '../emission/coinbase.ts'
 import { readImmature, readRegistration, writeBarred, writeImmature, writeRegistration } from './entries.ts'
 import { ROLE_MINER, ROLE_VERIFIER } from './keys.ts'
 import type { StateDraft } from './state.ts'
 
-/** A bounty is one part in this many of the forfeited bonds (AUD-6: at most 10 %). */
-export const BOUNTY_DIVISOR = 10n
-
-/** Grains that a key lost: immature + bonds = bounty + burned. */
+/** Grains that a key lost: immature + bonds = bounty + returned + burned. */
 export interface Forfeiture {
   readonly minerKey: Uint8Array
   readonly immature: bigint
   readonly bonds: bigint
   /** For whoever reported, out of the bonds only. */
   readonly bounty: bigint
+  /** To the client of a wrong unit, out of the immature grains: what that unit paid its miner (AUD-4). */
+  readonly returned: bigint
   readonly burned: bigint
 }
 
@@ -56,11 +56,17 @@ export class ImmatureIndex {
  * Takes everything immature and every bond of `minerKey` out of the state and bars the key. The caller credits the
  * bounty and counts what is burned. The key must not be barred yet.
  *
- * The bounty comes from the bonds alone: those are matured grains that the key itself locked, so accusing oneself
- * returns a tenth of what it destroys. A bounty on immature rewards would let a miner cash a tenth of rewards that no
+ * The bounty, `audits.bountyPpm` and at most a tenth, comes from the bonds alone: those are matured grains that the key itself
+ * locked, so accusing oneself returns a tenth of what it destroys. A bounty on immature rewards would let a miner cash a tenth of rewards that no
  * audit has passed.
  */
-export function forfeit(draft: StateDraft, index: ImmatureIndex, minerKey: Uint8Array, height: number): Forfeiture {
+export function forfeit(
+  draft: StateDraft,
+  index: ImmatureIndex,
+  minerKey: Uint8Array,
+  height: number,
+  bountyPpm: number,
+): Forfeiture {
   let immature = 0n
   for (const at of index.heightsOf(draft, minerKey)) {
     const entries = readImmature(draft, at)
@@ -76,6 +82,6 @@ export function forfeit(draft: StateDraft, index: ImmatureIndex, minerKey: Uint8
     writeRegistration(draft, role, minerKey, undefined)
   }
   writeBarred(draft, minerKey, height)
-  const bounty = bonds / BOUNTY_DIVISOR
-  return { minerKey, immature, bonds, bounty, burned: immature + bonds - bounty }
+  const bounty = partOf(bonds, bountyPpm)
+  return { minerKey, immature, bonds, bounty, returned: 0n, burned: immature + bonds - bounty }
 }

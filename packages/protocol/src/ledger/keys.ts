@@ -52,6 +52,31 @@ export const workKey = (lane: Lane): string => `work/${LANE_NAMES[lane]}`
 /** The key of a recent block's id. */
 export const blockIdKey = (height: number): string => `block/${padded(height)}`
 
+/** The key of a delivered unit that can still be audited, by its job (AUD-4). */
+export const auditKey = (jobId: Uint8Array): string => `audit/${bytesToHex(jobId)}`
+/** The key of the jobs whose units can no longer be audited from `height` on. */
+export const auditEndKey = (height: number): string => `audit-end/${padded(height)}`
+/** The key of how many units a miner has delivered (AUD-2). */
+export const unitCountKey = (publicKey: Uint8Array): string => `units/${bytesToHex(publicKey)}`
+/** The key of a committed accusation: 32 bytes that bind its sender. */
+export const accusationKey = (sender: Uint8Array, commitment: Uint8Array): string =>
+  `accusation/${bytesToHex(sender)}-${bytesToHex(commitment)}`
+/** The key of the accusations whose time is over at `height`. */
+export const accusationEndKey = (height: number): string => `accusation-end/${padded(height)}`
+/** The key of the verifiers that committed to a secret for an epoch (AUD-1). */
+export const auditorsKey = (epoch: number): string => `auditors/${padded(epoch)}`
+/** The key of one verifier's secret of an epoch. */
+export const auditorKey = (epoch: number, publicKey: Uint8Array): string =>
+  `auditor/${padded(epoch)}-${bytesToHex(publicKey)}`
+/** The key of the verdicts on a unit, by its job (AUD-5). */
+export const verdictsKey = (jobId: Uint8Array): string => `verdicts/${bytesToHex(jobId)}`
+/** The key of the challenges of a unit, by its job (AUD-3). */
+export const challengesKey = (jobId: Uint8Array): string => `challenges/${bytesToHex(jobId)}`
+/** The key of the jobs with a challenge that comes due at `height`. */
+export const challengesDueKey = (height: number): string => `challenges-due/${padded(height)}`
+/** The key that marks a recent block as full (AUD-3). */
+export const fullBlockKey = (height: number): string => `full/${padded(height)}`
+
 /** Entries that are one amount in grains. Absent means 0. */
 export const AMOUNT_KEYS = {
   /** Sum of all subsidies so far. */

@@ -1,5 +1,6 @@
 /** Transactions (ECO-1): a common envelope around a payload with a stable tag. Exact bytes: docs/spec/10-ledger.md. */
 import * as P from 'micro-packed'
+import { AUDIT_PAYLOADS, type AuditBody } from '../audit/payloads.ts'
 import {
   bool,
   boundedBytes,
@@ -44,6 +45,8 @@ export const TRANSACTION_TAGS = {
   unbond: 15,
   winnerFailure: 16,
   ask: 17,
+  accusation: 18,
+  verdictProof: 19,
 } as const
 
 /** Largest encoded header inside an equivocation proof. */
@@ -114,7 +117,16 @@ export interface Receipt {
   /** All generated tokens. */
   readonly tokens: readonly number[]
 }
-export type TransactionBody = Transfer | Job | MinerRegister | VerifierRegister | Receipt | Equivocation | Unbond | Ask
+export type TransactionBody =
+  | Transfer
+  | Job
+  | MinerRegister
+  | VerifierRegister
+  | Receipt
+  | Equivocation
+  | Unbond
+  | Ask
+  | AuditBody
 export type TransactionKind = TransactionBody['kind']
 
 export interface UnsignedTransaction {
@@ -175,6 +187,7 @@ const PAYLOADS: PayloadCodecs = {
     3 * 32 + TOKENS_BYTES,
   ),
   ask: defineCodec('ask', P.struct({ modelId: bytes32, price: u64, capacityMacs: u64 }), 48),
+  ...AUDIT_PAYLOADS,
 }
 const KIND_OF_TAG: ReadonlyMap<number, TransactionKind> = new Map(
   (Object.keys(PAYLOADS) as TransactionKind[]).map((kind) => [TRANSACTION_TAGS[kind], kind]),

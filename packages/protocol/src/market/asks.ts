@@ -79,7 +79,7 @@ function addAsk(
  * weight displaces the highest ask of a key without any, at whatever price; where all have some, the highest if it is above its own.
  * Of equal ones the latest leaves.
  */
-function displacedBy(
+export function displacedBy(
   asks: readonly StandingAsk[],
   ask: StandingAsk,
   hasWeight: (minerKey: Uint8Array) => boolean,

@@ -250,10 +250,13 @@ export const writeJob = (draft: StateDraft, jobId: Uint8Array, job: JobRecord): 
   write(draft, jobKey(jobId), jobCodec, job)
 export const writePrompt = (draft: StateDraft, jobId: Uint8Array, tokens: readonly number[]): void =>
   write(draft, promptKey(jobId), promptCodec, tokens)
+/** The job is paid, or its money has gone back; its prompt stays for audits (AUD-4). */
+export const deleteJobRecord = (draft: StateDraft, jobId: Uint8Array): void => draft.set(jobKey(jobId), undefined)
+export const deletePrompt = (draft: StateDraft, jobId: Uint8Array): void => draft.set(promptKey(jobId), undefined)
 /** The job is over: nothing of it stays. */
 export function deleteJob(draft: StateDraft, jobId: Uint8Array): void {
-  draft.set(jobKey(jobId), undefined)
-  draft.set(promptKey(jobId), undefined)
+  deleteJobRecord(draft, jobId)
+  deletePrompt(draft, jobId)
 }
 export const writeOpenJobs = (draft: StateDraft, modelId: string, jobs: readonly OpenJob[]): void =>
   writeList(draft, openKey(modelId), openCodec, jobs)

@@ -1,4 +1,5 @@
 /** ECO-4, UNT-1: receipts, and the windows of the ranks. */
+import { openAuditedUnit } from '../audit/audited-unit.ts'
 import { bytesToHex, equalBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { isBarred } from '../ledger/entries.ts'
@@ -90,11 +91,11 @@ export function prepareReceipt(context: MarketContext, sender: Uint8Array, recei
   const open = rankAt(params, job.openedHeight, height)
   check(rank <= open, 'RECEIPT_WINDOW', `the window of rank ${rank} is not open yet, this one is of rank ${open}`)
   const unit = paidUnit(draft, jobId, job)
-  check(
-    unit !== undefined && equalBytes(unit.parentId, receipt.unitParentId),
-    'RECEIPT_BRANCH',
-    'the unit belongs to another branch: its parent did not open the assignment here',
-  )
+  if (unit === undefined || !equalBytes(unit.parentId, receipt.unitParentId))
+    throw new ProtocolError(
+      'RECEIPT_BRANCH',
+      'the unit belongs to another branch: its parent did not open the assignment here',
+    )
   const model = modelOf(context, job.modelId)
   check(
     tokens.every((token) => token < model.vocabSize),
@@ -108,6 +109,7 @@ export function prepareReceipt(context: MarketContext, sender: Uint8Array, recei
     `${tokens.length} tokens of at most ${job.maxNewTokens} do not end by the rule (MOD-5)`,
   )
   return () => {
+    openAuditedUnit(context, jobId, job, { minerKey: sender, unit, traceRoot, tokens })
     writeJob(draft, jobId, { ...job, delivery: { rank, height, newTokens: tokens.length, traceRoot } })
     books.addDelivered(height + params.jobs.auditWindowBlocks, jobId)
   }

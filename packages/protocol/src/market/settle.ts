@@ -1,10 +1,11 @@
 /** ECO-4: settlement of delivered jobs after the audit window. */
+import { settleAuditedUnits } from '../audit/audited-unit.ts'
 import { partOf } from '../emission/coinbase.ts'
 import { accountOf } from '../keys.ts'
 import { addAmount, addImmature, credit, type ImmatureEntry, isBarred, MAX_SETTLED_HEIGHTS } from '../ledger/entries.ts'
 import type { StateDraft } from '../ledger/state.ts'
 import {
-  deleteJob,
+  deleteJobRecord,
   type JobRecord,
   readJob,
   readSettlement,
@@ -42,7 +43,10 @@ export function settleReceipts(rules: MarketRules, draft: StateDraft, height: nu
   const settled: Settlement[] = []
   let next = waiting ?? height
   for (let heights = 0; heights < MAX_SETTLED_HEIGHTS && next <= height; heights++, next++) {
-    for (const jobId of readSettlement(draft, next)) settled.push(settleJob(rules, draft, jobId))
+    for (const jobId of readSettlement(draft, next)) {
+      const job = readJob(draft, jobId)
+      if (job !== undefined) settled.push(settleJob(rules, draft, jobId, job)) // else condemned (AUD-4)
+    }
     writeSettlement(draft, next, [])
   }
   writeSettlementFrom(draft, next <= height ? next : undefined)
@@ -52,7 +56,9 @@ export function settleReceipts(rules: MarketRules, draft: StateDraft, height: nu
     grains: miner,
     minerKey,
   }))
-  addImmature(draft, height + block.maturityBlocks - jobs.auditWindowBlocks, payments)
+  const matures = height + block.maturityBlocks - jobs.auditWindowBlocks
+  addImmature(draft, matures, payments)
+  settleAuditedUnits(draft, settled, matures)
   return settled
 }
 
@@ -72,8 +78,7 @@ export function divideFee(
   return { burned, verifiers, miner: rest - verifiers, returned }
 }
 
-function settleJob(rules: MarketRules, draft: StateDraft, jobId: Uint8Array): Settlement {
-  const job = readJob(draft, jobId)!
+function settleJob(rules: MarketRules, draft: StateDraft, jobId: Uint8Array, job: JobRecord): Settlement {
   const { rank, newTokens } = job.delivery!
   const minerKey = job.ranks[rank]!
   const parts = divideFee(rules, job, newTokens)
@@ -83,7 +88,7 @@ function settleJob(rules: MarketRules, draft: StateDraft, jobId: Uint8Array): Se
   credit(draft, job.client, parts.returned)
   addAmount(draft, 'burned', burned)
   addAmount(draft, 'verifierPool', parts.verifiers)
-  deleteJob(draft, jobId)
+  deleteJobRecord(draft, jobId)
   return {
     jobId,
     minerKey,

@@ -77,7 +77,7 @@ export function syntheticModel(options: SyntheticModelOptions): Model {
     return {
       rows,
       columns,
-      q: Int8Array.from(randomBytes(`${tensor}.q`), (byte) => (byte % 127) - 63),
+      q: weightsOf(randomBytes(`${tensor}.q`)),
       scale: Float32Array.from(randomBytes(`${tensor}.scale`), (byte) => f(f(1 + byte / 256) * base)),
     }
   }
@@ -100,6 +100,13 @@ export function syntheticModel(options: SyntheticModelOptions): Model {
     ropeCos: rope.cos,
     ropeSin: rope.sin,
   })
+}
+
+/** A loop: `Int8Array.from` with a function takes ten times as long. */
+function weightsOf(bytes: Uint8Array): Int8Array {
+  const out = new Int8Array(bytes.length)
+  for (let i = 0; i < bytes.length; i++) out[i] = (bytes[i]! % 127) - 63
+  return out
 }
 
 /** Dimensions of the model of the preset `unit`. */

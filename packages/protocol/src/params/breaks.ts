@@ -12,6 +12,8 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'block.maturityBlocks': 'short: rewards are spent before a fault can be shown',
   'block.winnerCheck':
     'none: winners are not executed again, and a ticket proof alone can be ground by varying the trace root',
+  'difficulty.algorithm':
+    'wtema-unclamped: one block that is late or wrongly dated moves the target as far as its date says',
   'difficulty.halfLifeMs':
     'short: chance and hopping miners move the difficulty; long: a change of speed is felt for days',
   'difficulty.genesisBits': 'too easy: a burst of blocks until the rule has caught up; too hard: no blocks',
@@ -42,6 +44,29 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'jobs.newcomerSharePpm': '0: who has no wins gets no jobs; large: keys are free, so new ones take the market',
   'jobs.nonDeliveryPpm': '0: taking jobs and not delivering them costs nothing',
   'jobs.referenceMovePpm': 'large: one block moves the price that others rely on',
+  'audits.mode': 'off: paid work that wins no block is a claim of its miner, so garbage is paid like answers',
+  'audits.rateUnits': '0: only the floor is left, which pays a miner that cheats once and leaves',
+  'audits.rateFloorPpm': '0: a miner with many units at stake is hardly ever audited',
+  'audits.newKeyUnits': '0: a new key may cheat from its first unit on at the rate of an old one',
+  'audits.steps': 'few: a unit with few forged steps passes',
+  'audits.epochBlocks': 'short: many commitments and reveals; long: one leaked secret tells for long what is audited',
+  'audits.verdictBlocks': 'short: the last units of an epoch get no verdict',
+  'audits.revealBlocks': 'short: an honest verifier misses it by a few full blocks and pays',
+  'audits.maxVerifiers': 'small: a few bonds shut everybody else out of an epoch',
+  'audits.missedRevealPpm': '0: a verifier hides which units it left out by keeping its secret',
+  'audits.falseVerdictPpm': '0: saying `right` without looking costs the pay of one epoch at most',
+  'audits.payPpm':
+    '0: only bounties pay for checking; with emission.mintCapPpm above 1000000 together: own jobs under own audits earn more than they burn',
+  'audits.accusationDelayBlocks': 'short: who mines the next blocks can commit to the proof it reads and overtake it',
+  'audits.accusationBlocks': 'short: full blocks push a proof out of its time',
+  'audits.accusationDepositGrains': '0: false accusations make every node run steps for the fee alone',
+  'audits.bountyPpm': '0: nobody is paid for proving fraud',
+  'audits.maxProofsPerBlock': 'small: proofs wait for one another; large: a block of proofs takes long to check',
+  'audits.challengeWindowBlocks': 'short: a miner that keeps its trace back gets through',
+  'audits.responseBlocks': 'short: an honest miner that is away for a moment loses everything',
+  'audits.challengeBondGrains': '0: cheap receipts can be challenged for almost nothing',
+  'audits.maxChallengesPerUnit': 'large: one challenger makes a miner publish its whole trace',
+  'audits.maxChallengesPerBlock': 'large: more openings are asked for than blocks have room to answer',
   'bindings.assignedInputs':
     'off: the miner chooses prompts and how to go on from them, so the same text mines for ever',
   'bindings.registeredWeights':

@@ -1,6 +1,6 @@
 import { targetFromBits } from '../difficulty/bits.ts'
 import { check, ProtocolError } from '../errors.ts'
-import { MAX_MODELS, MAX_UNIT_TOKENS } from '../limits.ts'
+import { MAX_DUE_CHALLENGES, MAX_MODELS, MAX_UNIT_TOKENS } from '../limits.ts'
 import { fieldOf, PARAM_FIELDS } from './fields.ts'
 import type { Params } from './types.ts'
 
@@ -52,9 +52,32 @@ function checkFields(prefix: string, node: unknown): void {
     throw new ProtocolError('PARAM_NOT_IMPLEMENTED', `${prefix}=${String(node)} is refused: ${refused}`)
 }
 
+const need = (holds: boolean, why: string): void => check(holds, 'PARAM_CONTRADICTION', why)
+
+/** ECO-8: whatever an audit can bring to light is on the chain before the unit's payment matures and the bond returns. */
+function checkAuditWindows({ audits, block, jobs, bonds }: Params): void {
+  if (audits.mode === 'off') return
+  need(
+    jobs.auditWindowBlocks + audits.challengeWindowBlocks + 2 * audits.responseBlocks < block.maturityBlocks,
+    'block.maturityBlocks does not exceed jobs.auditWindowBlocks, audits.challengeWindowBlocks and twice audits.responseBlocks (ECO-8)',
+  )
+  const revealed = audits.epochBlocks + audits.verdictBlocks + audits.revealBlocks
+  need(
+    revealed + audits.accusationDelayBlocks < block.maturityBlocks,
+    'block.maturityBlocks does not exceed audits.epochBlocks, verdictBlocks, revealBlocks and accusationDelayBlocks (ECO-8)',
+  )
+  need(
+    bonds.unbondingBlocks >= jobs.assignmentWindowBlocks * (1 + jobs.fallbacks) + block.maturityBlocks,
+    'bonds.unbondingBlocks does not cover the windows of all ranks and block.maturityBlocks (ECO-1)',
+  )
+  need(
+    2 * audits.responseBlocks * audits.maxChallengesPerBlock <= MAX_DUE_CHALLENGES,
+    `audits.responseBlocks and maxChallengesPerBlock let more than ${MAX_DUE_CHALLENGES} challenges wait (AUD-3)`,
+  )
+}
+
 function checkContradictions(params: Params): void {
   const { block, difficulty, emission, units, jobs, models, bonds, bindings } = params
-  const need = (holds: boolean, why: string): void => check(holds, 'PARAM_CONTRADICTION', why)
   need(block.maxFutureMs <= 5 * block.timeMs, 'block.maxFutureMs is more than 5 block.timeMs (BLK-6)')
   need(difficulty.halfLifeMs >= 16 * block.timeMs, 'difficulty.halfLifeMs is less than 16 block.timeMs (BLK-6)')
   need(bonds.unbondingBlocks >= block.maturityBlocks, 'bonds.unbondingBlocks is less than block.maturityBlocks (ECO-1)')
@@ -124,6 +147,8 @@ function checkContradictions(params: Params): void {
     bonds.unbondingBlocks >= jobs.assignmentWindowBlocks * (1 + jobs.fallbacks),
     'bonds.unbondingBlocks does not cover the windows of all ranks (ECO-1)',
   )
+
+  checkAuditWindows(params)
 
   need(
     models.length >= 1 && models.length <= MAX_MODELS,

@@ -1,5 +1,13 @@
 /** What each parameter may be: the one table behind checks, overrides, hashing and documentation. */
-import { MAX_ASKS, MAX_CLEARED_JOBS, MAX_JOB_RANKS, MAX_OPEN_JOBS } from '../limits.ts'
+import {
+  MAX_ASKS,
+  MAX_AUDIT_STEPS,
+  MAX_BLOCK_PROOFS,
+  MAX_CLEARED_JOBS,
+  MAX_EPOCH_VERIFIERS,
+  MAX_JOB_RANKS,
+  MAX_OPEN_JOBS,
+} from '../limits.ts'
 
 interface FieldBase {
   readonly doc: string
@@ -64,7 +72,8 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'block.maturityBlocks': integer('blocks', 1, 1_000_000, 'blocks until a coinbase can be spent'),
   'block.maxTransactions': integer('transactions', 0, 1024, 'transactions in one block'),
   'block.winnerCheck': choice(['execute', 'sample', 'none'], 'how winners are checked (BLK-4)', {
-    sample: 'needs step fraud proofs, which the protocol does not have',
+    sample:
+      'needs a rule by which a fraud proof takes a winning block out of its chain; proofs here are against receipts (AUD-4)',
   }),
   'difficulty.algorithm': choice(['wtema', 'wtema-unclamped', 'asert'], 'difficulty rule (BLK-6)'),
   'difficulty.halfLifeMs': integer('ms', 10, 10 ** 12, 'H: e-folding time of wtema, half-life of asert'),
@@ -114,6 +123,33 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'jobs.newcomerSharePpm': integer('ppm', 0, PPM - 1, 'part of the draw that newcomers share'),
   'jobs.nonDeliveryPpm': ppm('part of its weight that a key loses for a job it does not deliver'),
   'jobs.referenceMovePpm': ppm('most that the reference price moves in one block'),
+  'audits.mode': choice(['on', 'off'], 'whether paid work is audited (chapter 11)'),
+  'audits.rateUnits': integer('units', 0, 1_000_000, 'audit rate times units at stake of a miner (AUD-2)'),
+  'audits.rateFloorPpm': ppm('least audit rate'),
+  'audits.newKeyUnits': integer('units', 0, 1_000_000, 'units of a new key that are always audited'),
+  'audits.steps': integer('steps', 1, MAX_AUDIT_STEPS, 'steps drawn for one audit'),
+  'audits.epochBlocks': integer('blocks', 1, 1_000_000, "blocks for which a verifier's secret holds (AUD-1)"),
+  'audits.verdictBlocks': integer('blocks', 1, 1_000_000, 'blocks after an epoch in which its verdicts are taken'),
+  'audits.revealBlocks': integer('blocks', 1, 1_000_000, 'blocks after that in which its secrets are revealed'),
+  'audits.maxVerifiers': integer('verifiers', 1, MAX_EPOCH_VERIFIERS, 'verifiers of one epoch'),
+  'audits.missedRevealPpm': ppm('part of the bond that a secret kept back costs'),
+  'audits.falseVerdictPpm': ppm('part of the bond that a false verdict costs'),
+  'audits.payPpm': ppm('what the verdicts on a unit earn over what the unit burned (AUD-5)'),
+  'audits.accusationDelayBlocks': integer('blocks', 1, 10_000, 'blocks from the commitment to a proof until the proof'),
+  'audits.accusationBlocks': integer('blocks', 1, 10_000, 'blocks after that in which the proof is taken'),
+  'audits.accusationDepositGrains': amount('deposit of an accusation, lost if it is false (AUD-6)'),
+  'audits.bountyPpm': integer('ppm', 0, 100_000, 'part of forfeited bonds that the accuser gets (AUD-6)'),
+  'audits.maxProofsPerBlock': integer('proofs', 1, MAX_BLOCK_PROOFS, 'fraud and verdict proofs in one block'),
+  'audits.challengeWindowBlocks': integer(
+    'blocks',
+    0,
+    1_000_000,
+    'blocks after the audit window for challenges (AUD-3)',
+  ),
+  'audits.responseBlocks': integer('blocks', 1, 10_000, 'blocks to answer a challenge'),
+  'audits.challengeBondGrains': amount("least bond of a challenge, besides the receipt's fee"),
+  'audits.maxChallengesPerUnit': integer('challenges', 1, 16, 'challenges of one challenger to one unit'),
+  'audits.maxChallengesPerBlock': integer('challenges', 1, MAX_BLOCK_PROOFS, 'challenges in one block'),
   'bindings.assignedInputs': binding('B1', 'inputs are assigned, never chosen'),
   'bindings.registeredWeights': binding('B2', 'weights are registered'),
   'bindings.operandBeforeNoise': binding('B3', 'the noise commits to the operand'),

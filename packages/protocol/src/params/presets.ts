@@ -136,6 +136,30 @@ const nacre: Params = {
     nonDeliveryPpm: 100_000,
     referenceMovePpm: 50_000,
   },
+  audits: {
+    mode: 'on',
+    rateUnits: 8,
+    rateFloorPpm: 20_000,
+    newKeyUnits: 8,
+    steps: 16,
+    epochBlocks: 96, // 5 hours
+    verdictBlocks: 24,
+    revealBlocks: 48, // a verifier may be away for two hours
+    maxVerifiers: 64,
+    missedRevealPpm: 20_000,
+    falseVerdictPpm: 500_000,
+    payPpm: 250_000, // with the mint cap at most three quarters of what a unit burned
+    accusationDelayBlocks: 3,
+    accusationBlocks: 24,
+    accusationDepositGrains: GRAINS_PER_NCR, // a tenth of the bounty
+    bountyPpm: 100_000, // the most that AUD-6 allows
+    maxProofsPerBlock: 4,
+    challengeWindowBlocks: 148, // 8 hours, another third of maturity
+    responseBlocks: 64, // 3.5 hours, 7 if blocks are full
+    challengeBondGrains: GRAINS_PER_NCR / 100n, // what a response costs its miner in fees, many times over
+    maxChallengesPerUnit: 4,
+    maxChallengesPerBlock: 4,
+  },
   bindings: ALL_BINDINGS,
   models: [nacreSmall],
 }
@@ -179,6 +203,18 @@ const devnet: Params = {
     weightBlocks: 240, // 20 minutes
     capacityMultiple: 32, // clients ask for more than the few bootstrap units of a devnet earn
   },
+  // All of it within a maturity of 20 blocks.
+  audits: {
+    ...nacre.audits,
+    epochBlocks: 6,
+    verdictBlocks: 3,
+    revealBlocks: 6,
+    accusationDelayBlocks: 2,
+    accusationBlocks: 6,
+    accusationDepositGrains: GRAINS_PER_NCR / 10n,
+    challengeWindowBlocks: 3,
+    responseBlocks: 5,
+  },
 }
 
 /**
@@ -213,6 +249,7 @@ const pearl: Params = {
     verifierSharePpm: 0,
   },
   fees: { ...nacre.fees, burnPpm: 0, verifierPpm: 0 },
+  audits: { ...nacre.audits, mode: 'off' },
   jobs: { ...nacre.jobs, paidDrawPpm: 0 },
   bindings: NO_BINDINGS,
 }
@@ -236,6 +273,7 @@ const pearlDevnet: Params = {
   },
   bonds: devnet.bonds,
   units: devnet.units,
+  audits: { ...devnet.audits, mode: 'off' },
   jobs: { ...devnet.jobs, paidDrawPpm: 0 },
 }
 
@@ -272,6 +310,7 @@ const unit: Params = {
     maxAsksPerModel: 8,
     weightBlocks: 20,
   },
+  audits: { ...devnet.audits, mode: 'off' }, // a maturity of 3 blocks has no room for their windows
   models: [unitModel],
 }
 

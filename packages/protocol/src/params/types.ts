@@ -118,6 +118,53 @@ export interface JobParams {
   readonly referenceMovePpm: number
 }
 
+/** Audits of paid work (AUD, ECO-8). Every path is `audits.*`. */
+export interface AuditParams {
+  /** Off: receipts are claims that nothing checks, and no transaction of this chapter exists. */
+  readonly mode: Toggle
+  /** AUD-2: a miner with so many units at stake or fewer has each of them audited; with more, this over their number. */
+  readonly rateUnits: number
+  /** AUD-2: least part of its units that is audited. */
+  readonly rateFloorPpm: number
+  /** AUD-2: units of a new key that are always audited. */
+  readonly newKeyUnits: number
+  /** AUD-2: steps drawn for one audit. */
+  readonly steps: number
+  /** AUD-1: blocks for which a verifier's secret holds. */
+  readonly epochBlocks: number
+  /** AUD-5: blocks after an epoch in which its verdicts are still taken. */
+  readonly verdictBlocks: number
+  /** AUD-1: blocks after that in which its secrets are revealed. */
+  readonly revealBlocks: number
+  /** Verifiers of one epoch. */
+  readonly maxVerifiers: number
+  /** Part of its bond that a verifier loses for a secret it does not reveal. */
+  readonly missedRevealPpm: number
+  /** Part of its bond that a verifier loses for a false verdict. */
+  readonly falseVerdictPpm: number
+  /** What the verdicts on a unit earn together, over what the unit burned. */
+  readonly payPpm: number
+  /** AUD-4: blocks from the commitment to an accusation until its proof. */
+  readonly accusationDelayBlocks: number
+  /** Blocks after that in which the proof is taken. */
+  readonly accusationBlocks: number
+  /** Deposit of an accusation, lost if it is false. */
+  readonly accusationDepositGrains: bigint
+  /** AUD-6: part of the forfeited bonds that the accuser gets. */
+  readonly bountyPpm: number
+  /** Fraud and verdict proofs in one block. */
+  readonly maxProofsPerBlock: number
+  /** AUD-3: blocks after the audit window in which a unit can still be challenged. */
+  readonly challengeWindowBlocks: number
+  /** AUD-3: blocks to answer a challenge; full blocks stretch it up to twice as many. */
+  readonly responseBlocks: number
+  /** AUD-3: least bond of a challenge, which is never below the receipt's fee. */
+  readonly challengeBondGrains: bigint
+  /** Challenges of one challenger to one unit. */
+  readonly maxChallengesPerUnit: number
+  readonly maxChallengesPerBlock: number
+}
+
 export interface BondParams {
   readonly minerGrains: bigint
   readonly verifierGrains: bigint
@@ -174,6 +221,7 @@ export interface Params {
   readonly bonds: BondParams
   readonly units: UnitParams
   readonly jobs: JobParams
+  readonly audits: AuditParams
   readonly bindings: BindingParams
   /** The bootstrap lane runs the first one. */
   readonly models: readonly ModelParams[]

@@ -10,7 +10,7 @@ import type { StepOpening } from './opening.ts'
 import { checkStepRef } from './step-ref.ts'
 import { stepOutput, stepPlaces } from './steps/places.ts'
 import { STEP_FUNCTIONS } from './steps/step-functions.ts'
-import { stepView } from './steps/view.ts'
+import { type StepView, stepView } from './steps/view.ts'
 import { subtreesOf } from './subtrees.ts'
 import type { TraceShape } from './types.ts'
 import { verifyOpening } from './verify-opening.ts'
@@ -36,14 +36,14 @@ export const FRAUD_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ])
 
 /**
- * Re-runs one step of a unit from its opening (TRC-3): returns if the committed output is reproduced, throws otherwise.
+ * Re-runs one step of a unit from its opening (TRC-3): returns what it read if the committed output is reproduced, throws otherwise.
  *
  * The opening is bad: STEP_OPENING (not the leaves that the step needs, or not well formed), MERKLE_* (not what the
  * root commits to), STEP_OUT_OF_RANGE (no such step in this unit), UNIT_PROMPT or UNIT_SHAPE (no such task).
  * The trace is fraudulent: TRACE_DIMENSIONS (shape or a leaf count is not that of model and task), TRACE_LEAF (a leaf
  * does not decode), STEP_MISMATCH (the output is not reproduced).
  */
-export function checkStep({ model, task, traceRoot, opening, hash = keyedHash }: StepCheck): void {
+export function checkStep({ model, task, traceRoot, opening, hash = keyedHash }: StepCheck): StepView {
   const dims = model.config
   checkTask(dims, task)
   verifyOpening(dims, traceRoot, opening, hash)
@@ -56,6 +56,7 @@ export function checkStep({ model, task, traceRoot, opening, hash = keyedHash }:
   const subtree = opening.subtrees.find(({ index }) => index === subroot)!
   const committed = subtree.leaves[subtree.indices.indexOf(leaf)]!.subarray(start, start + length)
   check(equalBytes(committed, expected), 'STEP_MISMATCH', `${opening.ref.kind} does not give the committed output`)
+  return view
 }
 
 /** P and G are read from the committed dimensions and must be possible for the task (TRACE_DIMENSIONS). */

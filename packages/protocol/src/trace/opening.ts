@@ -36,10 +36,18 @@ const kind: P.CoderType<StepKind> = P.apply(
   { encode: (n: number): StepKind => STEP_KINDS[n]!, decode: (name: StepKind): number => STEP_KINDS.indexOf(name) },
 )
 
+/** kind u8, layer, group and position u32: 13 bytes. */
+export const stepRefCoder: P.CoderType<StepRef> = P.struct({
+  kind,
+  layer: u32,
+  group: u32,
+  position: u32,
+}) as unknown as P.CoderType<StepRef>
+
 const hashes = boundedList(MAX_MERKLE_PROOF_HASHES, bytes32)
 
 const coder = P.struct({
-  ref: P.struct({ kind, layer: u32, group: u32, position: u32 }),
+  ref: stepRefCoder,
   subtrees: boundedList(
     MAX_OPENING_SUBTREES,
     P.struct({

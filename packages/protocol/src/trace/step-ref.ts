@@ -48,6 +48,11 @@ export function stepAt(shape: TraceShape, index: number): StepRef {
   check(false, 'STEP_OUT_OF_RANGE', `there is no step ${index}`)
 }
 
+/** Whether two references name the same step. */
+export function isSameStep(a: StepRef, b: StepRef): boolean {
+  return a.kind === b.kind && a.layer === b.layer && a.group === b.group && a.position === b.position
+}
+
 export function stepOfRun(run: StepRun, offset: number): StepRef {
   return { kind: run.kind, layer: run.layer, group: run.group, position: run.firstPosition + offset }
 }
@@ -72,6 +77,16 @@ export function checkStepRef(shape: TraceShape, ref: StepRef): void {
   inRange('group', ref.group, 0, hasGroup ? nKvHeads - 1 : 0)
   const first = kind === 'head' ? shape.promptTokens - 1 : 0
   inRange('position', ref.position, first, isSingle ? 0 : positionCount(shape) - 1)
+}
+
+/** Multiplications of the heaviest step of a unit of this shape. */
+export function maxStepMacs(shape: TraceShape): number {
+  return Math.max(
+    ...stepRuns(shape).map((run) => {
+      const { base, slope } = runWeight(shape, run)
+      return base + slope * run.count
+    }),
+  )
 }
 
 /**

@@ -10,10 +10,22 @@ import { check, ERROR_VERDICTS, type ErrorCode, ProtocolError } from '../../src/
 test('exactly these codes may be no fault of the sender', () => {
   const ignored = (Object.keys(ERROR_VERDICTS) as ErrorCode[]).filter((code) => ERROR_VERDICTS[code] === 'ignore')
   expect(ignored.sort()).toEqual([
+    'ACCUSATION_EARLY',
+    'ACCUSATION_KNOWN',
+    'ACCUSATION_UNCOMMITTED',
     'ASK_MINER',
+    'AUDIT_UNIT',
     'BLOCK_CHAIN',
     'BLOCK_PARENT_UNKNOWN',
     'BLOCK_TIME_FUTURE',
+    'BLOCK_TOO_MANY_PROOFS',
+    'CHALLENGE_DOUBLE',
+    'CHALLENGE_LIMIT',
+    'CHALLENGE_SENDER',
+    'CHALLENGE_WINDOW',
+    'EPOCH_FULL',
+    'EPOCH_VERIFIER',
+    'EPOCH_WINDOW',
     'JOB_BOOK_FULL',
     'JOB_EXPIRED',
     'JOB_EXPIRY_TOO_FAR',
@@ -24,8 +36,12 @@ test('exactly these codes may be no fault of the sender', () => {
     'RECEIPT_MINER',
     'RECEIPT_UNASSIGNED',
     'RECEIPT_WINDOW',
+    'RESPONSE_UNASKED',
     'TX_INSUFFICIENT_FUNDS',
     'TX_NONCE_GAP',
+    'VERDICT_DOUBLE',
+    'VERDICT_UNKNOWN',
+    'VERDICT_VERIFIER',
   ])
 })
 

@@ -18,7 +18,7 @@ const model = unitModel()
 const unit = execute(model, task())
 const { trace, commitment } = unit
 const { shape } = trace
-const check = (opening: StepOpening, traceRoot = commitment.traceRoot): void =>
+const check = (opening: StepOpening, traceRoot = commitment.traceRoot): unknown =>
   checkStep({ model, task: unit.task, traceRoot, opening })
 
 describe.each(STEP_KINDS)('%s', (kind) => {

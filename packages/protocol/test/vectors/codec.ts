@@ -1,3 +1,5 @@
+import { accusationCommitment } from '../../src/audit/accusations.ts'
+import type { FraudProof, VerdictProof } from '../../src/audit/payloads.ts'
 import { bytesToHex, concatBytes, hexToBytes } from '../../src/bytes.ts'
 import { ProtocolError } from '../../src/errors.ts'
 import { accountOf, keyPairFromSeed } from '../../src/keys.ts'
@@ -9,9 +11,38 @@ import {
   type TransactionBody,
   transactionId,
 } from '../../src/ledger/transactions.ts'
+import type { StepOpening } from '../../src/trace/opening.ts'
 
 const KEYS = keyPairFromSeed(new Uint8Array(32).fill(1))
 const CHAIN_ID = new Uint8Array(32).fill(0xc1)
+
+const JOB = new Uint8Array(32).fill(0x70)
+const OPENING: StepOpening = {
+  ref: { kind: 'input', layer: 0, group: 0, position: 0 },
+  subtrees: [
+    {
+      index: 1,
+      root: new Uint8Array(32).fill(0x11),
+      leafCount: 1,
+      indices: [0],
+      leaves: [hexToBytes('0100000002000000')],
+      proof: [],
+    },
+  ],
+  topProof: [new Uint8Array(32).fill(0x22)],
+}
+const FRAUD_PROOF: FraudProof = {
+  kind: 'fraudProof',
+  jobId: JOB,
+  salt: new Uint8Array(32).fill(0x5a),
+  opening: OPENING,
+}
+const VERDICT_PROOF: VerdictProof = {
+  ...FRAUD_PROOF,
+  kind: 'verdictProof',
+  verifier: new Uint8Array(32).fill(0xfe),
+  step: 3,
+}
 
 const BODIES: [name: string, body: TransactionBody, nonce: bigint, fee: bigint][] = [
   ['transfer', { kind: 'transfer', to: accountOf(new Uint8Array(32).fill(9)), grains: 123_456_789n }, 0n, 1000n],
@@ -54,6 +85,24 @@ const BODIES: [name: string, body: TransactionBody, nonce: bigint, fee: bigint][
   ],
   ['ask', { kind: 'ask', modelId: new Uint8Array(32).fill(0x0d), price: 5n, capacityMacs: 10n ** 10n }, 9n, 1000n],
   ['withdrawn ask', { kind: 'ask', modelId: new Uint8Array(32).fill(0x0d), price: 0n, capacityMacs: 0n }, 10n, 1000n],
+  ['accusation', { kind: 'accusation', commitment: new Uint8Array(32).fill(0xac) }, 11n, 1000n],
+  ['fraud proof', FRAUD_PROOF, 12n, 1000n],
+  ['verdict proof', VERDICT_PROOF, 13n, 1000n],
+  ['verifier commit', { kind: 'verifierCommit', epoch: 7, commitment: new Uint8Array(32).fill(0xc0) }, 14n, 1000n],
+  ['verifier reveal', { kind: 'verifierReveal', epoch: 7, secret: new Uint8Array(32).fill(0x5e) }, 15n, 1000n],
+  [
+    'verdict',
+    { kind: 'verdict', jobId: JOB, digests: [new Uint8Array(8).fill(1), new Uint8Array(8).fill(2)] },
+    16n,
+    1000n,
+  ],
+  [
+    'challenge',
+    { kind: 'challenge', jobId: JOB, ref: { kind: 'attend', layer: 1, group: 2, position: 300 }, bond: 1_000_000n },
+    17n,
+    1000n,
+  ],
+  ['response', { kind: 'response', jobId: JOB, opening: OPENING }, 18n, 1000n],
   ['empty evidence', { kind: 'equivocation', evidenceA: new Uint8Array(0), evidenceB: new Uint8Array(0) }, 6n, 0n],
 ]
 
@@ -64,7 +113,8 @@ const hexFields = (body: object): Record<string, unknown> =>
 function hexField(value: unknown): unknown {
   if (value instanceof Uint8Array) return bytesToHex(value)
   if (typeof value === 'bigint') return String(value)
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? hexFields(value) : value
+  if (Array.isArray(value)) return value.map(hexField)
+  return typeof value === 'object' && value !== null ? hexFields(value) : value
 }
 
 /** Bytes of the envelope before the payload length. */
@@ -80,14 +130,14 @@ function invalidTransactions(): { name: string; bytes: Uint8Array }[] {
     copy[at] = value
     return copy
   }
-  const reserved = Object.values(TRANSACTION_TAGS).filter((tag) => ![1, 2, 3, 4, 5, 9, 15, 17].includes(tag))
+  const reserved = Object.values(TRANSACTION_TAGS).filter((tag) => [13, 14, 16].includes(tag))
   return [
     { name: 'empty', bytes: new Uint8Array(0) },
     { name: 'one byte short', bytes: transfer.slice(0, -1) },
     { name: 'version 0', bytes: withByte(transfer, 0, 0) },
     { name: 'version 2', bytes: withByte(transfer, 0, 2) },
     { name: 'tag 0', bytes: withByte(transfer, 33, 0) },
-    { name: 'tag 18', bytes: withByte(transfer, 33, 18) },
+    { name: 'tag 20', bytes: withByte(transfer, 33, 20) },
     { name: 'tag 255', bytes: withByte(transfer, 33, 255) },
     ...reserved.map((tag) => ({ name: `reserved tag ${tag}`, bytes: withByte(transfer, 33, tag) })),
     { name: 'payload of another kind', bytes: withByte(transfer, 33, TRANSACTION_TAGS.unbond) },
@@ -130,6 +180,10 @@ export function codecVectors(): unknown {
         id: bytesToHex(transactionId(transaction)),
       }
     }),
+    accusations: [FRAUD_PROOF, VERDICT_PROOF].map((proof) => ({
+      name: proof.kind,
+      commitment: bytesToHex(accusationCommitment(KEYS.publicKey, proof)),
+    })),
     invalid: invalidTransactions().map(({ name, bytes }) => ({
       name,
       bytes: bytesToHex(bytes),
