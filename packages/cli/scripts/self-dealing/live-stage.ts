@@ -1,10 +1,11 @@
 /** A stage of processes: `nacre node` for each member, libp2p between them, the wall clock. */
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { get } from '@nacre/node/rpc-client'
-import { diffParams, presetByName } from '@nacre/protocol'
+import { diffParams, overrideParams, presetByName } from '@nacre/protocol'
+import { calibrate } from '../../src/devnet/calibrate.ts'
 import { addressOfKey, startPaidNetwork } from '../../src/devnet/paid-network.ts'
 import { CliError } from '../../src/errors.ts'
 import { ownMiners, type Stage, type StageOptions } from './stage.ts'
@@ -12,15 +13,20 @@ import { ownMiners, type Stage, type StageOptions } from './stage.ts'
 const POLL_MS = 100
 /** For one block. */
 const BLOCK_DEADLINE_MS = 120_000
-/** Part of the time that all miners together work unasked, on two cores. */
-const SHARED_DUTY = 0.5
+/** Real time is dear: the block time of the preset. */
+const TIMES: readonly string[] = ['block.timeMs=1000', 'block.maxFutureMs=5000', 'difficulty.halfLifeMs=16000']
 
-export async function startLiveStage({ play, params, client, signal }: StageOptions): Promise<Stage> {
+export async function startLiveStage({ play, params: slow, client, signal }: StageOptions): Promise<Stage> {
+  const timed = overrideParams(slow, TIMES)
+  const cores = availableParallelism()
+  const { genesisBits, dutyCycle } = await calibrate({
+    ...{ params: timed, miners: play.miners, dutyCycle: undefined, isPaid: true, cores, works: [] },
+  })
+  const params = overrideParams(timed, [`difficulty.genesisBits=${genesisBits}`])
   const dir = mkdtempSync(join(tmpdir(), 'nacre-self-dealing-'))
   const preset = 'unit'
   const overrides = diffParams(presetByName(preset), params).map(({ path, b }) => `${path}=${b}`)
   const asks = Array.from({ length: play.miners }, (_, i) => (i < ownMiners(play) ? play.asks.own : play.asks.others))
-  const dutyCycle = SHARED_DUTY / play.miners
   const network = await startPaidNetwork({ preset, overrides, asks, verifiers: 1, dutyCycle, dir, signal })
   const stop = async (): Promise<void> => {
     await network.stop()

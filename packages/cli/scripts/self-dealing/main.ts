@@ -1,7 +1,7 @@
 /**
  * What a miner earns that posts fake jobs to itself, under each provenance and burn rate, honest and with tricks (ECO-3, ECO-5). Writes
  * docs/results/self-dealing.json and the tables of docs/results/self-dealing.md; what they mean stands below them and is kept.
- *   npm run self-dealing [-- --quick | --live] [--only TEXT] [--seed TEXT]
+ *   npm run self-dealing [-- --quick | --live | --tables] [--only TEXT] [--seed TEXT]
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
@@ -25,6 +25,7 @@ const USAGE = `What a miner earns that posts fake jobs to itself.
   --quick      one small case, printed and not written
   --live       processes of nacre node over libp2p and the wall clock, for the cases that need no cheating node
   --only TEXT  cases whose names contain the text; results of the others stay as they are
+  --tables     only the tables again, from the JSON
   --seed TEXT  of networks and keys (default self-dealing)
 `
 const pathOf = (name: string): string => fileURLToPath(new URL(`../../../../docs/results/${name}`, import.meta.url))
@@ -40,6 +41,7 @@ async function main(signal: AbortSignal): Promise<void> {
         options: {
           quick: { type: 'boolean', default: false },
           live: { type: 'boolean', default: false },
+          tables: { type: 'boolean', default: false },
           only: { type: 'string', default: '' },
           seed: { type: 'string', default: 'self-dealing' },
           help: { type: 'boolean', default: false },
@@ -48,6 +50,7 @@ async function main(signal: AbortSignal): Promise<void> {
     USAGE,
   )
   if (values.help) return void process.stdout.write(USAGE)
+  if (values.tables) return writeTables(results())
   const all = values.quick ? QUICK : values.live ? CASES.filter(isLive) : CASES
   const chosen = all.filter(({ name }) => name.includes(values.only))
   if (chosen.length === 0) throw new CliError(`no case has "${values.only}" in its name`, 2)
@@ -86,16 +89,24 @@ async function played(
 }
 
 function write(stage: keyof Results, result: PlayedCase): void {
-  const json = pathOf('self-dealing.json')
-  const before: Results = existsSync(json)
-    ? (JSON.parse(readFileSync(json, 'utf8')) as Results)
-    : { virtual: [], live: [] }
+  const before = results()
   const others = before[stage].filter(({ name }) => name !== result.name)
   const order = new Map(CASES.map(({ name }, i) => [name, i]))
   const sorted = [...others, result].sort((a, b) => (order.get(a.name) ?? -1) - (order.get(b.name) ?? -1))
-  const results: Results = { ...before, [stage]: sorted }
-  writeFileSync(json, `${JSON.stringify(results, undefined, 1)}\n`)
+  const after: Results = { ...before, [stage]: sorted }
+  writeFileSync(pathOf('self-dealing.json'), `${JSON.stringify(after, undefined, 1)}\n`)
+  writeTables(after)
+}
+
+/** As written so far. */
+function results(): Results {
+  const json = pathOf('self-dealing.json')
+  return existsSync(json) ? (JSON.parse(readFileSync(json, 'utf8')) as Results) : { virtual: [], live: [] }
+}
+
+function writeTables(all: Results): void {
+  if (all.virtual.length + all.live.length === 0) throw new CliError('there are no results yet: run some cases first')
   const path = pathOf('self-dealing.md')
   const byHand = existsSync(path) ? (readFileSync(path, 'utf8').split(BY_HAND)[1] ?? '\n') : '\n'
-  writeFileSync(path, `${markdown(results)}\n${BY_HAND}${byHand}`)
+  writeFileSync(path, `${markdown(all)}\n${BY_HAND}${byHand}`)
 }

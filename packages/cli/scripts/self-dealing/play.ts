@@ -53,7 +53,7 @@ export interface Played {
 const CLIENT_GRAINS: bigint = 10_000n * GRAINS_PER_NCR
 /** Blocks before the first job: until the wins of every miner have matured into weight. */
 const WARM_UP_BLOCKS = 60
-const QUICK_WARM_UP_BLOCKS = 12
+const SHORT_WARM_UP_BLOCKS = 12
 /** Blocks of a case without jobs. */
 const JOBLESS_BLOCKS = 50
 const PROMPT_TOKENS = 24
@@ -75,7 +75,7 @@ export async function playCase({ play, start, seed, isQuick, signal }: PlayOptio
   const params = paramsOf(play)
   const stage = await start({ play, params, client: { keys, grains: CLIENT_GRAINS }, seed, signal })
   try {
-    await stage.advance(isQuick ? QUICK_WARM_UP_BLOCKS : WARM_UP_BLOCKS)
+    await stage.advance(isQuick || play.jobs === 0 ? SHORT_WARM_UP_BLOCKS : WARM_UP_BLOCKS)
     return await dealOn(stage, play, keys)
   } finally {
     await stage.stop()

@@ -67,10 +67,10 @@ const netCells = (row: Row): string[] => [
 
 const shareTable = (rows: readonly Row[]): string[] =>
   table(
-    ['provenance', 'burn', 'share of miners', 'share of weight', 'delivered itself (95 %)', ...NET_HEAD],
+    ['provenance', 'burn', 'share of miners', 'share of weight', 'lapsed', 'delivered itself (95 %)', ...NET_HEAD],
     rows.map((row) => [
       ...[row.provenance, row.burnPpm / 1e6, `${row.owned} of ${row.miners}`, row.weight?.mean.toFixed(2) ?? '-'],
-      ...[counted(row.delivered), ...netCells(row)],
+      ...[`${row.lapsed} of ${row.jobs}`, counted(row.delivered), ...netCells(row)],
     ]),
   )
 
