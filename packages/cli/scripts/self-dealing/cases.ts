@@ -40,8 +40,10 @@ interface Size {
   readonly jobsPerBlock: number
 }
 /** Shares 0.1; 0.33 and 1. */
-const TEN: Size = { miners: 10, owned: [1], jobs: 150, jobsPerBlock: 5 }
+const TEN: Size = { miners: 10, owned: [1], jobs: 120, jobsPerBlock: 6 }
 const THREE: Size = { miners: 3, owned: [1, 3], jobs: 90, jobsPerBlock: 2 }
+/** Draws of the open lane are large, and its jobs win nothing: fewer of them, and no second size. */
+const OPEN: Size = { ...THREE, jobs: 45, jobsPerBlock: 3 }
 
 const plain = (provenance: Provenance, burnPpm: number, size: Size): SelfDealingCase => ({
   ...{
@@ -56,7 +58,9 @@ const plain = (provenance: Provenance, burnPpm: number, size: Size): SelfDealing
 })
 
 const GRID: readonly SelfDealingCase[] = PROVENANCES.flatMap((provenance) =>
-  BURNS.flatMap((burnPpm) => [TEN, THREE].map((size) => plain(provenance, burnPpm, size))),
+  BURNS.flatMap((burnPpm) =>
+    (provenance === 'open' ? [OPEN] : [TEN, THREE]).map((size) => plain(provenance, burnPpm, size)),
+  ),
 )
 
 interface Trick extends Partial<Omit<SelfDealingCase, 'name' | 'trick'>> {

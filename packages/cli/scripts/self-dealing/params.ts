@@ -35,11 +35,19 @@ export const COMMON: readonly string[] = [
  */
 const PAID_DRAWS = 'jobs.paidDrawPpm=1000000'
 
+/** Open work has neither unit nor trace: as in the preset `pearl`. */
+const OPEN: readonly string[] = [
+  ...['jobs.paidDrawPpm=0', 'block.winnerCheck=none'],
+  ...['assignedInputs', 'registeredWeights', 'operandBeforeNoise', 'completionBeforeDraw', 'singleUse', 'checked'].map(
+    (binding) => `bindings.${binding}=off`,
+  ),
+]
+
 export function paramsOf({ provenance, burnPpm, miners, overrides = [] }: SelfDealingCase): Params {
   const isOpen = provenance === 'open'
   const lines = [
     ...[...COMMON, `bindings.provenance=${provenance}`, `fees.burnPpm=${burnPpm}`],
-    isOpen ? 'jobs.paidDrawPpm=0' : PAID_DRAWS,
+    ...(isOpen ? OPEN : [PAID_DRAWS]),
     ...overrides,
   ]
   const params = overrideParams(presets.unit, lines)

@@ -1,4 +1,5 @@
 /** `docs/results/self-dealing.md`: the tables. */
+import { CASES } from './cases.ts'
 import { COMMON } from './params.ts'
 import type { Row, Share } from './rows.ts'
 
@@ -115,6 +116,7 @@ export function markdown({ virtual, live }: Results): string {
   const tricks = rows.filter(({ trick, jobs }) => trick !== undefined && jobs > 0)
   const jobless = rows.filter(({ jobs }) => jobs === 0)
   const first = virtual[0] ?? live[0]!
+  const missing = CASES.map(({ name }) => name).filter((name) => virtual.every((each) => each.name !== name))
   return [
     '# Self-dealing: what a miner earns that posts fake jobs to itself',
     '',
