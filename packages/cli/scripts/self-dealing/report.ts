@@ -136,6 +136,7 @@ export function markdown({ virtual, live }: Results): string {
     '- **net** = own miner + premiums - what was charged. Its interval is that of the number of jobs that it delivered (Wilson); premiums, with the number of their blocks, stand as they fell.',
     "  **bound** is ECO-5's, a (1 - beta)(1 - nu) - 1 and kappa times the prompts' burn, with its share of the weight as a, or 1 where it alone can be drawn. Transaction fees are in neither.",
     '',
+    ...(missing.length === 0 ? [] : [`Not run: ${missing.join('; ')}. \`--only\` runs single cases.`, '']),
     "## Fake jobs, delivered as everybody's",
     '',
     ...shareTable(plain),
