@@ -64,7 +64,7 @@ export function inlineEngine(
     openRunner: async (input, signal) => {
       if (openMacsPerMs === undefined) await sleep(clock, UNIT_MS, signal)
       const outcome = await draw(input, signal)
-      if (openMacsPerMs !== undefined) await sleep(clock, outcome.macs / openMacsPerMs, signal)
+      if (openMacsPerMs !== undefined) await sleep(clock, Math.ceil(outcome.macs / openMacsPerMs), signal)
       return outcome
     },
     runner: {

@@ -107,7 +107,7 @@ const TRICKS: readonly SelfDealingCase[] = [
   trick({
     name: 'least escrow',
     trick: 'asks and bids the least price that an escrow of 10,000 grains allows',
-    ...{ bidGrains: 12_000_000n, asks: { own: 12_000_000n, others: ASK } },
+    ...{ bidGrains: 51_000_000n, asks: { own: 51_000_000n, others: ASK } },
     overrides: ['fees.minJobGrains=10000'],
   }),
 ]
