@@ -55,6 +55,7 @@ const kernels = await createKernels()
 export function inlineEngine(
   context: ConsensusContext,
   clock: VirtualClock,
+  openMacsPerMs?: number,
 ): { workers: BlockWorkers; runner: UnitRunner; openRunner: OpenRunner } {
   const engines = [...context.models.values()].map(({ model }) => createUnitEngine({ model, kernels, hash }))
   const port = inlineWorkers(engines, hash)
@@ -63,8 +64,10 @@ export function inlineEngine(
   return {
     workers: engineBlockWorkers(context, port),
     openRunner: async (input, signal) => {
-      await sleep(clock, UNIT_MS, signal)
-      return draw(input, signal)
+      if (openMacsPerMs === undefined) await sleep(clock, UNIT_MS, signal)
+      const outcome = await draw(input, signal)
+      if (openMacsPerMs !== undefined) await sleep(clock, Math.ceil(outcome.macs / openMacsPerMs), signal)
+      return outcome
     },
     runner: {
       ...runner,
@@ -105,6 +108,10 @@ export interface MemberOptions {
   readonly register?: boolean
   /** Of a miner: asks at this price for as many MACs per block as anybody wants. */
   readonly ask?: bigint
+  /** What it declares beside its ask. */
+  readonly capacityMacs?: bigint
+  /** Sends its transactions in place of the usual agent. */
+  readonly agent?: (node: FullNode, keys: KeyPair) => AccountAgent
   /** Of a miner under provenance `open`: what it multiplies. Default inference. */
   readonly work?: OpenWork
   /** Puts something between the miner and its engine. */
@@ -118,6 +125,8 @@ export interface LocalNetworkOptions {
   readonly further?: readonly Model[]
   readonly miners: number
   readonly verifiers?: number
+  /** Products of an open draw in a virtual millisecond, whatever is multiplied. Default: any draw takes as long as a unit. */
+  readonly openMacsPerMs?: number
   readonly latencyMs?: { readonly min: number; readonly max: number }
 }
 
@@ -128,9 +137,11 @@ export class LocalNetwork {
   readonly context: ConsensusContext
   readonly members: LocalMember[] = []
   readonly #random: Random
+  readonly #openMacsPerMs: number | undefined
 
   constructor(options: LocalNetworkOptions) {
     const params = options.params ?? presets.unit
+    this.#openMacsPerMs = options.openMacsPerMs
     this.context = createContext(params, unitModel(), unitCorpus(), options.further)
     this.clock = new VirtualClock(params.network.genesisTimeMs + 1000)
     this.#random = seededRandom(options.seed)
@@ -151,7 +162,7 @@ export class LocalNetwork {
     const keys = options.keys ?? keyPairFromSeed(random.bytes(32))
     const minerKey = role === 'miner' ? { minerKey: keys.publicKey } : {}
     const network = this.hub.join(name)
-    const { workers, runner: engineRunner, openRunner } = inlineEngine(context, clock)
+    const { workers, runner: engineRunner, openRunner } = inlineEngine(context, clock, this.#openMacsPerMs)
     const runner = options.runner?.(engineRunner) ?? engineRunner
     const node = new FullNode({
       context,
@@ -167,14 +178,13 @@ export class LocalNetwork {
     const traces = new OwedTraces({ node, runner, shelf })
     if (role === 'miner') serveOpenings(node, runner, traces)
     const { dutyCycle = 1, unitsInFlight = 1 } = options
-    const agent = new AccountAgent(node, keys)
-    const { register = false, ask } = options
+    const agent = options.agent?.(node, keys) ?? new AccountAgent(node, keys)
+    const { register = false, ask, capacityMacs = 10n ** 12n } = options
     const registeredAs = role === 'verifier' ? ROLE_VERIFIER : ROLE_MINER
     const registration = new RegistrationKeeper({
       ...{ node, agent, role: registeredAs, isWanted: register, reserveTransactions: 4 },
     })
-    const asks =
-      ask === undefined ? undefined : new AskKeeper({ node, agent, priceGrains: ask, capacityMacs: 10n ** 12n })
+    const asks = ask === undefined ? undefined : new AskKeeper({ node, agent, priceGrains: ask, capacityMacs })
     const { work = 'inference' } = options
     const isOpen = context.params.bindings.provenance === 'open'
     const open = isOpen ? { open: new OpenLane({ node, runner: openRunner, keys, work }) } : {}

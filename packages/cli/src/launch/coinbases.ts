@@ -5,9 +5,11 @@ import type { ChainData } from './rpc.ts'
 export interface ChainCoinbases {
   /** Of each block read: the miner's part of the subsidy and the release, without fees. */
   readonly rewards: readonly bigint[]
+  /** Of each block read: what it got beyond what a bootstrap block of its height gets. */
+  readonly blockPremiums: readonly bigint[]
   /** The deferred pot after the last block read. */
   readonly deferred: bigint
-  /** What paid blocks got beyond what a bootstrap block of their height gets. */
+  /** Of all paid blocks together. */
   readonly premiums: bigint
   /** Heights whose change of the pot is none that the rules allow. */
   readonly wrong: readonly number[]
@@ -21,14 +23,16 @@ export function coinbasesOf({ params, blocks }: ChainData): ChainCoinbases {
   let deferred = 0n
   let premiums = 0n
   const wrong: number[] = []
+  const blockPremiums: bigint[] = []
   const rewards = blocks.slice(1).map(({ height, lane, deferredChangeGrains }) => {
     const parts = bootstrapCoinbase(params, height, deferred)
     const premium = parts.deferred - parts.release - deferredChangeGrains
     const isRight = lane === 'paid' ? premium >= 0n && premium <= parts.deferred : premium === 0n
     if (!isRight) wrong.push(height)
+    blockPremiums.push(premium)
     deferred += deferredChangeGrains
     if (lane === 'paid') premiums += premium
     return parts.minerSubsidy + parts.release + premium
   })
-  return { rewards, deferred, premiums, wrong }
+  return { rewards, blockPremiums, deferred, premiums, wrong }
 }
