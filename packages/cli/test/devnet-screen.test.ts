@@ -1,6 +1,6 @@
 /** What a local network shows: blocks in rows, and under each what happened since. */
 import { expect, test } from 'vitest'
-import { type BlockEvent, gatewayLines, Screen } from '../src/devnet/screen.ts'
+import { type AuditEvent, type BlockEvent, gatewayLines, type MarketEvent, Screen } from '../src/devnet/screen.ts'
 
 const block = (height: number, timeMs: number, more: Partial<BlockEvent> = {}): BlockEvent =>
   ({
@@ -82,4 +82,40 @@ test('the line that says how to ask is a command, and speaks of clients only whe
   const body = / -d '(.*)'$/.exec(lines.at(-1)!)![1]!
   expect(JSON.parse(body)).toEqual({ model: 'small', messages: [{ role: 'user', content: '12+34=' }] })
   expect(gatewayLines('http://127.0.0.1:8646/v1', 24).join('\n')).toContain('24 clients')
+})
+
+test('audits of the same job are one, and what they condemn is shown at once', () => {
+  const audit = {
+    jobId: 'ab'.repeat(32),
+    ratePpm: 1,
+    verdicts: 1,
+    challenges: 2,
+    openChallenges: 1,
+    isCondemned: false,
+  }
+  const lines = shown((screen) => {
+    screen.audit({ ...audit, verdicts: 0 } as AuditEvent)
+    screen.audit(audit as AuditEvent)
+    screen.audit({ ...audit, jobId: 'cd'.repeat(32), isCondemned: true } as AuditEvent)
+    screen.flush(0)
+    screen.flush(0)
+  })
+  expect(lines).toEqual([
+    '         audited   job cdcdcdcdcdcd… CONDEMNED: its miner is barred, its client has its money back',
+    '         audited   1 paid answer, 1 right verdict on the chain; 2 challenged, 1 responded to',
+  ])
+})
+
+test('the last line says how many units were paid, the useful share and the clearing price', () => {
+  const counters = { units: 12, paidUnits: 7, tokens: 0, tickets: 0 }
+  const demand = { asked: 9, answered: 6, right: 5, verified: 6, failed: 0, feeGrains: 1n, waitMs: 1 }
+  const lines = shown((screen) => {
+    screen.totals({ height: 1, counters, demand: undefined, usefulSharePpm: 0 })
+    screen.market({ models: [{ clearingPriceGrains: '11000000' }] } as unknown as MarketEvent)
+    screen.totals({ height: 3, counters, demand, usefulSharePpm: 54_490 })
+  })
+  expect(lines).toEqual([
+    '1 block: 12 units, 7 of them paid; usefulShare 0.000; no clearing price yet',
+    '3 blocks: 12 units, 7 of them paid; usefulShare 0.054; clearing price 0.11 NCR per GMAC; 6 answers, 5 right, 6 verified',
+  ])
 })

@@ -20,7 +20,7 @@ import {
   Screen,
   type VerdictEvent,
 } from './screen.ts'
-import { addCounters, type Counters, type DevnetSummary, NO_COUNTERS, summaryOf } from './summary.ts'
+import { addCounters, type Counters, countersOf, type DevnetSummary, NO_COUNTERS, summaryOf } from './summary.ts'
 
 export interface DevnetOptions {
   readonly preset: string
@@ -242,6 +242,12 @@ class Devnet {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#screen.flush(this.#failed)
+    const boot = this.#members[0]?.status
+    if (boot !== undefined && boot.height > 0)
+      this.#screen.totals({
+        ...{ height: boot.height, counters: countersOf(this.#members), demand: this.#economy?.demand },
+        usefulSharePpm: Number(boot.usefulSharePpm),
+      })
     for (const member of this.#members) member.events.abort()
     await this.#economy?.stop()
     await Promise.all(this.#members.map(({ child }) => stopChild(child, STOP_GRACE_MS)))

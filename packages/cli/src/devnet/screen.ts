@@ -1,7 +1,8 @@
 /** What a local network shows of itself: lines for a person who may see such a network for the first time. */
 import type { BlockView, NodeEvents } from '@nacre/node'
 import type { JobAuditView, MarketView } from '@nacre/node/rpc-client'
-import type { DemandAnswer } from './demand.ts'
+import type { DemandAnswer, DemandStats } from './demand.ts'
+import type { Counters } from './summary.ts'
 
 /** A market as the event stream tells it. */
 export type MarketEvent = Pick<MarketView, 'models'>
@@ -112,6 +113,32 @@ export function formatAlarm({ outcome, height, reason, checkMs }: VerdictEvent):
     : `#${height} NOT confirmed: ${reason} (${checkMs} ms)`
 }
 
+/** What a local network has done so far. */
+export interface Totals {
+  readonly height: number
+  readonly counters: Counters
+  readonly demand: DemandStats | undefined
+  readonly usefulSharePpm: number
+}
+
+/** One line at the end: what was computed, for whom, and what the chain says of it (E2, ECO-7). */
+export function formatTotals(
+  { height, counters, demand, usefulSharePpm }: Totals,
+  market: MarketEvent | undefined,
+): string {
+  const price = market?.models[0]?.clearingPriceGrains ?? '0'
+  const { units, paidUnits } = counters
+  const cells = [
+    `${count(height, 'block')}: ${count(units, 'unit')}, ${paidUnits} of them paid`,
+    `usefulShare ${(usefulSharePpm / 1e6).toFixed(3)}`,
+    price === '0' ? 'no clearing price yet' : `clearing price ${formatNcr(BigInt(price))} NCR per GMAC`,
+    ...(demand === undefined
+      ? []
+      : [`${count(demand.answered, 'answer')}, ${demand.right} right, ${demand.verified} verified`]),
+  ]
+  return cells.join('; ')
+}
+
 /** What the rows of blocks mean, before the first one. */
 export const LEGEND: readonly string[] = [
   'Each # row is a block. Its miner won it with the inference under it ("won with", prompt ▸ answer), and every node has',
@@ -192,6 +219,10 @@ export class Screen {
 
   reorganisation(blocks: number): void {
     this.#print(`reorganisation: ${count(blocks, 'block')} replaced`)
+  }
+
+  totals(totals: Totals): void {
+    this.#print(formatTotals(totals, this.#market))
   }
 
   /** What has gathered under the last block. */

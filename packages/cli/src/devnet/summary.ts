@@ -50,6 +50,13 @@ export const addCounters = (a: Counters, b: Counters): Counters => ({
   tickets: a.tickets + b.tickets,
 })
 
+/** Of all processes that the members have had. */
+export const countersOf = (members: readonly Pick<Member, 'before' | 'status'>[]): Counters =>
+  members.reduce(
+    (sum, { before, status }) => addCounters(sum, addCounters(before, status?.miner ?? NO_COUNTERS)),
+    NO_COUNTERS,
+  )
+
 export interface SummaryInput {
   readonly height: number
   /** The block at that height as each member has it. */
@@ -82,10 +89,7 @@ export async function summaryOf(input: SummaryInput): Promise<DevnetSummary> {
     tip: views[0]!.id,
     stateRoots: Object.fromEntries(members.map(({ name }, i) => [name, views[i]!.stateRoot])),
     blocks,
-    ...miners.reduce(
-      (sum, { before, status }) => addCounters(sum, addCounters(before, status?.miner ?? NO_COUNTERS)),
-      NO_COUNTERS,
-    ),
+    ...countersOf(members),
     usefulShare: Number(boot.status?.usefulSharePpm ?? '0') / 1_000_000,
     supply: boot.status?.supplyGrains ?? '0',
     clearingPriceGrains: Object.fromEntries(models.map((model) => [model.name, model.clearingPriceGrains])),
