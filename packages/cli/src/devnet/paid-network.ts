@@ -3,20 +3,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { get, readMarket } from '@nacre/node/rpc-client'
-import {
-  decodeAddress,
-  FAUCET_SEED_HEX,
-  GRAINS_PER_NCR,
-  hexToBytes,
-  keyPairFromSeed,
-  overrideParams,
-  type Params,
-  presetByName,
-} from '@nacre/protocol'
+import { overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { addressOf, networkOf } from '../wallet/network.ts'
-import { sendPayment } from '../wallet/send.ts'
 import { type NodeChild, startNode, stopChild } from './child.ts'
+import { bondGrant, fund as fundFromFaucet } from './funding.ts'
 
 export interface PaidNetworkOptions {
   readonly preset: string
@@ -53,8 +44,6 @@ const STOP_GRACE_MS = 5_000
 /** Nodes have as long to start, to register and to ask. */
 const READY_MS = 600_000
 const POLL_MS = 300
-/** Beside the bond: what a node keeps for its transactions, and some. */
-const SPARE_GRAINS: bigint = GRAINS_PER_NCR
 
 /** Starts it; resolves once every miner has a standing ask and a verifier is active. Rejects with CliError, having stopped it again. */
 export async function startPaidNetwork(options: PaidNetworkOptions): Promise<PaidNetwork> {
@@ -89,9 +78,8 @@ async function start(options: PaidNetworkOptions, children: NodeChild[]): Promis
   ])
   const { rpc } = boot
   const fund = (address: string, grains: bigint): Promise<void> => payFromFaucet(rpc, params, address, grains, signal)
-  const { minerGrains, verifierGrains } = params.bonds
   for (const { address, minerKey } of others)
-    await fund(address!, (minerKey === undefined ? verifierGrains : minerGrains) + SPARE_GRAINS)
+    await fund(address!, bondGrant(params, minerKey === undefined ? 'verifier' : 'miner', address!).grains)
   await until(signal, 'every miner asks and a verifier is active', async () => {
     const { models } = await readMarket(rpc)
     const { verifiers: active } = (await get(rpc, '/miners')) as { verifiers: number }
@@ -108,14 +96,8 @@ async function payFromFaucet(
   grains: bigint,
   signal: AbortSignal,
 ): Promise<void> {
-  const keys = keyPairFromSeed(hexToBytes(FAUCET_SEED_HEX))
-  const network = networkOf(params)
-  const account = decodeAddress(address, params.network.addressPrefix)
   const before = await balanceOf(rpc, address)
-  await sendPayment({
-    ...{ rpc, params, network, from: addressOf(network, keys.publicKey), to: { address, account }, grains },
-    ...{ fee: params.fees.minTransactionGrains, nonce: undefined, isShared: true, unlock: async () => keys },
-  })
+  await fundFromFaucet(rpc, params, [{ address, grains }])
   // Of its own it may spend some meanwhile.
   await until(signal, `coins reach ${address}`, async () => (await balanceOf(rpc, address)) > before)
 }
