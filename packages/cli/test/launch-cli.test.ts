@@ -15,7 +15,11 @@ test.each([
   [['audit', '--preset', 'moon'], 1, /^nacre: PARAM_UNKNOWN: there is no preset moon, only [^\n]*\n$/],
   [['audit', '--set', 'emission.ramp=cubic'], 1, /^nacre: [^\n]*emission\.ramp=cubic[^\n]*\n$/],
   [['audit', '--rpc', 'nowhere'], 2, /^nacre: --rpc is an address such as [^\n]*\n$/],
-  [['audit', '--rpc', 'http://node.invalid'], 1, /^nacre: cannot reach http:\/\/node\.invalid: E[A-Z_]+\n$/],
+  [
+    ['audit', '--rpc', 'http://node.invalid'],
+    1,
+    /^nacre: cannot reach http:\/\/node\.invalid: E[A-Z_]+\. Is a node running there\? --rpc URL names another\n$/,
+  ],
   [['audit', '--rpc', 'http://127.0.0.1:1', '--preset', 'nacre'], 2, /--rpc goes without --preset and --set/],
   [['audit', '--rpc', 'http://127.0.0.1:1', '--blocks', '0'], 2, /--blocks is a whole number from 1 to/],
   [['audit', '--blocks', '5'], 2, /--blocks goes with --rpc/],

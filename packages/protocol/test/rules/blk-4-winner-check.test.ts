@@ -61,8 +61,9 @@ test('another prompt or length, if the body had not been checked before', () => 
   rejected('BLOCK_TOKENS', () => replay(tokens.with(-1, 70_000)))
 })
 
-test('every preset has it; a sample needs fraud proofs, and `none` says that B6 is off', () => {
-  for (const { block } of Object.values(presets)) expect(block.winnerCheck).toBe('execute')
+test('every preset but those of open work has it; a sample needs a rule that there is not, and `none` says that B6 is off', () => {
+  for (const { block, bindings } of Object.values(presets))
+    expect(block.winnerCheck).toBe(bindings.provenance === 'open' ? 'none' : 'execute')
   rejected('PARAM_NOT_IMPLEMENTED', () => overrideParams(presets.unit, ['block.winnerCheck=sample']))
   rejected('PARAM_CONTRADICTION', () => overrideParams(presets.unit, ['block.winnerCheck=none']))
   const params = overrideParams(presets.unit, ['block.winnerCheck=none', 'bindings.checked=off'])
