@@ -12,7 +12,7 @@ import {
   u64,
 } from '../codec.ts'
 import { ADDRESS_BYTES } from '../keys.ts'
-import { MAX_SETTLED_HEIGHTS, readEntry } from '../ledger/entries.ts'
+import { MAX_SETTLED_HEIGHTS, readEntry, writeEntry, writeListEntry } from '../ledger/entries.ts'
 import {
   accusationEndKey,
   accusationKey,
@@ -219,38 +219,31 @@ export const readChallenges = (reader: StateReader, jobId: Uint8Array): readonly
 export const readChallengesDue = (reader: StateReader, height: number): readonly Uint8Array[] =>
   readEntry(reader, challengesDueKey(height), dueCodec) ?? []
 
-function write<T>(draft: StateDraft, key: string, codec: Codec<T>, value: T | undefined): void {
-  draft.set(key, value === undefined ? undefined : codec.encode(value))
-}
-function writeList<T>(draft: StateDraft, key: string, codec: Codec<readonly T[]>, list: readonly T[]): void {
-  write(draft, key, codec, list.length === 0 ? undefined : list)
-}
-
 export const writeAuditedUnit = (draft: StateDraft, jobId: Uint8Array, unit: AuditedUnit | undefined): void =>
-  write(draft, auditKey(jobId), auditedUnitCodec, unit)
+  writeEntry(draft, auditKey(jobId), auditedUnitCodec, unit)
 export const writeAuditEnds = (draft: StateDraft, height: number, jobIds: readonly Uint8Array[]): void =>
-  writeList(draft, auditEndKey(height), jobIdsCodec, jobIds)
+  writeListEntry(draft, auditEndKey(height), jobIdsCodec, jobIds)
 export const writeUnitCounts = (draft: StateDraft, minerKey: Uint8Array, counts: UnitCounts): void =>
-  write(draft, unitCountKey(minerKey), unitCountsCodec, counts.atStake + counts.matured > 0 ? counts : undefined)
+  writeEntry(draft, unitCountKey(minerKey), unitCountsCodec, counts.atStake + counts.matured > 0 ? counts : undefined)
 export const writeAccusation = (
   draft: StateDraft,
   sender: Uint8Array,
   commitment: Uint8Array,
   record: AccusationRecord | undefined,
-): void => write(draft, accusationKey(sender, commitment), accusationCodec, record)
+): void => writeEntry(draft, accusationKey(sender, commitment), accusationCodec, record)
 export const writeAccusationEnds = (draft: StateDraft, height: number, ends: readonly AccusationEnd[]): void =>
-  writeList(draft, accusationEndKey(height), accusationEndsCodec, ends)
+  writeListEntry(draft, accusationEndKey(height), accusationEndsCodec, ends)
 export const writeAuditors = (draft: StateDraft, epoch: number, keys: readonly Uint8Array[]): void =>
-  writeList(draft, auditorsKey(epoch), auditorsCodec, keys)
+  writeListEntry(draft, auditorsKey(epoch), auditorsCodec, keys)
 export const writeAuditor = (
   draft: StateDraft,
   epoch: number,
   verifier: Uint8Array,
   auditor: Auditor | undefined,
-): void => write(draft, auditorKey(epoch, verifier), auditorCodec, auditor)
+): void => writeEntry(draft, auditorKey(epoch, verifier), auditorCodec, auditor)
 export const writeVerdicts = (draft: StateDraft, jobId: Uint8Array, verdicts: readonly VerdictRecord[]): void =>
-  writeList(draft, verdictsKey(jobId), verdictsCodec, verdicts)
+  writeListEntry(draft, verdictsKey(jobId), verdictsCodec, verdicts)
 export const writeChallenges = (draft: StateDraft, jobId: Uint8Array, challenges: readonly ChallengeRecord[]): void =>
-  writeList(draft, challengesKey(jobId), challengesCodec, challenges)
+  writeListEntry(draft, challengesKey(jobId), challengesCodec, challenges)
 export const writeChallengesDue = (draft: StateDraft, height: number, jobIds: readonly Uint8Array[]): void =>
-  writeList(draft, challengesDueKey(height), dueCodec, jobIds)
+  writeListEntry(draft, challengesDueKey(height), dueCodec, jobIds)

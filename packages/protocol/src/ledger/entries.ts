@@ -174,3 +174,18 @@ export function credit(draft: StateDraft, account: Uint8Array, grains: bigint): 
 export function addAmount(draft: StateDraft, name: AmountName, grains: bigint): void {
   writeAmount(draft, name, readAmount(draft, name) + grains)
 }
+
+/** Writes an entry, or deletes it where there is no value. */
+export function writeEntry<T>(draft: StateDraft, key: string, codec: Codec<T>, value: T | undefined): void {
+  draft.set(key, value === undefined ? undefined : codec.encode(value))
+}
+
+/** {@link writeEntry} of a list: an empty one is no entry. */
+export function writeListEntry<T>(
+  draft: StateDraft,
+  key: string,
+  codec: Codec<readonly T[]>,
+  list: readonly T[],
+): void {
+  writeEntry(draft, key, codec, list.length === 0 ? undefined : list)
+}

@@ -13,7 +13,7 @@ import {
   u128,
 } from '../codec.ts'
 import { ADDRESS_BYTES } from '../keys.ts'
-import { readEntry } from '../ledger/entries.ts'
+import { readEntry, writeEntry, writeListEntry } from '../ledger/entries.ts'
 import {
   asksKey,
   assignedKey,
@@ -239,17 +239,10 @@ export const readWon = (reader: StateReader, height: number): Won | undefined =>
 export const readBlockId = (reader: StateReader, height: number): Uint8Array | undefined =>
   readEntry(reader, blockIdKey(height), blockIdCodec)
 
-function write<T>(draft: StateDraft, key: string, codec: Codec<T>, value: T | undefined): void {
-  draft.set(key, value === undefined ? undefined : codec.encode(value))
-}
-function writeList<T>(draft: StateDraft, key: string, codec: Codec<readonly T[]>, list: readonly T[]): void {
-  write(draft, key, codec, list.length === 0 ? undefined : list)
-}
-
 export const writeJob = (draft: StateDraft, jobId: Uint8Array, job: JobRecord): void =>
-  write(draft, jobKey(jobId), jobCodec, job)
+  writeEntry(draft, jobKey(jobId), jobCodec, job)
 export const writePrompt = (draft: StateDraft, jobId: Uint8Array, tokens: readonly number[]): void =>
-  write(draft, promptKey(jobId), promptCodec, tokens)
+  writeEntry(draft, promptKey(jobId), promptCodec, tokens)
 /** The job is paid, or its money has gone back; its prompt stays for audits (AUD-4). */
 export const deleteJobRecord = (draft: StateDraft, jobId: Uint8Array): void => draft.set(jobKey(jobId), undefined)
 export const deletePrompt = (draft: StateDraft, jobId: Uint8Array): void => draft.set(promptKey(jobId), undefined)
@@ -259,26 +252,26 @@ export function deleteJob(draft: StateDraft, jobId: Uint8Array): void {
   deletePrompt(draft, jobId)
 }
 export const writeOpenJobs = (draft: StateDraft, modelId: string, jobs: readonly OpenJob[]): void =>
-  writeList(draft, openKey(modelId), openCodec, jobs)
+  writeListEntry(draft, openKey(modelId), openCodec, jobs)
 export const writeAsks = (draft: StateDraft, modelId: string, asks: readonly StandingAsk[]): void =>
-  writeList(draft, asksKey(modelId), asksCodec, asks)
+  writeListEntry(draft, asksKey(modelId), asksCodec, asks)
 export const writePendingAsks = (draft: StateDraft, height: number, asks: readonly PendingAsk[]): void =>
-  writeList(draft, pendingAsksKey(height), pendingAsksCodec, asks)
+  writeListEntry(draft, pendingAsksKey(height), pendingAsksCodec, asks)
 export const writeMarket = (draft: StateDraft, modelId: string, market: MarketRecord): void =>
-  write(draft, marketKey(modelId), marketCodec, Object.values(market).some(Boolean) ? market : undefined)
+  writeEntry(draft, marketKey(modelId), marketCodec, Object.values(market).some(Boolean) ? market : undefined)
 export const writeCleared = (draft: StateDraft, jobIds: readonly Uint8Array[]): void =>
-  writeList(draft, CLEARED_KEY, clearedCodec, jobIds)
+  writeListEntry(draft, CLEARED_KEY, clearedCodec, jobIds)
 export const writeAssigned = (draft: StateDraft, height: number, jobIds: readonly Uint8Array[]): void =>
-  writeList(draft, assignedKey(height), clearedCodec, jobIds)
+  writeListEntry(draft, assignedKey(height), clearedCodec, jobIds)
 export const writeSettlement = (draft: StateDraft, height: number, jobIds: readonly Uint8Array[]): void =>
-  writeList(draft, settlementKey(height), settlementCodec, jobIds)
+  writeListEntry(draft, settlementKey(height), settlementCodec, jobIds)
 export const writeSettlementFrom = (draft: StateDraft, height: number | undefined): void =>
-  write(draft, SETTLEMENT_FROM_KEY, countCodec, height)
+  writeEntry(draft, SETTLEMENT_FROM_KEY, countCodec, height)
 export const writeVerifiers = (draft: StateDraft, count: number): void =>
-  write(draft, VERIFIERS_KEY, countCodec, count === 0 ? undefined : count)
+  writeEntry(draft, VERIFIERS_KEY, countCodec, count === 0 ? undefined : count)
 export const writeWeight = (draft: StateDraft, publicKey: Uint8Array, weight: Weight | undefined): void =>
-  write(draft, weightKey(publicKey), weightCodec, weight === undefined || weight.work === 0n ? undefined : weight)
+  writeEntry(draft, weightKey(publicKey), weightCodec, weight === undefined || weight.work === 0n ? undefined : weight)
 export const writeWon = (draft: StateDraft, height: number, won: Won | undefined): void =>
-  write(draft, wonKey(height), wonCodec, won)
+  writeEntry(draft, wonKey(height), wonCodec, won)
 export const writeBlockId = (draft: StateDraft, height: number, id: Uint8Array | undefined): void =>
-  write(draft, blockIdKey(height), blockIdCodec, id)
+  writeEntry(draft, blockIdKey(height), blockIdCodec, id)
