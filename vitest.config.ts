@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config'
+import { mutationPlugin } from './redteam/src/mutation-plugin.ts'
 
 // Long runs whose parts other tests show too; `.ci/nightly` runs them.
 const exclude = process.env.NACRE_NIGHTLY === '1' ? [] : ['**/*.nightly.test.ts']
 
 export default defineConfig({
+  plugins: mutationPlugin(),
   resolve: { conditions: ['development'] },
   ssr: { resolve: { conditions: ['development'] } },
   test: {
@@ -21,7 +23,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'programs',
-          include: ['packages/!(protocol)/test/**/*.test.ts', 'bench/test/**/*.test.ts'],
+          include: ['packages/!(protocol)/test/**/*.test.ts', 'bench/test/**/*.test.ts', 'redteam/test/**/*.test.ts'],
           exclude,
         },
       },
