@@ -10,7 +10,7 @@ const block = (height: number, timeMs: number, more: Partial<BlockEvent> = {}): 
   }) as BlockEvent
 
 const answer = (isRight: boolean) => ({
-  ...{ question: { prompt: 'rev ab:', answer: 'ba' }, text: isRight ? 'ba' : 'ab', isRight },
+  ...{ question: { prompt: 'rev ab:', answer: 'ba', maxNewTokens: 8 }, text: isRight ? 'ba' : 'ab', isRight },
   ...{ minerKey: 'bb'.repeat(32), waitMs: 1_540 },
 })
 

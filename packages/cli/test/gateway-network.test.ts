@@ -45,7 +45,15 @@ let openai: OpenAI
 
 beforeAll(async () => {
   network = await startPaidNetwork({
-    ...{ preset: 'unit', overrides: [], asks: ASKS, verifiers: 1, dutyCycle: 0.2, dir, signal: abort.signal },
+    ...{
+      preset: 'unit',
+      overrides: [],
+      miners: ASKS.map((askGrains) => ({ askGrains })),
+      verifiers: 1,
+      dutyCycle: 0.2,
+      dir,
+      signal: abort.signal,
+    },
   })
   const { params, rpc } = network
   const keys = keyPairFromSeed(hexToBytes('42'.repeat(32)))

@@ -15,16 +15,15 @@ import {
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   createFastHash,
-  createKernels,
   createUnitEngine,
   inlineWorkers,
-  KERNEL_NAMES,
   type KernelFactory,
   threadWorkers,
   type WorkerPort,
 } from '../src/index.ts'
 import { createJobRunner } from '../src/workers/jobs.ts'
 import { traceDifference } from './support/compare.ts'
+import { supportedKernels } from './support/kernels.ts'
 import { modelBytes } from './support/model-bytes.ts'
 
 const bytes32 = (n: number): Uint8Array => new Uint8Array(32).fill(n)
@@ -47,7 +46,7 @@ const idOf = (seed: number): Uint8Array => generatedModelId({ ...DIMS, seed: new
 const hash = await createFastHash()
 let factories: KernelFactory[]
 beforeAll(async () => {
-  factories = await Promise.all(KERNEL_NAMES.map((name) => createKernels(name)))
+  factories = await supportedKernels()
 })
 
 describe.each(EVERY)('%o', (bindings) => {

@@ -20,9 +20,7 @@ import {
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
   createFastHash,
-  createKernels,
   createUnitEngine,
-  KERNEL_NAMES,
   type KernelFactory,
   OPEN_WORKS,
   type OpenDrawInput,
@@ -31,6 +29,7 @@ import {
 } from '../src/index.ts'
 import { pearlNoise } from '../src/open/noise.ts'
 import { OpenProduct } from '../src/open/product.ts'
+import { supportedKernels } from './support/kernels.ts'
 import { createRandom } from './support/random.ts'
 
 const model = unitModel()
@@ -43,7 +42,7 @@ let hash: KeyedHash
 let factories: KernelFactory[]
 beforeAll(async () => {
   hash = await createFastHash()
-  factories = await Promise.all(KERNEL_NAMES.map((name) => createKernels(name)))
+  factories = await supportedKernels()
 })
 
 const engineOf = (kernels: KernelFactory): UnitEngine => createUnitEngine({ model, kernels, hash })

@@ -13,8 +13,9 @@ import {
   unitModel,
 } from '@nacre/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createFastHash, createKernels, createUnitEngine, KERNEL_NAMES, type KernelFactory } from '../src/index.ts'
+import { createFastHash, createUnitEngine, type KernelFactory } from '../src/index.ts'
 import { traceDifference } from './support/compare.ts'
+import { supportedKernels } from './support/kernels.ts'
 import { createRandom, type Random, randomLottery, randomModel, randomTask } from './support/random.ts'
 
 const UNITS = 200
@@ -24,7 +25,7 @@ let hash: KeyedHash
 let factories: KernelFactory[]
 beforeAll(async () => {
   hash = await createFastHash()
-  factories = await Promise.all(KERNEL_NAMES.map((name) => createKernels(name)))
+  factories = await supportedKernels()
 })
 
 function checkUnit(seed: number, random: Random, model: Model, lottery: typeof UNIT_LOTTERY): void {

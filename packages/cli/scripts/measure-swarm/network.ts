@@ -88,7 +88,15 @@ async function measureIn(dir: string, options: NetworkOptions): Promise<readonly
   const overrides = [`difficulty.genesisBits=${genesisBits}`]
   print(`starting ${asks.length} miners that ask ${asks.join(', ')} grains per GMAC`)
   const network = await startPaidNetwork({
-    ...{ preset: PRESET, overrides, asks, verifiers: 1, dutyCycle, dir, signal },
+    ...{
+      preset: PRESET,
+      overrides,
+      miners: asks.map((askGrains) => ({ askGrains })),
+      verifiers: 1,
+      dutyCycle,
+      dir,
+      signal,
+    },
   })
   try {
     const { params, rpc } = network

@@ -146,7 +146,3 @@ export const CASES: readonly SelfDealingCase[] = [...GRID, ...TRICKS, ...SWITCHE
 export const QUICK: readonly SelfDealingCase[] = [
   { ...plain('assigned', TRICK_BURN_PPM, { ...THREE, jobs: 8 }), name: 'quick' },
 ]
-
-/** Whether processes of `nacre node` can play it: they have no flag for cheating. */
-export const isLive = ({ isWithholding, ownCapacityMacs, work, jobs }: SelfDealingCase): boolean =>
-  jobs > 0 && isWithholding !== true && ownCapacityMacs === undefined && work === undefined

@@ -11,7 +11,7 @@ import { CliError, runMain } from '../../src/errors.ts'
 import { parsed } from '../../src/options.ts'
 import { interruptible } from '../../src/signals.ts'
 import { accountsOf } from './accounts.ts'
-import { CASES, isLive, QUICK, type SelfDealingCase } from './cases.ts'
+import { CASES, QUICK, type SelfDealingCase } from './cases.ts'
 import { startLiveStage } from './live-stage.ts'
 import { playCase } from './play.ts'
 import { markdown, type PlayedCase, type Results } from './report.ts'
@@ -23,7 +23,7 @@ const USAGE = `What a miner earns that posts fake jobs to itself.
   npm run self-dealing -- [options]
 
   --quick      one small case, printed and not written
-  --live       processes of nacre node over libp2p and the wall clock, for the cases that need no cheating node
+  --live       processes of nacre node over libp2p and the wall clock, a minute or more for each case
   --only TEXT  cases whose names contain the text; results of the others stay as they are
   --tables     only the tables again, from the JSON
   --seed TEXT  of networks and keys (default self-dealing)
@@ -51,7 +51,7 @@ async function main(signal: AbortSignal): Promise<void> {
   )
   if (values.help) return void process.stdout.write(USAGE)
   if (values.tables) return writeTables(results())
-  const all = values.quick ? QUICK : values.live ? CASES.filter(isLive) : CASES
+  const all = values.quick ? QUICK : CASES
   const chosen = all.filter(({ name }) => name.includes(values.only))
   if (chosen.length === 0) throw new CliError(`no case has "${values.only}" in its name`, 2)
   for (const play of chosen) {

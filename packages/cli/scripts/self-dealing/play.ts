@@ -60,6 +60,7 @@ const PROMPT_TOKENS = 24
 const NEW_TOKENS = 4
 /** Blocks that a job may wait in the book. */
 const WAITING_BLOCKS = 4
+const READ_ATTEMPTS = 20
 
 export interface PlayOptions {
   readonly play: SelfDealingCase
@@ -96,11 +97,10 @@ async function dealOn(stage: Stage, play: SelfDealingCase, keys: KeyPair): Promi
     await advance(1)
   }
   await advance(jobs === 0 ? JOBLESS_BLOCKS : WAITING_BLOCKS + windowBlocks(params) + params.jobs.auditWindowBlocks + 2)
-  const data = await readChain(rpc, Number.MAX_SAFE_INTEGER)
   const views: JobView[] = []
   for (const id of ids) views.push(await readJob(rpc, id))
   const after = await readAccount(rpc, address, undefined)
-  const { burnedGrains, verifierPoolGrains } = (await get(rpc, '/status')) as Record<string, string>
+  const { data, burnedGrains, verifierPoolGrains } = await readAtOneTip(rpc)
   return {
     ...{ params, minerKeys, jobs: views, weights, data, blocks: blocksOf(data, before.height) },
     client: {
@@ -108,9 +108,20 @@ async function dealOn(stage: Stage, play: SelfDealingCase, keys: KeyPair): Promi
       afterGrains: after.balance,
       transactions: Number(after.nonce - before.nonce),
     },
-    burnedGrains: BigInt(burnedGrains!),
-    verifierPoolGrains: BigInt(verifierPoolGrains!),
+    burnedGrains,
+    verifierPoolGrains,
   }
+}
+
+/** The chain and the totals of its state, both at the same block: others go on making blocks meanwhile. */
+async function readAtOneTip(rpc: string): Promise<Pick<Played, 'data' | 'burnedGrains' | 'verifierPoolGrains'>> {
+  for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+    const data = await readChain(rpc, Number.MAX_SAFE_INTEGER)
+    const { tip, burnedGrains, verifierPoolGrains } = (await get(rpc, '/status')) as Record<string, string>
+    if (tip !== data.status.tip) continue
+    return { data, burnedGrains: BigInt(burnedGrains!), verifierPoolGrains: BigInt(verifierPoolGrains!) }
+  }
+  throw new CliError('the chain grows faster than it can be read')
 }
 
 async function weightsOf({ rpc, params, minerKeys }: Stage): Promise<bigint[]> {

@@ -1,5 +1,5 @@
 /** A stage in this process: full nodes, engine and RPC as everywhere, links in memory and a virtual clock. A seed gives the same chain again. */
-import { AccountAgent, type RpcServer, startRpc, type Want } from '@nacre/node'
+import { type RpcServer, startRpc } from '@nacre/node'
 import { readMarket } from '@nacre/node/rpc-client'
 import { bytesToHex } from '@nacre/protocol'
 import { bondGrant, fund } from '../../src/devnet/funding.ts'
@@ -7,6 +7,7 @@ import { addressOfKey } from '../../src/devnet/paid-network.ts'
 import { CliError } from '../../src/errors.ts'
 import { LocalNetwork, UNIT_MS } from '../../test/local-network.ts'
 import { ownMiners, type Stage, type StageOptions } from './stage.ts'
+import { WithholdingAgent } from './withholding-agent.ts'
 
 /** Bootstrap units of all miners per block: their duty cycle follows. */
 export const UNITS_PER_BLOCK = 10
@@ -14,13 +15,6 @@ export const UNITS_PER_BLOCK = 10
 const OPEN_MACS_PER_MS = 300_000
 /** Blocks until registrations and asks stand. */
 const MAX_START_BLOCKS = 60
-
-/** Signs receipts for blocks of its own, and sends none. */
-class WithholdingAgent extends AccountAgent {
-  override want(want: Want): boolean {
-    return want.key.startsWith('receipt/') || super.want(want)
-  }
-}
 
 export async function startVirtualStage({ play, params, client, seed, signal }: StageOptions): Promise<Stage> {
   const network = new LocalNetwork({ seed, params, miners: 0, openMacsPerMs: OPEN_MACS_PER_MS })

@@ -116,8 +116,11 @@ function askFrom(
   }
 }
 
-/** `nacre node`. */
-export async function nodeCommand(args: readonly string[]): Promise<void> {
+/** `nacre node`. `parts` replaces parts of the node, which no option does. */
+export async function nodeCommand(
+  args: readonly string[],
+  parts: Pick<RunNodeOptions, 'createAgent'> = {},
+): Promise<void> {
   const parse = (all: readonly string[]) => parsed(() => parseArgs({ args: [...all], options: OPTIONS }), USAGE).values
   const given = parse(args)
   const values = given.env ? parse([...optionsFromEnvironment(process.env), ...args]) : given
@@ -151,6 +154,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     process.stdin.resume()
   }
   await runNode({
+    ...parts,
     role,
     name: values.name ?? role,
     dataDir: values.data,

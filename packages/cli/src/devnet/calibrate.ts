@@ -26,8 +26,8 @@ export interface Calibration {
  * costs some early blocks until the difficulty rule has caught up, one that is too hard keeps everybody waiting.
  */
 export const SHARED_SPEED = 0.6
-/** Units that nobody paid for, of all miners together, where clients ask for many: enough for blocks to come evenly. */
-const BOOTSTRAP_UNITS_PER_BLOCK = 10
+/** Units that nobody paid for, of all miners together, where clients ask for many: fewer than what those ask in a block time. */
+const BOOTSTRAP_UNITS_PER_BLOCK = 4
 const WARM_UP_UNITS = 3
 const MEASURED_UNITS = 7
 

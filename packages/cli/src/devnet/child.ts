@@ -36,19 +36,20 @@ export type GatewayChild = Child<GatewayReadyLine>
 
 const READY_MS = 60_000
 
-export const startNode = (name: string, args: readonly string[], logPath: string): NodeChild =>
-  startChild(name, ['node', '--name', name, ...args], logPath)
+/** @param program takes the arguments of the `nacre` command, which it is by default. */
+export const startNode = (name: string, args: readonly string[], logPath: string, program: string = entry): NodeChild =>
+  startChild(name, ['node', '--name', name, ...args], logPath, program)
 
 export const startGatewayChild = (args: readonly string[], logPath: string): GatewayChild =>
-  startChild('gateway', ['gateway', ...args], logPath)
+  startChild('gateway', ['gateway', ...args], logPath, entry)
 
 /**
  * Starts a command in its own process group: a Ctrl-C in the terminal reaches only the devnet command, which then stops its
  * children one by one. Its standard input stays open as a lifeline: if this process dies, the child sees it close and stops.
  */
-function startChild<Ready>(name: string, args: readonly string[], logPath: string): Child<Ready> {
+function startChild<Ready>(name: string, args: readonly string[], logPath: string, program: string): Child<Ready> {
   const log = openSync(logPath, 'a')
-  const child = spawn(process.execPath, [...process.execArgv, entry, ...args, '--lifeline'], {
+  const child = spawn(process.execPath, [...process.execArgv, program, ...args, '--lifeline'], {
     stdio: ['pipe', 'pipe', log],
     detached: true,
   })

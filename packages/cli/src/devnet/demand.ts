@@ -32,6 +32,7 @@ export interface DemandOptions {
   /** Requests at once. */
   readonly atOnce: number
   readonly maxPromptTokens: number
+  /** The most that a request asks for, whatever its question. */
   readonly maxNewTokens: number
   /** How long a request may take. */
   readonly deadlineMs: number
@@ -91,14 +92,19 @@ export class Demand {
     const at = (n: number): Question => questions[(n * 7919) % questions.length]!
     const n = this.#next++
     const question = at(n)
-    const prompt = promptOf(question, [at(n + 101), at(n + 202), at(n + 303), at(n + 404)], maxPromptTokens)
+    const prompt = promptOf(question, [at(n + 101), at(n + 202)], maxPromptTokens)
     const startMs = performance.now()
     this.#stats = { ...this.#stats, asked: this.#stats.asked + 1 }
     try {
       const response = await fetch(`${baseUrl}/completions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ model: 'small', prompt, max_tokens: maxNewTokens, temperature: 0 }),
+        body: JSON.stringify({
+          model: 'small',
+          prompt,
+          max_tokens: Math.min(question.maxNewTokens, maxNewTokens),
+          temperature: 0,
+        }),
         signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(deadlineMs)]),
       })
       if (!response.ok) throw new Error(`${response.status}`)

@@ -40,7 +40,6 @@ export interface Economy {
 
 /** What the gateway's wallet starts with: thousands of answers. */
 const GATEWAY_GRAINS = 1_000n * GRAINS_PER_NCR
-const MAX_NEW_TOKENS = 48
 const STOP_GRACE_MS = 5_000
 const PASSPHRASE_BYTES = 24
 const POLL_MS = 500
@@ -70,7 +69,7 @@ export async function startEconomy(options: EconomyOptions): Promise<Economy> {
   const demand = new Demand({
     ...{ baseUrl, atOnce, onAnswer, maxPromptTokens: units.bootstrapPromptTokens },
     questions: heldOutQuestions(modelFolder(models[0]!.name)),
-    maxNewTokens: Math.min(MAX_NEW_TOKENS, units.maxNewTokens),
+    maxNewTokens: units.maxNewTokens,
     deadlineMs: Math.max(60_000, 20 * block.timeMs),
   })
   const abort = new AbortController()

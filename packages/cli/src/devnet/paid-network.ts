@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { OpenWork } from '@nacre/engine'
 import { get, readMarket } from '@nacre/node/rpc-client'
 import { overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
@@ -9,11 +10,21 @@ import { addressOf, networkOf } from '../wallet/network.ts'
 import { type NodeChild, startNode, stopChild } from './child.ts'
 import { bondGrant, fund as fundFromFaucet } from './funding.ts'
 
+export interface PaidMiner {
+  /** Price that it asks, grains for 10^9 output MACs. */
+  readonly askGrains: bigint
+  /** MACs of jobs per block that it declares; undefined: what `nacre node` does. */
+  readonly capacityMacs?: bigint
+  /** What it multiplies under provenance `open`. */
+  readonly work?: OpenWork
+  /** Path of a program that runs in place of `nacre`. */
+  readonly program?: string
+}
+
 export interface PaidNetworkOptions {
   readonly preset: string
   readonly overrides: readonly string[]
-  /** Price that each miner asks, grains for 10^9 output MACs: as many miners as prices. */
-  readonly asks: readonly bigint[]
+  readonly miners: readonly PaidMiner[]
   readonly verifiers: number
   /** Part of the time that each miner works. */
   readonly dutyCycle: number
@@ -57,13 +68,13 @@ export async function startPaidNetwork(options: PaidNetworkOptions): Promise<Pai
 }
 
 async function start(options: PaidNetworkOptions, children: NodeChild[]): Promise<PaidNetwork> {
-  const { preset, overrides, asks, verifiers, dutyCycle, dir, signal } = options
+  const { preset, overrides, miners, verifiers, dutyCycle, dir, signal } = options
   const params = overrideParams(presetByName(preset), overrides)
   mkdirSync(dir, { recursive: true })
   const common = ['--preset', preset, ...overrides.flatMap((line) => ['--set', line]), '--single-host']
-  const launch = async (name: string, role: string, args: readonly string[]) => {
+  const launch = async (name: string, role: string, args: readonly string[], program?: string) => {
     const full = ['--role', role, '--data', join(dir, name), ...common, ...args]
-    const child = startNode(name, full, join(dir, `${name}.log`))
+    const child = startNode(name, full, join(dir, `${name}.log`), program)
     children.push(child)
     const ready = (await child.ready) as Awaited<NodeChild['ready']> & { readonly address?: string }
     return { name, child, ...ready, minerKey: ready.minerKey }
@@ -72,9 +83,12 @@ async function start(options: PaidNetworkOptions, children: NodeChild[]): Promis
   const peers = boot.addresses.flatMap((address) => ['--bootstrap', address])
   const others = await Promise.all([
     ...Array.from({ length: verifiers }, (_, i) => launch(`verifier-${i + 1}`, 'verifier', [...peers, '--register'])),
-    ...asks.map((price, i) =>
-      launch(`miner-${i + 1}`, 'miner', [...peers, '--register', '--ask', `${price}`, '--duty', `${dutyCycle}`]),
-    ),
+    ...miners.map(({ askGrains, capacityMacs, work, program }, i) => {
+      const asked = ['--register', '--ask', `${askGrains}`, '--duty', `${dutyCycle}`]
+      const capacity = capacityMacs === undefined ? [] : ['--capacity', `${capacityMacs}`]
+      const kind = work === undefined ? [] : ['--work', work]
+      return launch(`miner-${i + 1}`, 'miner', [...peers, ...asked, ...capacity, ...kind], program)
+    }),
   ])
   const { rpc } = boot
   const fund = (address: string, grains: bigint): Promise<void> => payFromFaucet(rpc, params, address, grains, signal)
@@ -83,7 +97,7 @@ async function start(options: PaidNetworkOptions, children: NodeChild[]): Promis
   await until(signal, 'every miner asks and a verifier is active', async () => {
     const { models } = await readMarket(rpc)
     const { verifiers: active } = (await get(rpc, '/miners')) as { verifiers: number }
-    return models.every((model) => model.asks === asks.length) && active >= verifiers
+    return models.every((model) => model.asks === miners.length) && active >= verifiers
   })
   const members = [boot, ...others].map(({ name, rpc: own, minerKey, child }) => ({ name, rpc: own, minerKey, child }))
   return { params, rpc, members, fund, stop: () => stopAll(children) }

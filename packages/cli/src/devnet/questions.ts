@@ -5,6 +5,8 @@ import { encodeByteText } from '@nacre/protocol'
 export interface Question {
   readonly prompt: string
   readonly answer: string
+  /** What a client who knows the kind of question, but not the answer, asks for: the longest answer of its task, and the end. */
+  readonly maxNewTokens: number
 }
 
 /** Byte tokens 0 to 255, then begin and end of a sequence (MOD-7). */
@@ -17,8 +19,13 @@ export const hasQuestions = (modelFolder: string): boolean => existsSync(fileIn(
 
 /** @param modelFolder as `models/nacre-small/`. Throws what reading the file throws. */
 export function heldOutQuestions(modelFolder: string): readonly Question[] {
-  const { tasks } = JSON.parse(readFileSync(fileIn(modelFolder), 'utf8')) as { tasks: Record<string, Question[]> }
-  return Object.values(tasks).flat()
+  const { tasks } = JSON.parse(readFileSync(fileIn(modelFolder), 'utf8')) as {
+    tasks: Record<string, Omit<Question, 'maxNewTokens'>[]>
+  }
+  return Object.values(tasks).flatMap((questions) => {
+    const maxNewTokens = 1 + Math.max(...questions.map(({ answer }) => encodeByteText(answer).length))
+    return questions.map((question) => ({ ...question, maxNewTokens }))
+  })
 }
 
 /**

@@ -65,6 +65,8 @@ export interface RunNodeOptions {
   /** Price in grains per GMAC at which a miner asks for jobs, and the MACs that it takes per block. */
   readonly ask: { readonly priceGrains: bigint; readonly capacityMacs: bigint } | undefined
   readonly singleHost: boolean
+  /** Of the node's key, instead of an {@link AccountAgent}: for experiments with nodes that do not do what they should. */
+  readonly createAgent?: (node: FullNode, keys: KeyPair) => AccountAgent
   /** 32 bytes that fix the peer id; default: the key in the data directory. */
   readonly identitySeed?: Uint8Array
   readonly logLevel: string
@@ -176,7 +178,7 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
   const { role, dutyCycle, threads, stepsPerUnit, register, ask, work } = options
   const { context } = node
   const runner = engineUnitRunner(context, workers)
-  const agent = new AccountAgent(node, keys)
+  const agent = options.createAgent?.(node, keys) ?? new AccountAgent(node, keys)
   const registration = new RegistrationKeeper({
     ...{ node, agent, isWanted: register, reserveTransactions: RESERVE_TRANSACTIONS },
     role: role === 'miner' ? ROLE_MINER : ROLE_VERIFIER,
