@@ -1,5 +1,6 @@
 export { createJobClient, DEFAULT_MAX_IN_FLIGHT, DEFAULT_SAMPLE_SHARE, type JobClientOptions } from './jobs/client.ts'
 export { type JobClientErrorCode, JobError, type JobErrorCode } from './jobs/errors.ts'
+export { nameMiner } from './jobs/name-miner.ts'
 export type { SigningJournal } from './jobs/outbox.ts'
 export { defaultLifetimeBlocks, leastLifetimeBlocks, type PlannedJob, planJob } from './jobs/plan-job.ts'
 export * from './jobs/types.ts'

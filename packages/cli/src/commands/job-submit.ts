@@ -7,6 +7,7 @@ import {
   JobError,
   type JobProgress,
   type JobRequest,
+  nameMiner,
   planJob,
   type SigningJournal,
 } from '@nacre/gateway'
@@ -94,16 +95,26 @@ async function planOf(call: JobCall, hash: Awaited<ReturnType<typeof createFastH
   const prices = (await readMarket(rpc)).models.find(({ modelId }) => modelId === model.modelId)
   if (prices === undefined) throw new CliError(`the node has no market for ${model.name}`, 1, 'UNKNOWN_MODEL')
   const bid = bidOf(options['max-price'], prices)
-  const request = requestOf(params, model, positionals[0]!, options, bid)
+  const asked = requestOf(params, model, positionals[0]!, options, bid)
+  const named = options.miner ?? (await minerFor(params, rpc, asked))
+  const request = named === undefined ? asked : { ...asked, minerKey: named }
   const market = { params, models: new Map([[model.modelId, model.model.config]]) }
   return { file, params, model, market, request, bid, escrow: planJob(market, request).escrow }
 }
 
+/** Where the client has to name who delivers. */
+async function minerFor(params: Params, rpc: string, request: JobRequest): Promise<string | undefined> {
+  if (params.bindings.provenance !== 'client-signed') return undefined
+  return interruptible((signal) => nameMiner(rpc, request, signal)).catch((error: unknown) => {
+    throw submitError(error)
+  })
+}
+
 function planLines({ params, model, request, bid, escrow }: Plan): string[] {
-  const { promptTokens, maxNewTokens, maxPriceGrains, decoding } = request
+  const { promptTokens, maxNewTokens, maxPriceGrains, decoding, minerKey } = request
   const how = decoding.temperatureMilli === 0 ? 'greedy' : `temperature ${decoding.temperatureMilli / 1000}`
   return [
-    `${model.name}: a prompt of ${promptTokens.length} tokens, at most ${maxNewTokens} more, ${how}`,
+    `${model.name}: a prompt of ${promptTokens.length} tokens, at most ${maxNewTokens} more, ${how}${minerKey === undefined ? '' : `, for miner ${shortId(minerKey)}`}`,
     `bids ${maxPriceGrains} grains per GMAC (${bid.why}); holds back at most ${formatBoth(escrow)}, ` +
       `fee ${formatNcr(params.fees.minTransactionGrains)}, expires after ${defaultLifetimeBlocks(params)} blocks`,
   ]

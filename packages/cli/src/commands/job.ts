@@ -20,6 +20,8 @@ submit:
   --temperature T         0 to 65.535 (default 0: the likeliest token each time)
   --seed HEX              1 to 64 hex digits: the same choice of tokens each time (default: another one each time)
   --max-price GRAINS      most grains for 10^9 output MACs (default: the larger of best ask and reference price, and 25 %)
+  --miner KEY             who shall deliver, 64 hex digits, on a network with provenance client-signed (default: one that
+                          asks at most the price, drawn by its room)
   --verify MODE           full: execute the answer again here (default); sampled: one in ten; off: believe it
   --timeout SECONDS       give up waiting, not the job (default: ten times its lifetime)
   --replace               take the place of something else that the wallet signed with the same nonce
@@ -40,6 +42,7 @@ const OPTIONS = {
   temperature: { type: 'string' },
   seed: { type: 'string' },
   'max-price': { type: 'string' },
+  miner: { type: 'string' },
   verify: { type: 'string' },
   timeout: { type: 'string' },
   replace: { type: 'boolean' },
@@ -58,7 +61,17 @@ export interface JobCall extends VerbCall<Options> {
   readonly path: string
 }
 
-const SUBMIT = ['model', 'max-tokens', 'temperature', 'seed', 'max-price', 'verify', 'timeout', 'replace'] as const
+const SUBMIT = [
+  'model',
+  'max-tokens',
+  'temperature',
+  'seed',
+  'max-price',
+  'miner',
+  'verify',
+  'timeout',
+  'replace',
+] as const
 const VERBS: Readonly<Record<string, Verb<JobCall, Options>>> = {
   submit: { run: submitCommand, options: [...SUBMIT, 'wallet', 'passphrase-file'], positionals: ['PROMPT'] },
   show: { run: showCommand, options: [], positionals: ['ID'] },

@@ -44,10 +44,10 @@ const STOP_GRACE_MS = 5_000
 const PASSPHRASE_BYTES = 24
 const POLL_MS = 500
 
-/** Whether a local network can have an economy: coins for bonds and clients, assigned jobs, and questions for its model. */
+/** Whether a local network can have an economy: coins for bonds and clients, units that are jobs, and questions for its model. */
 export const hasEconomy = (params: Params): boolean =>
   params.emission.faucetGrains > 0n &&
-  params.bindings.provenance === 'assigned' &&
+  params.bindings.provenance !== 'open' &&
   hasQuestions(modelFolder(params.models[0]!.name))
 
 /** Funds the bonds, starts the gateway and its clients. Throws CliError. */

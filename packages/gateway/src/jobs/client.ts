@@ -17,6 +17,7 @@ import { ask } from './ask.ts'
 import { checkAnswer, FalseAnswer } from './check-answer.ts'
 import { endedBy, JobError, jobErrorOf } from './errors.ts'
 import { type AnsweredView, followJob, isInBlock } from './follow.ts'
+import { nameMiner } from './name-miner.ts'
 import { NodeWatch } from './node-watch.ts'
 import { Outbox, type Sent, type SigningJournal } from './outbox.ts'
 import { planJob } from './plan-job.ts'
@@ -138,10 +139,11 @@ class Client implements JobClient {
     if (verify !== 'off' && this.#options.workers === undefined)
       throw new JobError('CHECK_FAILED', 'no model is loaded to verify answers with')
     const startMs = performance.now()
-    const { job, model } = planJob(market, request)
+    const asked = AbortSignal.any([signal, this.#stop.signal])
+    const { job, model } = planJob(market, await this.#named(request, asked))
     const patienceMs = this.#silenceMs + PATIENCE * job.expiryHeight * this.#params.block.timeMs
     const patience = AbortSignal.timeout(Math.min(patienceMs, MAX_TIMER_MS))
-    const ends = AbortSignal.any([signal, this.#stop.signal, patience])
+    const ends = AbortSignal.any([asked, patience])
     const sent = await this.#post(job, ends)
     const postedMs = performance.now() - startMs
     log?.info({ event: 'job_posted', job: sent.id, nonce: sent.nonce.toString() })
@@ -175,6 +177,15 @@ class Client implements JobClient {
     } finally {
       this.#outbox.release(sent)
     }
+  }
+
+  /** The request with the miner that must be named, if one must. */
+  async #named(request: JobRequest, signal: AbortSignal): Promise<JobRequest> {
+    const { rpcUrl, market } = this.#options
+    const isNamed = request.minerKey !== undefined || this.#params.bindings.provenance !== 'client-signed'
+    // Of a model that there is not nobody asks: that it is unknown is for the plan to say.
+    if (isNamed || !market.models.has(request.modelId)) return request
+    return { ...request, minerKey: await nameMiner(rpcUrl, request, signal, this.#silenceMs) }
   }
 
   async #post(job: Job, signal: AbortSignal): Promise<Sent> {

@@ -32,13 +32,14 @@ export interface PlannedJob extends JobTerms {
 
 /**
  * What a request would post, and what it costs at most, by the protocol's own rules. Throws JobError: UNKNOWN_MODEL, PROMPT_TOO_LONG, and
- * the protocol's other codes for what no chain takes in (JOB_PROMPT, JOB_NEW_TOKENS, JOB_PRICE, JOB_EXPIRED, ...).
+ * the protocol's other codes for what no chain takes in (JOB_PROMPT, JOB_MINER, JOB_NEW_TOKENS, JOB_PRICE, JOB_EXPIRED, ...).
  */
 export function planJob(market: MarketRules, request: JobRequest): PlannedJob {
   const { params } = market
-  const { modelId, promptTokens, maxNewTokens, decoding, maxPriceGrains } = request
+  const { modelId, promptTokens, maxNewTokens, decoding, maxPriceGrains, minerKey } = request
   const { lifetimeBlocks = defaultLifetimeBlocks(params) } = request
   if (!isHash(modelId)) throw new JobError('UNKNOWN_MODEL', 'a model id has 64 hex digits')
+  if (minerKey !== undefined && !isHash(minerKey)) throw new JobError('JOB_MINER', "a miner's key has 64 hex digits")
   if (!promptTokens.every(isUint)) throw new JobError('JOB_PROMPT', 'tokens are whole numbers')
   if (!isUint(maxNewTokens)) throw new JobError('JOB_NEW_TOKENS', `${maxNewTokens} is no whole number of new tokens`)
   if (decoding.seed.length !== 32 || !isUint(decoding.temperatureMilli) || decoding.temperatureMilli > 0xffff)
@@ -57,6 +58,7 @@ export function planJob(market: MarketRules, request: JobRequest): PlannedJob {
     decoding,
     maxPrice: maxPriceGrains,
     expiryHeight: lifetimeBlocks,
+    ...(minerKey === undefined ? {} : { minerKey: hexToBytes(minerKey) }),
   }
   try {
     return { job, ...checkJobForm(market, job) }

@@ -13,6 +13,8 @@ export interface JobRequest {
   readonly decoding: Decoding
   /** Most grains for 10^9 output MACs (JOB-2). */
   readonly maxPriceGrains: bigint
+  /** Who shall deliver, hex, under provenance `client-signed` (B1) and only there. Default: one that asks at most `maxPriceGrains`. */
+  readonly minerKey?: string
   /** Blocks until it expires. Default: enough for all ranks, and some to wait in the book. */
   readonly lifetimeBlocks?: number
 }

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createFastHash, createKernels, createUnitEngine, inlineWorkers, type WorkerPort } from '@nacre/engine'
-import type { JobReceiptView, JobView } from '@nacre/node/rpc-client'
+import type { AskView, JobReceiptView, JobView } from '@nacre/node/rpc-client'
 import {
   bytesToHex,
   chainIdOf,
@@ -51,6 +51,7 @@ export class FakeNode {
   /** Of the account at the tip. */
   nonce = 0n
   hasEvents = true
+  asks: readonly AskView[] = []
   /** What becomes of a job that was taken in; default: it is answered truly at once. */
   onJob: (taken: Taken) => void = (taken) => this.answer(taken.id)
   /** A refusal of transactions; or no answer, or a broken connection, after they were taken in. */
@@ -123,6 +124,7 @@ export class FakeNode {
     if (path === '/status') return json({ chainId: this.chainId })
     if (path === '/health') return json({ ok: true, height: this.height })
     if (path === '/events') return this.#stream(response)
+    if (path.startsWith('/market/')) return json({ asks: this.asks })
     if (path === '/transactions') return this.#take(await bodyOf(request), json, response)
     if (path.startsWith('/accounts/')) return json(this.#account())
     const id = path.split('/')[2] ?? ''
