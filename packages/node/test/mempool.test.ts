@@ -349,6 +349,32 @@ describe('in a node', () => {
     expect(node.mempool.size).toBe(1)
   })
 
+  /**
+   *   genesis - d1 - d2              d2 pays alice with nonce 0
+   *               \- e2 - e3*        e2 pays bob with nonce 0
+   */
+  test('a double spend across a reorganisation: the branch decides, and the other payment is refused for good', async () => {
+    net = new NodeNet(forge)
+    const member = await net.node('node')
+    const { node } = member
+    const toAlice = pay(0, { to: alice })
+    const toBob = pay(0, { to: bob })
+    forge.mine('d1')
+    forge.mine('d2', 'd1', { transactions: [toAlice] })
+    forge.mine('e2', 'd1', { transactions: [toBob] })
+    forge.mine('e3', 'e2')
+    for (const label of ['d1', 'd2']) await node.publishBlock(forge.block(label))
+    expect([balance(member, alice), balance(member, bob)]).toEqual([10n, 0n])
+    await expect(node.publishTransaction(toBob)).rejects.toMatchObject({ code: 'TX_NONCE_LOW' })
+    for (const label of ['e2', 'e3']) await node.publishBlock(forge.block(label))
+    expect(forge.labelOf(node.chain.tip.id)).toBe('e3')
+    expect([balance(member, alice), balance(member, bob)]).toEqual([0n, 10n])
+    expect(node.mempool.size).toBe(0)
+    await expect(node.publishTransaction(toAlice)).rejects.toMatchObject({ code: 'TX_NONCE_LOW' })
+    // Nor can a block have both, one after the other.
+    expect(codeOf(() => forge.mine('e4', 'e3', { transactions: [toAlice] }))).toBe('TX_NONCE_LOW')
+  })
+
   test('two transactions with one nonce: whoever relays the other one is not to blame', async () => {
     net = new NodeNet(forge)
     const victim = await net.node('victim')
