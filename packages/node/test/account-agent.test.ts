@@ -159,11 +159,34 @@ test('the number of wants is bounded', () => {
 
 describe('registration', () => {
   let registration: RegistrationKeeper
-  const keeper = (isWanted = true) =>
-    new RegistrationKeeper({ node: member.node, agent, role: ROLE_MINER, isWanted, reserveTransactions: 4 })
+  const keeper = (isWanted = true, isLeaving = false) =>
+    new RegistrationKeeper({ node: member.node, agent, role: ROLE_MINER, isWanted, isLeaving, reserveTransactions: 4 })
   const { bonds, fees } = new Forge().context.params
   const needed = bonds.minerGrains + 5n * fees.minTransactionGrains
   afterEach(() => registration.stop())
+
+  test('is ended on request, once, and the bond is on its way back', async () => {
+    agent = new AccountAgent(member.node, y)
+    agent.start()
+    const fund = transactionOf(forge.context, faucetKeys, 1n, transferTo(y, needed))
+    const register = transactionOf(forge.context, y, 0n, { kind: 'minerRegister' })
+    forge.mine('u2', 'a1', { transactions: [fund] })
+    forge.mine('u3', 'u2', { transactions: [register] })
+    for (const label of ['u2', 'u3']) await publish(label)
+    registration = keeper(false, true)
+    registration.start()
+    expect(registration.view).toMatchObject({ state: 'active' })
+    await net.runFor(1)
+    const [sent] = member.node.mempool.waitingOf(agent.account)
+    const bytes = bytesOf(sent!.id)
+    expect(decodeTransaction(bytes).body).toEqual({ kind: 'unbond', role: ROLE_MINER })
+    forge.mine('u4', 'u3', { transactions: [bytes] })
+    await publish('u4')
+    expect(registration.view).toEqual({ state: 'unbonding', returnsHeight: 4 + bonds.unbondingBlocks })
+    forge.mine('u5', 'u4')
+    await publish('u5')
+    expect(member.node.mempool.waitingOf(agent.account)).toEqual([])
+  })
 
   test('waits for bond and fees, registers once, and leaves a registration alone that is on its way out', async () => {
     agent = new AccountAgent(member.node, y)

@@ -28,6 +28,8 @@ const USAGE = `Runs one Nacre node.
   --steps N           steps a verifier samples per unit (default 8)
   --register          register this miner or verifier, as soon as its matured balance covers the bond and a few fees;
                       GET /status says what it waits for. The bond stays when the node stops
+  --unregister        end the registration and ask the bond back. Go on running: what was delivered can be audited until
+                      it returns; GET /status says at which height
   --ask PRICE         a miner's price for paid jobs of every model: grains per 10^9 output MACs. It asks once it is
                       registered (--register), and again when its ask is lost
   --capacity MACS     MACs of paid jobs that it takes per block (default: half of what the network's reference machine
@@ -39,7 +41,7 @@ const USAGE = `Runs one Nacre node.
   --lifeline          stop when standard input closes
   --env               read options from the environment, as containers do: NACRE_ROLE for --role, NACRE_RPC_PORT for
                       --rpc-port and so on; repeatable ones (NACRE_SET, NACRE_LISTEN, NACRE_BOOTSTRAP) hold values
-                      separated by white space, and NACRE_REGISTER is 1 or 0. Options on the command line win;
+                      separated by white space, and NACRE_REGISTER and NACRE_UNREGISTER are 1 or 0. Options on the command line win;
                       repeatable ones add up
 `
 
@@ -62,6 +64,7 @@ const OPTIONS = {
   ask: { type: 'string' },
   capacity: { type: 'string' },
   register: { type: 'boolean', default: false },
+  unregister: { type: 'boolean', default: false },
   'identity-seed': { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
   'single-host': { type: 'boolean', default: false },
@@ -81,7 +84,7 @@ function optionsFromEnvironment(environment: NodeJS.ProcessEnv): string[] {
     // NACRE_WALLET_* are the wallet's.
     if (!/^NACRE_(?!WALLET_)/.test(variable) || text.trim() === '') return []
     const name = variable.slice('NACRE_'.length).toLowerCase().replaceAll('_', '-')
-    if (name === 'register') return switchFrom(variable, text.trim()) ? ['--register'] : []
+    if (name === 'register' || name === 'unregister') return switchFrom(variable, text.trim()) ? [`--${name}`] : []
     const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined
     if (option?.type !== 'string') throw new CliError(`the environment variable ${variable} is no option of a node`, 2)
     const values = 'multiple' in option ? text.trim().split(/\s+/) : [text.trim()]
@@ -144,6 +147,8 @@ export async function nodeCommand(
   const work = values.work === undefined ? 'inference' : workFlag('work', values.work)
   if (values.work !== undefined && !(role === 'miner' && params.bindings.provenance === 'open'))
     throw new CliError('--work is for miners of a network with provenance open, as the preset pearl-devnet has it', 2)
+  if (values.unregister && (values.register || role === 'boot'))
+    throw new CliError('--unregister is for a miner or verifier, without --register', 2)
   if (values.register && role === 'boot') throw new CliError('--register is for miners and verifiers', 2)
 
   const abort = new AbortController()
@@ -168,6 +173,7 @@ export async function nodeCommand(
     dutyCycle,
     threads,
     register: values.register,
+    unregister: values.unregister,
     work,
     ask,
     revectorize: values.revectorize,

@@ -62,6 +62,8 @@ export interface RunNodeOptions {
   readonly work: OpenWork
   /** Register the node's key as soon as its matured balance covers the bond. */
   readonly register: boolean
+  /** Ask its bond back. */
+  readonly unregister: boolean
   /** Price in grains per GMAC at which a miner asks for jobs, and the MACs that it takes per block. */
   readonly ask: { readonly priceGrains: bigint; readonly capacityMacs: bigint } | undefined
   readonly singleHost: boolean
@@ -175,12 +177,12 @@ interface Parts {
 }
 
 function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort, keys: KeyPair): Parts {
-  const { role, dutyCycle, threads, stepsPerUnit, register, ask, work } = options
+  const { role, dutyCycle, threads, stepsPerUnit, register, unregister, ask, work } = options
   const { context } = node
   const runner = engineUnitRunner(context, workers)
   const agent = options.createAgent?.(node, keys) ?? new AccountAgent(node, keys)
   const registration = new RegistrationKeeper({
-    ...{ node, agent, isWanted: register, reserveTransactions: RESERVE_TRANSACTIONS },
+    ...{ node, agent, isWanted: register, isLeaving: unregister, reserveTransactions: RESERVE_TRANSACTIONS },
     role: role === 'miner' ? ROLE_MINER : ROLE_VERIFIER,
   })
   const shelf = new TraceShelf()

@@ -29,13 +29,15 @@ export interface RegistrationOptions {
   readonly role: Role
   /** False: only tells how the key stands. */
   readonly isWanted: boolean
+  /** Asks the bond back, once; it returns after `bonds.unbondingBlocks`. Not together with `isWanted`. */
+  readonly isLeaving?: boolean
   /** Transactions that must still be affordable besides the bond and its own fee. */
   readonly reserveTransactions: number
 }
 
 /**
- * Keeps a key registered from the moment on at which its matured balance covers the bond and some fees. It never asks the bond back,
- * and if somebody else does with this key, it does not register again: that is a person's wish.
+ * Keeps a key registered from the moment on at which its matured balance covers the bond and some fees, or asks its bond back. If
+ * somebody else asks it back with this key, it does not register again: that is a person's wish.
  */
 export class RegistrationKeeper {
   readonly #options: RegistrationOptions
@@ -77,17 +79,28 @@ export class RegistrationKeeper {
   }
 
   #look(): void {
-    const { node, agent, isWanted } = this.#options
+    const { node, agent, isWanted, isLeaving = false } = this.#options
     const { reader } = node.chain
     const registration = this.#read(reader)
     if (registration !== undefined && registration.unbondingHeight > 0) this.#wasUnbonded = true
-    if (!isWanted || this.#wasUnbonded || node.isSyncing) return
+    if (node.isSyncing) return
+    if (isLeaving && registration?.unbondingHeight === 0) this.#leave()
+    if (!isWanted || this.#wasUnbonded) return
     if (registration !== undefined || isBarred(reader, agent.keys.publicKey)) return
     if (agent.spendable() < this.#neededGrains) return
     agent.want({
       key: this.#body.kind,
       body: this.#body,
       isOver: (state) => this.#read(state) !== undefined || isBarred(state, agent.keys.publicKey),
+    })
+  }
+
+  #leave(): void {
+    const { agent, role } = this.#options
+    agent.want({
+      key: 'unbond',
+      body: { kind: 'unbond', role },
+      isOver: (state) => this.#read(state)?.unbondingHeight !== 0,
     })
   }
 
