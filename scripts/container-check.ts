@@ -33,10 +33,23 @@ const BUILD_MS = 900_000
 const UP_MS = 180_000
 /** For some blocks at 5 s each on a busy machine whose difficulty has yet to adapt. */
 const BLOCKS_MS = 300_000
+/** Miners and gateway need coins from the faucet first, and asks stand some blocks later. */
+const ANSWER_MS = 600_000
 /** Nodes stop by themselves within 4 s; the grace after which the engine kills them is 10 s. */
 const STOP_MS = 10_000
 /** Asks the node of the container that it runs in. */
 const ASK = `fetch('http://127.0.0.1:8645' + process.argv[1]).then(async (r) => r.ok ? console.log(await r.text()) : process.exit(1))`
+
+/** A job of its own from the gateway in whose container it runs. */
+const ASK_GATEWAY = `fetch('http://127.0.0.1:8646/v1/chat/completions', {
+  method: 'POST', headers: { 'content-type': 'application/json' },
+  body: JSON.stringify({ model: 'small', max_tokens: 8, messages: [{ role: 'user', content: '12+34=' }] }),
+}).then(async (r) => r.ok ? console.log(await r.text()) : process.exit(1))`
+
+interface Completion {
+  readonly choices: readonly { readonly message: { readonly content: string } }[]
+  readonly nacre: { readonly jobs: readonly { readonly verification: string }[] }
+}
 
 const interrupted = new AbortController()
 
@@ -48,7 +61,7 @@ function docker(
 ): Promise<string> {
   // Variables of a network that runs beside must not reach this one; it takes any free port.
   const variables = Object.entries(process.env).filter(([name]) => !name.startsWith('NACRE_'))
-  const env = { ...Object.fromEntries(variables), NACRE_RPC_PORT: '0', NACRE_DUTY: '0.4' }
+  const env = { ...Object.fromEntries(variables), NACRE_RPC_PORT: '0', NACRE_GATEWAY_PORT: '0', NACRE_DUTY: '0.4' }
   return new Promise((resolve, reject) => {
     const child = spawn('docker', args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     const what = `docker ${args.join(' ').slice(0, 80)}`
@@ -76,6 +89,7 @@ const compose = (args: readonly string[], limitMs?: number): Promise<string> =>
 const up = (miners: number): Promise<string> =>
   compose(['up', '-d', '--no-recreate', '--scale', `miner=${miners}`, '--scale', 'verifier=1'], UP_MS)
 
+/** All of them, the gateway too. */
 async function containers(): Promise<Container[]> {
   const format = '{{.ID}} {{.Label "com.docker.compose.service"}}-{{.Label "com.docker.compose.container-number"}}'
   const list = await docker(['ps', '--filter', `label=com.docker.compose.project=${PROJECT}`, '--format', format])
@@ -85,6 +99,8 @@ async function containers(): Promise<Container[]> {
     .map((line) => ({ id: line.split(' ')[0]!, name: line.split(' ')[1]! }))
     .sort((a, b) => a.name.localeCompare(b.name))
 }
+
+const nodes = async (): Promise<Container[]> => (await containers()).filter(({ name }) => !name.startsWith('gateway'))
 
 async function container(name: string): Promise<Container> {
   const found = (await containers()).find((one) => one.name === name)
@@ -113,10 +129,10 @@ async function waitFor<T>(what: string, limitMs: number, attempt: () => Promise<
   }
 }
 
-/** Waits until `count` containers have the same block, of at least that height, and are connected to each other. */
+/** Waits until `count` nodes have the same block, of at least that height, and are connected to each other. */
 function agreement(count: number, height: number): Promise<Block> {
-  return waitFor(`${count} containers agree at height ${height} or above`, BLOCKS_MS, async () => {
-    const all = await containers()
+  return waitFor(`${count} nodes agree at height ${height} or above`, BLOCKS_MS, async () => {
+    const all = await nodes()
     const statuses = await Promise.all(all.map((one) => ask<Status>(one, '/status')))
     if (all.length !== count || statuses.some((status) => status === undefined || status.peers < count - 1)) return
     const common = Math.min(...statuses.map((status) => status!.height))
@@ -168,6 +184,15 @@ async function check(): Promise<void> {
     assert((await docker(['exec', id, 'id', '-u'])).trim() !== '0', `${name} runs as root`)
   }
   done(`boot, 2 miners and a verifier, all connected to each other, agree: ${short(first)}`)
+
+  const answer = await waitFor('the gateway has an answer', ANSWER_MS, async () => {
+    const { id } = await container('gateway-1')
+    const text = await docker(['exec', id, 'node', '-e', ASK_GATEWAY], BLOCKS_MS).catch(() => undefined)
+    return text === undefined ? undefined : (JSON.parse(text) as Completion)
+  })
+  const [job] = answer.nacre.jobs
+  assert(job?.verification === 'verified', `the gateway's answer is not verified: ${JSON.stringify(answer)}`)
+  done(`registered miners answer through the gateway: 12+34= ▸ ${answer.choices[0]?.message.content}, verified`)
 
   const victim = await container('miner-1')
   await docker(['kill', victim.id])

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { createFastHash } from '@nacre/engine'
 import { type GatewayOptions, startGateway } from '@nacre/gateway'
 import { createLogger } from '@nacre/node/log'
-import { isLoopback } from '@nacre/node/rpc-client'
+import { isLoopback, readParams } from '@nacre/node/rpc-client'
 import { CliError } from '../errors.ts'
 import { verifyFlag } from '../jobs/request.ts'
 import { createWorkers, loadContext, loadTextModel } from '../network-model.ts'
@@ -12,6 +12,7 @@ import { parseGrains, parseNcr } from '../wallet/amount.ts'
 import { decryptKeys, defaultWalletPath, readKeyFile } from '../wallet/key-file.ts'
 import { readOwnNetwork } from '../wallet/network.ts'
 import { passphraseOf } from '../wallet/secrets.ts'
+import { fillTestWallet, type TestWallet, testWalletIn } from '../wallet/test-wallet.ts'
 import { gatewayKeyCommand } from './gateway-key.ts'
 
 const USAGE = `An OpenAI-compatible HTTP API in front of the network: /v1/models, /v1/completions, /v1/chat/completions.
@@ -24,10 +25,12 @@ const USAGE = `An OpenAI-compatible HTTP API in front of the network: /v1/models
                           nothing else may spend from it: give it a wallet of its own
   --passphrase-file FILE  a file whose one line is the passphrase. Without it: the variable NACRE_WALLET_PASSPHRASE,
                           then a hidden prompt
+  --test-wallet DIR       in place of both, on a network of test coins: a wallet in this folder, made and filled from the faucet
   --host HOST             where it listens (default 127.0.0.1)
   --port PORT             its port, 0 for any (default 8646)
   --port-fallback         any port if that one is taken
   --keys FILE             API keys; without them no key is needed, and only this machine is served
+  --no-keys               serve whoever reaches HOST without a key: everybody there can spend the wallet
   --ledger FILE           what the keys have spent (default: beside the keys, with .sqlite added)
   --policy FILE           aliases, price limits, fallbacks (default: "small" and "large" of what is registered)
   --max-price GRAINS      most grains for 10^9 output MACs, without a policy file (default 100000000)
@@ -47,6 +50,8 @@ const OPTIONS = {
   rpc: { type: 'string' },
   wallet: { type: 'string' },
   'passphrase-file': { type: 'string' },
+  'test-wallet': { type: 'string' },
+  'no-keys': { type: 'boolean', default: false },
   host: { type: 'string', default: '127.0.0.1' },
   port: { type: 'string', default: '8646' },
   'port-fallback': { type: 'boolean', default: false },
@@ -74,9 +79,14 @@ export async function gatewayCommand(args: readonly string[]): Promise<void> {
   }
   const { values } = parsed(() => parseArgs({ args: [...args], options: OPTIONS }), USAGE)
   const { host, keys: keysPath, policy } = values
-  if (keysPath === undefined && !isLoopback(host))
+  const isOpen = values['no-keys']
+  const testFolder = values['test-wallet']
+  if (isOpen && keysPath !== undefined) throw new CliError('--no-keys and --keys are two ways: give one', 2)
+  if (testFolder !== undefined && (values.wallet ?? values['passphrase-file']) !== undefined)
+    throw new CliError('--test-wallet goes without --wallet and --passphrase-file', 2)
+  if (keysPath === undefined && !isOpen && !isLoopback(host))
     throw new CliError(
-      `--host ${host} can be reached by others: --keys FILE is needed ("gateway key add" makes one)`,
+      `--host ${host} can be reached by others: --keys FILE is needed ("gateway key add" makes one), or --no-keys`,
       2,
     )
   if (keysPath === undefined && values.ledger !== undefined) throw new CliError('--ledger goes with --keys', 2)
@@ -86,21 +96,26 @@ export async function gatewayCommand(args: readonly string[]): Promise<void> {
     throw new CliError('--log-level is debug, info, warn or error', 2)
   const settings = settingsOf(values)
   const rpc = rpcOf(values.rpc)
-  const path = values.wallet ?? defaultWalletPath()
 
   await interruptible(async (signal) => {
     const say = (line: string): void => void process.stderr.write(`${line}\n`)
+    const made = testFolder === undefined ? undefined : await readyTestWallet(rpc, testFolder, signal)
+    const path = made?.path ?? values.wallet ?? defaultWalletPath()
     const file = await readKeyFile(path, say)
     const params = await readOwnNetwork(rpc, file.network)
     const hash = await createFastHash()
     const context = await loadContext(params, hash)
     const models = await Promise.all(params.models.map(({ name }) => loadTextModel(params, name, hash)))
-    const passphrase = await passphraseOf({ file: values['passphrase-file'], environment: true, path })
+    const passphrase = await passphraseOf({
+      file: made?.passphrasePath ?? values['passphrase-file'],
+      environment: true,
+      path,
+    })
     const keys = await decryptKeys(file, passphrase, path)
     const workers = await createWorkers(context, { threads: integerFlag('threads', values.threads, 1, 64) }, hash)
     try {
       const options: GatewayOptions = {
-        ...{ rpcUrl: rpc, keys, market: context.market, workers, models, host, keysPath, policyPath: policy },
+        ...{ rpcUrl: rpc, keys, market: context.market, workers, models, host, keysPath, policyPath: policy, isOpen },
         ...settings,
         ledgerPath: keysPath === undefined ? undefined : (values.ledger ?? `${keysPath}.sqlite`),
         log: createLogger({ name: 'gateway', level: values['log-level'], destination: 2 }),
@@ -120,6 +135,14 @@ export async function gatewayCommand(args: readonly string[]): Promise<void> {
       await workers.stop()
     }
   })
+}
+
+/** A wallet that needs no person, with coins in it. Throws CliError. */
+async function readyTestWallet(rpc: string, folder: string, signal: AbortSignal): Promise<TestWallet> {
+  const { params } = await readParams(rpc)
+  const wallet = await testWalletIn(folder, params)
+  await fillTestWallet(rpc, params, wallet, signal)
+  return wallet
 }
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']

@@ -28,6 +28,7 @@ const USAGE = `Runs one Nacre node.
   --steps N           steps a verifier samples per unit (default 8)
   --register          register this miner or verifier, as soon as its matured balance covers the bond and a few fees;
                       GET /status says what it waits for. The bond stays when the node stops
+  --faucet            take the bond from the faucet of a network of test coins
   --unregister        end the registration and ask the bond back. Go on running: what was delivered can be audited until
                       it returns; GET /status says at which height
   --ask PRICE         a miner's price for paid jobs of every model: grains per 10^9 output MACs. It asks once it is
@@ -41,7 +42,7 @@ const USAGE = `Runs one Nacre node.
   --lifeline          stop when standard input closes
   --env               read options from the environment, as containers do: NACRE_ROLE for --role, NACRE_RPC_PORT for
                       --rpc-port and so on; repeatable ones (NACRE_SET, NACRE_LISTEN, NACRE_BOOTSTRAP) hold values
-                      separated by white space, and NACRE_REGISTER and NACRE_UNREGISTER are 1 or 0. Options on the command line win;
+                      separated by white space, and NACRE_REGISTER, NACRE_FAUCET and NACRE_UNREGISTER are 1 or 0. Options on the command line win;
                       repeatable ones add up
 `
 
@@ -64,6 +65,7 @@ const OPTIONS = {
   ask: { type: 'string' },
   capacity: { type: 'string' },
   register: { type: 'boolean', default: false },
+  faucet: { type: 'boolean', default: false },
   unregister: { type: 'boolean', default: false },
   'identity-seed': { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
@@ -84,7 +86,8 @@ function optionsFromEnvironment(environment: NodeJS.ProcessEnv): string[] {
     // NACRE_WALLET_* are the wallet's.
     if (!/^NACRE_(?!WALLET_)/.test(variable) || text.trim() === '') return []
     const name = variable.slice('NACRE_'.length).toLowerCase().replaceAll('_', '-')
-    if (name === 'register' || name === 'unregister') return switchFrom(variable, text.trim()) ? [`--${name}`] : []
+    if (name === 'register' || name === 'unregister' || name === 'faucet')
+      return switchFrom(variable, text.trim()) ? [`--${name}`] : []
     const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined
     if (option?.type !== 'string') throw new CliError(`the environment variable ${variable} is no option of a node`, 2)
     const values = 'multiple' in option ? text.trim().split(/\s+/) : [text.trim()]
@@ -149,6 +152,11 @@ export async function nodeCommand(
     throw new CliError('--work is for miners of a network with provenance open, as the preset pearl-devnet has it', 2)
   if (values.unregister && (values.register || role === 'boot'))
     throw new CliError('--unregister is for a miner or verifier, without --register', 2)
+  if (values.faucet && !(values.register && params.emission.faucetGrains > 0n))
+    throw new CliError(
+      `--faucet goes with --register, on a network that has a faucet; ${params.network.name} ${params.emission.faucetGrains > 0n ? 'has one' : 'has none'}`,
+      2,
+    )
   if (values.register && role === 'boot') throw new CliError('--register is for miners and verifiers', 2)
 
   const abort = new AbortController()
@@ -173,6 +181,7 @@ export async function nodeCommand(
     dutyCycle,
     threads,
     register: values.register,
+    faucet: values.faucet,
     unregister: values.unregister,
     work,
     ask,

@@ -1,15 +1,11 @@
 /** The paid side of a local network: bonds from the faucet, a gateway with a wallet of its own, and clients that ask through it. */
-import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readMarket } from '@nacre/node/rpc-client'
-import { bytesToHex, GRAINS_PER_NCR, type Params } from '@nacre/protocol'
+import type { Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import { exists } from '../files.ts'
 import { modelFolder } from '../network-model.ts'
-import { encryptSeed, readKeyFile, writeKeyFile } from '../wallet/key-file.ts'
-import { networkOf } from '../wallet/network.ts'
+import { TEST_WALLET_GRAINS, testWalletIn } from '../wallet/test-wallet.ts'
 import { type GatewayChild, startGatewayChild, stopChild } from './child.ts'
 import { Demand, type DemandAnswer, type DemandStats } from './demand.ts'
 import { bondGrant, fund, type Grant } from './funding.ts'
@@ -38,10 +34,7 @@ export interface Economy {
   stop(): Promise<void>
 }
 
-/** What the gateway's wallet starts with: thousands of answers. */
-const GATEWAY_GRAINS = 1_000n * GRAINS_PER_NCR
 const STOP_GRACE_MS = 5_000
-const PASSPHRASE_BYTES = 24
 const POLL_MS = 500
 
 /** Whether a local network can have an economy: coins for bonds and clients, units that are jobs, and questions for its model. */
@@ -54,9 +47,8 @@ export const hasEconomy = (params: Params): boolean =>
 export async function startEconomy(options: EconomyOptions): Promise<Economy> {
   const { rpc, params, demand: atOnce, port, dir, onAnswer } = options
   const folder = join(dir, 'gateway')
-  mkdirSync(folder, { recursive: true })
-  const wallet = await walletIn(folder, params)
-  await fund(rpc, params, [...(await bondGrants(options)), { address: wallet.address, grains: GATEWAY_GRAINS }])
+  const wallet = await testWalletIn(folder, params)
+  await fund(rpc, params, [...(await bondGrants(options)), { address: wallet.address, grains: TEST_WALLET_GRAINS }])
   const child = startGatewayChild(
     [
       ...['--rpc', rpc, '--wallet', wallet.path, '--passphrase-file', wallet.passphrasePath, '--verify', 'full'],
@@ -107,23 +99,6 @@ async function readyOf(child: GatewayChild) {
     await stopChild(child, STOP_GRACE_MS)
     throw new CliError(error instanceof Error ? error.message : String(error))
   }
-}
-
-/** The gateway's wallet for this chain, made when there is none: its passphrase lies beside it, for a network of test coins. */
-async function walletIn(
-  folder: string,
-  params: Params,
-): Promise<{ path: string; passphrasePath: string; address: string }> {
-  const network = networkOf(params)
-  const path = join(folder, `wallet-${network.chainId.slice(0, 8)}.json`)
-  const passphrasePath = join(folder, 'passphrase')
-  if (!(await exists(passphrasePath)))
-    writeFileSync(passphrasePath, `${bytesToHex(randomBytes(PASSPHRASE_BYTES))}\n`, { mode: 0o600 })
-  if (await exists(path)) return { path, passphrasePath, address: (await readKeyFile(path, () => undefined)).address }
-  const passphrase = readFileSync(passphrasePath, 'utf8').trim()
-  const file = await encryptSeed(new Uint8Array(randomBytes(32)), passphrase, network)
-  await writeKeyFile(path, file)
-  return { path, passphrasePath, address: file.address }
 }
 
 /** For each member that is not registered yet. */

@@ -39,6 +39,7 @@ import { OpeningsSource, UnitAuditor, Verifier } from '@nacre/verifier'
 import { CliError } from '../errors.ts'
 import { createWorkers, loadContext } from '../network-model.ts'
 import { openDataDir } from './data-dir.ts'
+import { takeBond } from './faucet-bond.ts'
 
 export interface RunNodeOptions {
   readonly role: 'boot' | 'miner' | 'verifier'
@@ -62,6 +63,8 @@ export interface RunNodeOptions {
   readonly work: OpenWork
   /** Register the node's key as soon as its matured balance covers the bond. */
   readonly register: boolean
+  /** Take the bond from the faucet of a network of test coins. */
+  readonly faucet: boolean
   /** Ask its bond back. */
   readonly unregister: boolean
   /** Price in grains per GMAC at which a miner asks for jobs, and the MACs that it takes per block. */
@@ -152,6 +155,7 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     ...(parts === undefined ? {} : { address: parts.address }),
   })
 
+  if (options.faucet && role !== 'boot') void takeBond({ rpc: rpc.url, params, role, log, signal })
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })

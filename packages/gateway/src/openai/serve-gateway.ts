@@ -28,8 +28,10 @@ export interface ServeOptions {
   readonly policy: Policy
   /** Where neither key nor alias says. */
   readonly verify: VerifyMode
-  /** File of API keys. Undefined: no key is needed, and `host` must be this machine's own. */
+  /** File of API keys. Undefined: no key is needed, and `host` must be this machine's own, unless `isOpen`. */
   readonly keysPath: string | undefined
+  /** Whoever reaches `host` may spend the wallet. */
+  readonly isOpen?: boolean
   /** File of what keys have spent; undefined: in memory, for a gateway without keys. */
   readonly ledgerPath: string | undefined
   readonly host: string
@@ -65,7 +67,7 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
   const { client, models, policy, log, keysPath, ledgerPath, nowMs = Date.now } = options
   const { params } = client.chain
   if (models.length === 0) throw new GatewayConfigError('none of the models of this network is loaded')
-  if (keysPath === undefined && !isLoopback(options.host))
+  if (keysPath === undefined && options.isOpen !== true && !isLoopback(options.host))
     throw new GatewayConfigError(`${options.host} can be reached by others: a gateway there needs keys`)
   if (keysPath !== undefined && ledgerPath === undefined)
     throw new GatewayConfigError('a gateway with keys needs a file for what they have spent')
