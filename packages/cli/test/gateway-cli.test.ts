@@ -76,6 +76,8 @@ describe('usage', () => {
 
   const wrong: readonly [string, string[], string][] = [
     ['others could reach it without keys', ['--host', '0.0.0.0'], '--keys FILE is needed'],
+    ['keys and no keys', ['--keys', 'k', '--no-keys'], '--no-keys and --keys are two ways'],
+    ['two wallets', ['--wallet', 'w', '--test-wallet', 'd'], '--test-wallet goes without --wallet'],
     ['a ledger without keys', ['--ledger', 'x'], '--ledger goes with --keys'],
     ['a price beside a policy', ['--policy', 'p', '--max-price', '5'], 'for a gateway without --policy'],
     ['a mode that there is not', ['--verify', 'maybe'], '--verify is off, sampled or full'],

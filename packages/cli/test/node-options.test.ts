@@ -9,6 +9,21 @@ test.each<[string, string[], string]>([
   ['a capacity without a price', ['--role', 'miner', '--capacity', '5'], '--capacity goes with --ask, the price'],
   ['a node without a key', ['--register'], '--register is for miners and verifiers'],
   [
+    'coins without a registration',
+    ['--role', 'miner', '--faucet'],
+    '--faucet goes with --register, on a network that has a faucet; devnet has one',
+  ],
+  [
+    'coins where there is no faucet',
+    ['--role', 'miner', '--faucet', '--register', '--preset', 'nacre'],
+    '--faucet goes with --register, on a network that has a faucet; nacre has none',
+  ],
+  [
+    'coming and going',
+    ['--role', 'miner', '--register', '--unregister'],
+    '--unregister is for a miner or verifier, without --register',
+  ],
+  [
     'a price of nothing',
     ['--role', 'miner', '--ask', '0'],
     '--ask is a whole number from 1 to 18446744073709551615, not "0"',
