@@ -1,3 +1,5 @@
 import type { Attack } from '../attack.ts'
+import { beacons } from './randomness/beacons.ts'
+import { samples } from './randomness/samples.ts'
 
-export const randomness: readonly Attack[] = []
+export const randomness: readonly Attack[] = [...beacons, ...samples]
