@@ -1,3 +1,5 @@
 import type { Attack } from '../attack.ts'
+import { commitments } from './replay/commitments.ts'
+import { receipts } from './replay/receipts.ts'
 
-export const replay: readonly Attack[] = []
+export const replay: readonly Attack[] = [...receipts, ...commitments]

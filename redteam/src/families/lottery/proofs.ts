@@ -137,7 +137,7 @@ export const proofs: readonly StoppedAttack[] = [
   onProtocol({
     id: 'lottery/rank-of-choice',
     actor: 'miner',
-    targets: 'WRK-6',
+    targets: 'B3',
     story: 'The miner folds with noise of rank 32 where the model has rank 8: a quarter of the fold steps.',
     rule: 'WRK-6',
     code: 'TICKET_STATE_MISMATCH',
@@ -147,7 +147,7 @@ export const proofs: readonly StoppedAttack[] = [
   onProtocol({
     id: 'lottery/tile-of-choice',
     actor: 'miner',
-    targets: 'WRK-6',
+    targets: 'B3',
     story: 'Tiles of two rows instead of four: twice as many tickets for the same product.',
     rule: 'WRK-6',
     code: 'TICKET_PROOF_SHAPE',
@@ -157,7 +157,7 @@ export const proofs: readonly StoppedAttack[] = [
   onProtocol({
     id: 'lottery/partial-tile',
     actor: 'miner',
-    targets: 'WRK-6',
+    targets: 'B3',
     story: 'The two rows below the last full tile are drawn as one more row of tiles.',
     rule: 'WRK-3',
     code: 'TICKET_POSITION',

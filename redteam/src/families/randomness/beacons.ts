@@ -262,7 +262,7 @@ export const beacons: readonly Attack[] = [
     story:
       'A unit with several winning tickets is published with the one whose beacon its miner likes best, or not at all.',
     because:
-      'Each choice is a ticket that won, so it costs what a block costs, and who keeps a block back loses it. Only where one unit wins several times, at targets far easier than a network has, is it free. It biases who is assigned one job; prices, and what a unit earns, do not depend on it.',
+      'Each choice is a ticket that won, so it costs what a block costs, and who keeps a block back loses it. Only where one unit wins several times, at targets far easier than a network has, is it free. It biases who is assigned the jobs of one block; their prices were fixed before.',
     run: () => {
       const chain = chainOfOne()
       const parent = chain.ancestry.recent.at(-1)!.beacon

@@ -252,7 +252,7 @@ export const samples: readonly Attack[] = [
     story:
       'A verifier tells a miner its secret before the epoch. The miner garbles a step of a unit that this secret does not draw.',
     because:
-      'A secret can be told. That verifier then checks nothing, and has its pay; its bond is at stake only for what it says wrongly. Other verifiers of the epoch draw by their own secrets, a client finds a garbled step for certain when it checks its answer in full, and proof by anybody costs the miner everything immature and its bond.',
+      'A secret can be told, and nothing shows that it was. What that verifier says is true, and it has its pay. Other verifiers of the epoch draw by their own secrets, a client finds a garbled step for certain when it checks its answer in full, and proof by anybody costs the miner everything immature and its bond.',
     run: () => {
       const secret = secretOf(VERIFIER, epochOf(AUDIT_PARAMS, audited().height + 1) + 1)
       const { ledger, jobId, unit, kept } = deliveredUnit()
