@@ -1,5 +1,6 @@
 import type { Attack } from '../attack.ts'
 import { commitments } from './replay/commitments.ts'
+import { replayNodes } from './replay/nodes.ts'
 import { receipts } from './replay/receipts.ts'
 
-export const replay: readonly Attack[] = [...receipts, ...commitments]
+export const replay: readonly Attack[] = [...receipts, ...commitments, ...replayNodes]

@@ -33,6 +33,7 @@ import {
 import type { StoppedAttack } from '../../attack.ts'
 import { firstBlock } from '../../fixtures/first-block.ts'
 import { onProtocol, outcomeOf, protocolFile } from '../../fixtures/outcome.ts'
+import { BASELINE, overOtherChunks, proofInstead, small } from '../../fixtures/plain-proofs.ts'
 import { fewerBits } from './steps.ts'
 
 /** A model whose first weight is another value. */
@@ -151,5 +152,23 @@ export const models: readonly StoppedAttack[] = [
         () => prove(Number.NaN),
       )
     },
+  }),
+  onProtocol({
+    id: 'arithmetic/pearl-minus-128',
+    actor: 'miner',
+    targets: 'P8',
+    story:
+      'An operand that the miner brings holds -128: with noise it leaves int8, and wraps on one machine where it saturates on another.',
+    rule: BASELINE,
+    code: 'PEARL_ENTRY',
+    check: {
+      file: protocolFile('pearl/opened-tile.ts'),
+      from: 'value > MAX_ENTRY || value < -MAX_ENTRY',
+      to: 'false',
+    },
+    run: proofInstead(small, (opened) => {
+      const { leafData } = opened.proof.a
+      return overOtherChunks(opened, leafData.with(0, leafData[0]!.with(0, 128)))
+    }),
   }),
 ]
