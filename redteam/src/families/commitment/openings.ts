@@ -222,8 +222,7 @@ export const openings: readonly StoppedAttack[] = [
     id: 'commitment/swapped-subtrees',
     actor: 'miner',
     targets: 'P1',
-    story:
-      'The rows before and after attention stand in each other’s place in the trace: the feed-forward step starts from its own output.',
+    story: 'The rows before and after attention stand in each other’s place in the trace.',
     rule: 'TRC-3',
     code: 'STEP_MISMATCH',
     check: { file: CHECK_STEP, from: 'equalBytes(committed, expected)', to: 'true' },

@@ -121,7 +121,7 @@ export const samples: readonly Attack[] = [
     actor: 'miner',
     targets: 'P1',
     story:
-      'The last step of the order is garbled, which a draw that is not even over all steps reaches more seldom than its share.',
+      'The last feed-forward step in the order is garbled, which a draw that is not even over all steps reaches more seldom than its share.',
     rule: 'AUD-1',
     code: 'STEP_MISMATCH',
     check: { file: protocolFile('trace/sample-steps.ts'), from: '(u * total) >> 128n', to: '(u * total) >> 129n' },

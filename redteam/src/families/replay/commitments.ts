@@ -129,7 +129,7 @@ export const commitments: readonly StoppedAttack[] = [
     id: 'replay/evidence-twice',
     actor: 'coalition',
     targets: 'P3',
-    story: 'The same two headers are shown again, by another account, for another bounty.',
+    story: 'The same two headers are shown in a second transaction, for another bounty.',
     rule: 'BLK-3',
     code: 'TX_EQUIVOCATION',
     check: {

@@ -1,78 +1,19 @@
 /** Deliveries shown twice: by the same miner, by another one, on another branch, after they were paid. */
-import {
-  accountOf,
-  bytesToHex,
-  checkHeaderInContext,
-  executeUnit,
-  type KeyPair,
-  LANE_PAID,
-  paidTask,
-  readJob,
-  type Trace,
-  type TransactionBody,
-} from '@nacre/protocol'
-import { mineUnit, TestChain, testKeys } from '../../../../packages/protocol/test/chain-fixture.ts'
-import {
-  ALICE,
-  BOB,
-  funded,
-  MINER,
-  transactionOf,
-  transfer,
-} from '../../../../packages/protocol/test/ledger-fixture.ts'
-import { type MarketLedger, market, minerKeys } from '../../../../packages/protocol/test/market-fixture.ts'
-import type { Attack } from '../../attack.ts'
+import { accountOf, bytesToHex, checkHeaderInContext, type TransactionBody } from '@nacre/protocol'
+import { ALICE, BOB, funded, transactionOf, transfer } from '../../../../packages/protocol/test/ledger-fixture.ts'
+import { minerKeys } from '../../../../packages/protocol/test/market-fixture.ts'
+import type { StoppedAttack } from '../../attack.ts'
+import { assigned } from '../../fixtures/assigned-job.ts'
 import { preview, sentInstead } from '../../fixtures/audited-ledger.ts'
 import { firstBlock } from '../../fixtures/first-block.ts'
 import { onProtocol, outcomeOf, protocolFile } from '../../fixtures/outcome.ts'
-import { makePaidChain, type PaidChain, paidBlock, validateNext } from '../../fixtures/paid-chain.ts'
 
 const RECEIPTS = protocolFile('market/receipts.ts')
 const APPLY = protocolFile('ledger/apply-transaction.ts')
 
-interface Assigned {
-  readonly ledger: MarketLedger
-  readonly jobId: Uint8Array
-  /** Keys of the miners of rank 0 and rank 1. */
-  readonly ranks: readonly [KeyPair, KeyPair]
-}
-/** A job that is assigned to two miners, and another one after it. */
-function assigned(asks: number = 2): Assigned {
-  const ledger = market({ asks: Array.from({ length: asks }, () => ({})) })
-  const jobId = ledger.post()
-  ledger.block()
-  return { ledger, jobId, ranks: [ledger.rank(jobId, 0), ledger.rank(jobId, 1)] }
-}
-
 const payment = (): TransactionBody => transfer(accountOf(BOB.publicKey), 5n)
 
-/** The same job on two branches: their last blocks differ, and assign it to the same miner first. */
-function twoBranches(): readonly [PaidChain, PaidChain] {
-  const one = makePaidChain()
-  for (let seed = 3; ; seed++) {
-    const chain = new TestChain(one.chain.context)
-    for (const block of one.chain.blocks.slice(0, -1)) chain.add(block)
-    chain.mine(testKeys(seed))
-    const [first] = readJob(chain.state, one.jobId)!.ranks
-    if (bytesToHex(first!) === bytesToHex(one.ranks[0].publicKey)) return [one, { ...one, chain }]
-  }
-}
-
-/** The trace of the chain's job, as its miner keeps it. */
-function keptTrace({ chain, jobId }: PaidChain): Trace {
-  const job = readJob(chain.state, jobId)!
-  return executeUnit(chain.context.bootstrap.model, paidTask(chain.state, jobId, job))
-}
-
-/** The receipt of a paid unit on a chain's tip. */
-const receiptOf =
-  ({ chain, jobId, ranks }: PaidChain) =>
-  ({ tokens, shape }: Trace, traceRoot: Uint8Array): readonly Uint8Array[] => {
-    const receipt = { kind: 'receipt', jobId, unitParentId: chain.base.parentId, traceRoot } as const
-    return [chain.tx(ranks[0], { ...receipt, tokens: [...tokens.subarray(shape.promptTokens)] })]
-  }
-
-export const receipts: readonly Attack[] = [
+export const receipts: readonly StoppedAttack[] = [
   onProtocol({
     id: 'replay/payment-again',
     actor: 'outsider',
@@ -274,44 +215,4 @@ export const receipts: readonly Attack[] = [
       )
     },
   }),
-  {
-    id: 'replay/copied-answer',
-    actor: 'miner',
-    targets: 'P2',
-    on: 'protocol',
-    story:
-      'Those who mine leave the receipt of rank 0 out for its window. Rank 1, which has executed nothing, copies answer and trace root from it and is paid.',
-    because:
-      'A receipt shows the answer before it is in a block. It takes all blocks of a window, in each of which rank 0 offers its receipt. What is copied is audited like any other answer, so a wrong one condemns who signed it, and a step that is asked for has to be executed after all.',
-    run: () => {
-      const { ledger, jobId, ranks } = assigned()
-      const copied = ledger.receiptBody(jobId)
-      ledger.blocks(ledger.params.jobs.assignmentWindowBlocks, MINER)
-      ledger.block([ledger.tx(ranks[1], copied)])
-      return readJob(ledger, jobId)?.delivery?.rank === 1
-    },
-  },
-  {
-    id: 'replay/kept-trace-on-another-branch',
-    actor: 'miner',
-    targets: 'B5',
-    on: 'protocol',
-    story:
-      'A paid unit has lost on one branch. On another one the same job went to the same miner, which draws its kept trace there and executes nothing.',
-    because:
-      'The task of a paid unit does not name a branch, so its trace is the same on all. Each draw costs the ticket operations, which is why a paid ticket counts `jobs.paidDrawPpm` of a bootstrap ticket, below what those operations cost on the kernels that were measured; premiums stay within `mintable` however often a unit is drawn.',
-    run: () => {
-      const [here, there] = twoBranches()
-      const { state, base } = there.chain
-      const { jobId, ranks } = there
-      const kept = keptTrace(here)
-      const job = readJob(state, jobId)!
-      const unit = { lane: LANE_PAID, modelId: job.modelId, parentId: base.parentId, jobId, counter: 0 } as const
-      const task = paidTask(state, jobId, job)
-      const { block } = mineUnit({ ...base, keys: ranks[0] }, unit, task, receiptOf(there), { trace: kept })
-      validateNext(here.chain, paidBlock(here))
-      validateNext(there.chain, block)
-      return true
-    },
-  },
 ]
