@@ -73,7 +73,8 @@ function mutationsText(attacks: readonly StoppedAttack[], results: readonly Muta
   const rows = attacks.map(({ id, rule, code, check: { file, from } }) => {
     const result = results.find((one) => one.id === id)
     const text = (from.split('\n')[0] ?? '').trim().replaceAll('|', '\\|')
-    return `| \`${id}\` | ${rule} \`${code}\` | \`${file}\`: \`${text}\` | ${result?.test} |`
+    const met = `${result?.test}: ${result?.message}`.replaceAll('|', '\\|')
+    return `| \`${id}\` | ${rule} \`${code}\` | \`${file}\`: \`${text}\` | ${met} |`
   })
   return `# Each check taken out\n\nWritten by \`npm run test:redteam -- --mutations\`: for each stopped attack of [the catalogue](../security/attacks.md) the one check that stops it is taken out of the code, and the attack's test runs on the rest. ${closing}\n\n| attack | stopped by | check taken out (its first line) | the test then |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }

@@ -71,6 +71,6 @@ function verdictOf(path: string, id: string): Pick<MutationResult, 'test' | 'mes
   const tests = report.testResults.flatMap(({ assertionResults }) => assertionResults)
   const own = tests.find(({ title }) => title.startsWith(`${id}: `))
   if (own === undefined) return { test: 'broken', message: 'the test was not found' }
-  const message = own.failureMessages[0]?.split('\n')[0] ?? ''
+  const message = (own.failureMessages[0]?.split('\n')[0] ?? '').replace(/^AssertionError: (honest .*?): .*/, '$1')
   return { test: own.status === 'failed' ? 'failed' : own.status === 'passed' ? 'passed' : 'broken', message }
 }

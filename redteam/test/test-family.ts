@@ -10,7 +10,9 @@ export function testFamily(family: Family, attacks: readonly Attack[]): void {
     for (const attack of attacks) {
       if (isStopped(attack)) {
         test(`${attack.id}: ${attack.rule} ${attack.code}`, async () => {
-          expect(await attack.run()).toEqual({ honest: undefined, attack: attack.code })
+          const outcome = await attack.run()
+          const met = `honest ${outcome.honest ?? 'accepted'}, attack ${outcome.attack ?? 'accepted'}`
+          expect(outcome, met).toEqual({ honest: undefined, attack: attack.code })
         })
       } else {
         test(`${attack.id}: not stopped`, async () => {
