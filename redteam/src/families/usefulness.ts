@@ -1,3 +1,4 @@
 import type { Attack } from '../attack.ts'
+import { winners } from './usefulness/winners.ts'
 
-export const usefulness: readonly Attack[] = []
+export const usefulness: readonly Attack[] = [...winners]
