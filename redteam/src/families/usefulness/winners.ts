@@ -1,9 +1,9 @@
 /** Blocks over work that nobody asked for, sent to a real node. */
 import {
   type Block,
-  type ConsensusContext,
   bootstrapTask,
   bytesToHex,
+  type ConsensusContext,
   claimedTrace,
   createContext,
   executeUnit,
@@ -147,7 +147,8 @@ export const winners: readonly Attack[] = [
     id: 'usefulness/cheap-decode',
     actor: 'miner',
     targets: 'B6',
-    story: 'Lets a cheap model choose the tokens and the registered one run over them in one pass, which needs no decoding: tickets and trace are real.',
+    story:
+      'Lets a cheap model choose the tokens and the registered one run over them in one pass, which needs no decoding: tickets and trace are real.',
     on: 'nodes',
     rule: 'BLK-4',
     code: 'BLOCK_REPLAY_TOKENS',
