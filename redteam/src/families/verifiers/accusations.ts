@@ -59,7 +59,8 @@ export const accusations: readonly Attack[] = [
     id: 'verifiers/false-accusation',
     actor: 'outsider',
     targets: 'P5',
-    story: 'Accuses honest units, so that all nodes run their steps. Each accusation costs its deposit, until there is none left.',
+    story:
+      'Accuses honest units, so that all nodes run their steps. Each accusation costs its deposit, until there is none left.',
     on: 'protocol',
     rule: 'AUD-6',
     code: 'TX_INSUFFICIENT_FUNDS',
@@ -73,7 +74,8 @@ export const accusations: readonly Attack[] = [
     id: 'verifiers/made-up-evidence',
     actor: 'outsider',
     targets: 'P5',
-    story: 'Changes one bit of an opening of an honest unit, so that its step is wrong, and has the miner barred for it.',
+    story:
+      'Changes one bit of an opening of an honest unit, so that its step is wrong, and has the miner barred for it.',
     on: 'protocol',
     rule: 'AUD-4',
     code: 'MERKLE_ROOT_MISMATCH',
@@ -135,7 +137,12 @@ export const accusations: readonly Attack[] = [
     on: 'protocol',
     rule: 'AUD-4',
     code: 'AUDIT_UNIT',
-    check: uncheckedIn('protocol', 'audit/fraud-proof.ts', 'unit === undefined || unit.isCondemned', 'unit === undefined'),
+    check: uncheckedIn(
+      'protocol',
+      'audit/fraud-proof.ts',
+      'unit === undefined || unit.isCondemned',
+      'unit === undefined',
+    ),
     run: async () => {
       const { ledger, proof } = fraud()
       ledger.accuse(proof)
@@ -149,14 +156,16 @@ export const accusations: readonly Attack[] = [
     id: 'verifiers/commits-twice',
     actor: 'outsider',
     targets: 'P3',
-    story: 'Commits to one proof twice, so that one record stands for two deposits and one of them comes back from nowhere.',
+    story:
+      'Commits to one proof twice, so that one record stands for two deposits and one of them comes back from nowhere.',
     on: 'protocol',
     rule: 'AUD-6',
     code: 'ACCUSATION_KNOWN',
     check: unchecked('audit/accusations.ts', 'readAccusation(draft, sender, commitment) === undefined'),
     run: async () => {
       const { ledger } = fraud()
-      const commit = (byte: number) => ledger.tx(ACCUSER, { kind: 'accusation', commitment: new Uint8Array(32).fill(byte) })
+      const commit = (byte: number) =>
+        ledger.tx(ACCUSER, { kind: 'accusation', commitment: new Uint8Array(32).fill(byte) })
       ledger.block([commit(1)])
       return { attack: await refusal(ledger, [commit(1)]), honest: await refusal(ledger, [commit(2)]) }
     },

@@ -11,7 +11,16 @@ import { CLIENT, minerKeys, VERIFIER } from '../../../../packages/protocol/test/
 import type { Attack, Outcome } from '../../attack.ts'
 import { refusal } from '../../fixtures/ledger.ts'
 import { unchecked, uncheckedIn } from '../../fixtures/mutations.ts'
-import { digestsOf, disputes, type Judged, judged, MADE_UP, nextCommit, verdict, verdictProof } from '../../fixtures/verdicts.ts'
+import {
+  digestsOf,
+  disputes,
+  type Judged,
+  judged,
+  MADE_UP,
+  nextCommit,
+  verdict,
+  verdictProof,
+} from '../../fixtures/verdicts.ts'
 
 /** Two epochs of such verdicts, each disputed; then whether the verifier has a place in the next. */
 const twice = (say: (at: Judged) => readonly Uint8Array[]): Promise<string | undefined> => {
@@ -46,7 +55,8 @@ export const verdicts: readonly Attack[] = [
     id: 'verifiers/always-valid',
     actor: 'verifier',
     targets: 'P1',
-    story: 'Says "valid" about every unit with digests that it made up. Each costs half of its bond once shown, and after two it verifies no more.',
+    story:
+      'Says "valid" about every unit with digests that it made up. Each costs half of its bond once shown, and after two it verifies no more.',
     on: 'protocol',
     rule: 'AUD-5',
     code: 'EPOCH_VERIFIER',
@@ -57,7 +67,8 @@ export const verdicts: readonly Attack[] = [
     id: 'verifiers/copies-digests',
     actor: 'verifier',
     targets: 'P1',
-    story: 'Reads the verdict of another verifier in the mempool and says the same. It fares like one that makes them up.',
+    story:
+      'Reads the verdict of another verifier in the mempool and says the same. It fares like one that makes them up.',
     on: 'protocol',
     rule: 'AUD-5',
     code: 'EPOCH_VERIFIER',
@@ -68,7 +79,8 @@ export const verdicts: readonly Attack[] = [
     id: 'verifiers/copies-the-secret',
     actor: 'verifier',
     targets: 'P1',
-    story: "Commits to another verifier's commitment and reveals its secret after it, so that that one's work counts as its own.",
+    story:
+      "Commits to another verifier's commitment and reveals its secret after it, so that that one's work counts as its own.",
     on: 'protocol',
     rule: 'AUD-1',
     code: 'EPOCH_SECRET',
@@ -176,7 +188,11 @@ export const verdicts: readonly Attack[] = [
     run: async () => {
       const ledger = audited()
       const { epoch } = judged(ledger)
-      const late = { kind: 'verifierCommit', epoch, commitment: secretCommitment(ACCUSER.publicKey, epoch, MADE_UP[0]!) } as const
+      const late = {
+        kind: 'verifierCommit',
+        epoch,
+        commitment: secretCommitment(ACCUSER.publicKey, epoch, MADE_UP[0]!),
+      } as const
       ledger.block([ledger.tx(ACCUSER, { kind: 'verifierRegister' })])
       const attack = await refusal(ledger, [ledger.tx(ACCUSER, late)])
       return { attack, honest: await refusal(ledger, [ledger.tx(ACCUSER, nextCommit(ledger, ACCUSER))]) }
