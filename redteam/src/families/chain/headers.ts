@@ -1,5 +1,6 @@
 /** Headers that say what suits their maker: times, targets, heights, states. */
 import {
+  bitsFromTarget,
   bodyRoot,
   type ConsensusContext,
   createContext,
@@ -10,8 +11,8 @@ import {
 } from '@nacre/protocol'
 import { keysOf as ledgerKeys } from '../../../../packages/protocol/test/ledger-fixture.ts'
 import type { Attack, Outcome } from '../../attack.ts'
-import { unchecked, uncheckedIn } from '../../fixtures/mutations.ts'
-import { Arena } from '../../fixtures/nodes.ts'
+import { unchecked } from '../../fixtures/mutations.ts'
+import { Arena, NOT_ADOPTED } from '../../fixtures/nodes.ts'
 
 type Change = Parameters<Arena['forge']['tamper']>[2]
 
@@ -151,31 +152,31 @@ export const headers: readonly Attack[] = [
       }),
   },
   {
-    id: 'chain/builds-on-a-false-block',
-    actor: 'miner',
-    targets: 'P7',
-    story: 'Extends a block that does not execute again, so that the branch becomes the heaviest in spite of it.',
+    id: 'chain/work-that-nobody-did',
+    actor: 'peer',
+    targets: 'P1',
+    story:
+      'Shows a header at a very hard target, which claims more work than the whole chain, to have its branch fetched and taken for the best.',
     on: 'nodes',
-    rule: 'BLK-4',
-    code: 'BLOCK_PARENT_INVALID',
-    check: uncheckedIn(
-      'node',
-      'chain/chain.ts',
-      "check(parent.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the parent is invalid')\n    checkHeaderInContext",
-      'checkHeaderInContext',
-    ),
-    run: () =>
-      Arena.run(async (arena) => {
-        const { forge } = arena
-        forge.mine('a1 a2 a3')
-        forge.mine('x', 'a1')
-        forge.withWrongToken('x2', 'x')
-        forge.mine('x3', 'x2')
-        await arena.give('a1')
-        await arena.offered(forge.block('x2'))
-        const attack = await arena.offered(forge.block('x3'))
-        await arena.give('a2')
-        return { attack, honest: await arena.offered(forge.block('a3')) }
-      }),
+    rule: 'BLK-5',
+    code: 'TICKET_LOSES',
+    check: unchecked('lottery/header-ticket.ts', 'ticketWins(ticket, target, input.ticketMacs)'),
+    run: async () => {
+      const shown = (bits?: number): Promise<string | undefined> =>
+        Arena.run(async (arena) => {
+          const { forge, net } = arena
+          forge.mine('a1')
+          if (bits !== undefined) forge.tamper('w1', 'a1', { bits })
+          const label = bits === undefined ? 'a1' : 'w1'
+          const peer = arena.peer({
+            status: () => net.status(forge.get(label), { totalWork: 1n << 255n }),
+            headers: () => net.headers(label),
+            blocks: () => net.blocks(label),
+          })
+          await net.runFor(2_000)
+          return arena.penaltyOf(peer.self) ?? (net.tipOf(arena.victim) === label ? undefined : NOT_ADOPTED)
+        })
+      return { attack: await shown(bitsFromTarget(1n << 150n)), honest: await shown() }
+    },
   },
 ]
