@@ -14,6 +14,7 @@ import {
 import { CLIENT, OTHER_CLIENT, VERIFIER } from '../../../../packages/protocol/test/market-fixture.ts'
 import type { Attack } from '../../attack.ts'
 import { refusal } from '../../fixtures/ledger.ts'
+import { delivers, withholds } from '../../fixtures/market-net.ts'
 import { unchecked, uncheckedIn } from '../../fixtures/mutations.ts'
 
 const { responseBlocks, maxChallengesPerUnit, maxChallengesPerBlock, revealBlocks } = AUDIT_PARAMS.audits
@@ -42,6 +43,18 @@ const asks = (ledger: AuditLedger, body: ReturnType<typeof ask>, keys: KeyPair =
 const DEADLINE = uncheckedIn('protocol', 'audit/challenges.ts', 'if (dueHeight > height) {', 'if (true) {')
 
 export const challenges: readonly Attack[] = [
+  {
+    id: 'availability/withholds-from-a-verifier',
+    actor: 'miner',
+    targets: 'P1',
+    story:
+      'On a network of real nodes, garbles what it delivers and opens nothing: the verifier challenges it on the chain, and it is asked for nothing any more.',
+    on: 'nodes',
+    rule: 'AUD-3',
+    code: 'ASK_MINER',
+    check: DEADLINE,
+    run: () => delivers(withholds),
+  },
   {
     id: 'availability/withholds-openings',
     actor: 'miner',

@@ -29,6 +29,7 @@ import { MODEL } from '../../../../packages/protocol/test/ledger-fixture.ts'
 import { CLIENT, VERIFIER } from '../../../../packages/protocol/test/market-fixture.ts'
 import type { Attack } from '../../attack.ts'
 import { refusal } from '../../fixtures/ledger.ts'
+import { delivers, garbles } from '../../fixtures/market-net.ts'
 import { uncheckedIn } from '../../fixtures/mutations.ts'
 import { digestsOf, judged, verdict } from '../../fixtures/verdicts.ts'
 
@@ -74,7 +75,26 @@ function missesOf(trials: number): { measured: number; theory: number } {
   return { measured: missed / trials, theory: (1 - share) ** steps }
 }
 
+const CONDEMNED = uncheckedIn(
+  'protocol',
+  'audit/fraud-proof.ts',
+  "return condemnUnit(context, jobId, unit, accountOf(sender), 'proof')",
+  'return undefined',
+)
+
 export const collusion: readonly Attack[] = [
+  {
+    id: 'verifiers/garbles-its-work',
+    actor: 'miner',
+    targets: 'P1',
+    story:
+      'Delivers right answers over traces with one wrong bit. The verifier of a network of real nodes draws the step, accuses, and the miner is asked for nothing any more.',
+    on: 'nodes',
+    rule: 'AUD-6',
+    code: 'ASK_MINER',
+    check: CONDEMNED,
+    run: () => delivers(garbles, 'audits.steps=64'),
+  },
   {
     id: 'verifiers/colluding-majority',
     actor: 'coalition',
@@ -84,12 +104,7 @@ export const collusion: readonly Attack[] = [
     on: 'protocol',
     rule: 'AUD-4',
     code: 'BLOCK_KEY_BARRED',
-    check: uncheckedIn(
-      'protocol',
-      'audit/fraud-proof.ts',
-      "return condemnUnit(context, jobId, unit, accountOf(sender), 'proof')",
-      'return undefined',
-    ),
+    check: CONDEMNED,
     run: async () => {
       const guilty = judged(undefined, forged)
       const { ledger, jobId, kept, miner } = guilty
