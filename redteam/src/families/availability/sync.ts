@@ -1,5 +1,7 @@
 /** Peers that answer a node's questions late, in part, wrongly or not at all. */
-import { blockCodec, headerCodec } from '@nacre/protocol'
+import { blockCodec, blockId, headerCodec } from '@nacre/protocol'
+import { MAX_HEADERS_PER_ANSWER as MOST_HEADERS } from '../../../../packages/node/src/limits-chain.ts'
+import { encodeByteList } from '../../../../packages/node/src/messages.ts'
 import type { Script } from '../../../../packages/node/test/support/node-net.ts'
 import type { Attack, Outcome } from '../../attack.ts'
 import { uncheckedIn } from '../../fixtures/mutations.ts'
@@ -33,13 +35,54 @@ const answers =
     return { attack: await meet(liar), honest: await meet(fair) }
   }
 
-const packed = async (items: readonly Uint8Array[]): Promise<Uint8Array> =>
-  (await import('../../../../packages/node/src/messages.ts')).encodeByteList(items)
-
 /** An answer that comes late, and still in time. */
-const sleepy = ({ net }: Arena, answer: () => Uint8Array): Promise<Uint8Array> =>
+const sleepy = ({ net }: Arena, answer: () => Uint8Array, afterMs: number): Promise<Uint8Array> =>
   new Promise((resolve) => {
-    net.clock.after(3_000, () => resolve(answer()))
+    net.clock.after(afterMs, () => resolve(answer()))
+  })
+
+/** Peers that answer late, as many as a new node has places for. */
+const LATE = ['late-0', 'late-1']
+const LATE_MS = 9_000
+/** By when a peer that came after them has had its turn. */
+const TURN_MS = 60_000
+
+/** Headers that lead nowhere, as many as fit, from where the last answer ended. */
+function drops({ forge }: Arena): () => Uint8Array {
+  const made = forge.get('a1').header
+  let [parentId, height] = [forge.genesis.id, 0]
+  return () => {
+    const headers = Array.from({ length: MOST_HEADERS }, () => {
+      const next = { ...made, parentId, height: ++height }
+      parentId = blockId(next)
+      return headerCodec.encode(next)
+    })
+    return encodeByteList(headers)
+  }
+}
+
+const isSlow =
+  ({ net }: Arena) =>
+  (): Uint8Array =>
+    net.headers('a1 a2 a3 a4')
+
+/** A new node meets {@link LATE}, then an honest peer: the fault of the late ones; or none, if they had their effect. */
+const catchesUpBeside = (late: (arena: Arena) => () => Uint8Array): Promise<string | undefined> =>
+  Arena.run(async (arena) => {
+    const { forge, net, victim } = arena
+    forge.mine('a1 a2 a3 a4')
+    for (const name of LATE) {
+      const answer = late(arena)
+      const blocks = late === isSlow ? () => net.blocks('a1 a2 a3 a4') : () => encodeByteList([])
+      const status = (): Uint8Array => net.status(forge.get('a4'), { totalWork: 1n << 200n })
+      arena.peer({ status, headers: () => sleepy(arena, answer, LATE_MS), blocks }, name)
+    }
+    await net.runFor(100)
+    arena.peer(honestScript(arena), 'fair')
+    const isThere = await net.clock.runUntil(() => net.tipOf(victim) === 'a4', {
+      maxTimeMs: net.clock.nowMs() + TURN_MS,
+    })
+    return isThere ? arena.penaltyOf(LATE[0]!) : undefined
   })
 
 const sync = (from: string, to: string) => uncheckedIn('node', 'sync/sync.ts', from, to)
@@ -57,7 +100,7 @@ export const requests: readonly Attack[] = [
       "if (accepted === 0) throw new PeerFault('BLOCKS_WITHHELD', 'the peer has none of the blocks it announced')",
       'if (accepted === 0) return',
     ),
-    run: answers(() => ({ blocks: () => packed([]) })),
+    run: answers(() => ({ blocks: () => encodeByteList([]) })),
   },
   {
     id: 'availability/selective-answers',
@@ -83,7 +126,7 @@ export const requests: readonly Attack[] = [
     check: sync("if (error.code === 'TIMEOUT')", 'if (false)'),
     run: answers(
       () => ({ headers: silence }),
-      (arena) => ({ headers: () => sleepy(arena, () => arena.net.headers('a1 a2 a3 a4')) }),
+      (arena) => ({ headers: () => sleepy(arena, isSlow(arena), 3_000) }),
     ),
   },
   {
@@ -107,7 +150,7 @@ export const requests: readonly Attack[] = [
     code: 'BLOCK_BODY_ROOT',
     check: uncheckedIn('protocol', 'block/validate-body.ts', 'equalBytes(bodyRoot(body), header.bodyRoot)', 'true'),
     run: answers(({ forge }) => ({
-      blocks: () => packed([blockCodec.encode({ ...forge.block('a2'), header: forge.get('a1').header })]),
+      blocks: () => encodeByteList([blockCodec.encode({ ...forge.block('a2'), header: forge.get('a1').header })]),
     })),
   },
   {
@@ -120,7 +163,7 @@ export const requests: readonly Attack[] = [
     code: 'CODEC_MALFORMED',
     check: sync('headerCodec.decode(bytes),', 'headerCodec.decode(Uint8Array.of(...bytes, 0)),'),
     run: answers(({ forge }) => ({
-      headers: () => packed([headerCodec.encode(forge.get('a1').header).slice(0, -1)]),
+      headers: () => encodeByteList([headerCodec.encode(forge.get('a1').header).slice(0, -1)]),
     })),
   },
   {
@@ -160,5 +203,17 @@ export const requests: readonly Attack[] = [
     code: 'CODEC_TRAILING_BYTES',
     check: uncheckedIn('node', 'bounded-msgpack.ts', 'end === bytes.length', 'true'),
     run: answers(({ net, forge }) => ({ status: () => Uint8Array.of(...net.status(forge.get('a4')), 0) })),
+  },
+  {
+    id: 'availability/headers-by-the-drop',
+    actor: 'coalition',
+    targets: 'P9',
+    story:
+      'As many peers as a new node has places for answer with made-up headers, each answer as late as allowed, and never end, so that nobody else gets a turn. Slow peers that are honest are not blamed.',
+    on: 'nodes',
+    rule: 'NET-4',
+    code: 'BLOCKS_WITHHELD',
+    check: sync('this.#clock.nowMs() >= endMs && this.#waiting.length > 0', 'false'),
+    run: async () => ({ attack: await catchesUpBeside(drops), honest: await catchesUpBeside(isSlow) }),
   },
 ]
