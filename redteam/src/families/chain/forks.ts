@@ -1,5 +1,5 @@
 /** Branches that should not win, and what is tried with them. */
-import { createContext, overrideParams, presets, unitCorpus, unitModel } from '@nacre/protocol'
+import { createContext, isBarred, overrideParams, presets, unitCorpus, unitModel } from '@nacre/protocol'
 import { keysOf, transfer } from '../../../../packages/protocol/test/ledger-fixture.ts'
 import { market } from '../../../../packages/protocol/test/market-fixture.ts'
 import type { Attack } from '../../attack.ts'
@@ -256,6 +256,26 @@ export const forks: readonly Attack[] = [
           await net.runFor(300)
         }
         return net.tipOf(victim) === 'b2'
+      }),
+  },
+  {
+    id: 'chain/false-winners',
+    actor: 'miner',
+    targets: 'P8',
+    story:
+      'Registers keys and spends one after the other on blocks that do not execute again: each has all nodes that it reaches execute a unit, ahead of blocks of keys without a bond.',
+    on: 'nodes',
+    because:
+      'no transaction shows the ledger a false winner, so the bond stays. Each costs its maker the grinding of a header, and each node an execution, at most a hundredth of a block time; a key whose block has failed has no precedence any more, and its block goes no further.',
+    run: () =>
+      Arena.run(async (arena) => {
+        const { forge, victim } = arena
+        forge.mine('a1')
+        forge.mine('t', 'a1')
+        const block = forge.withWrongToken('t2', 't')
+        await arena.give('a1')
+        const code = await arena.offered(block)
+        return code === 'BLOCK_REPLAY_TOKENS' && !isBarred(victim.node.chain.reader, block.header.minerKey)
       }),
   },
 ]

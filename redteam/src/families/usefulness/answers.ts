@@ -294,4 +294,20 @@ export const answers: readonly Attack[] = [
       ),
     }),
   },
+  {
+    id: 'usefulness/copies-the-answer',
+    actor: 'miner',
+    targets: 'P1',
+    story:
+      'The second rank reads answer and trace root in a receipt that waits, and hands them in as its own once its window has begun.',
+    on: 'protocol',
+    because:
+      'the task of a job is the same for every rank, and so is its trace. The first rank has its window to itself, and whoever delivers has to open steps of the trace when a verifier or the client asks, which it has to execute for.',
+    run: async () => {
+      const at = assigned()
+      const seen = receipt(at)
+      at.ledger.blocks(at.ledger.params.jobs.assignmentWindowBlocks)
+      return (await refusal(at.ledger, [at.ledger.tx(at.second, seen)])) === undefined
+    },
+  },
 ]

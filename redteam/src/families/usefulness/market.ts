@@ -1,5 +1,15 @@
 /** Demand that nobody has, and supply that nobody put up. */
-import { accountOf, equalBytes, jobFee, readMarket, unitMacs } from '@nacre/protocol'
+import {
+  accountOf,
+  equalBytes,
+  jobFee,
+  ROLE_MINER,
+  readJob,
+  readMarket,
+  readRegistration,
+  transactionIdOfBytes,
+  unitMacs,
+} from '@nacre/protocol'
 import { keysOf, MODEL, MODEL_HEX, TEST_PARAMS, transfer } from '../../../../packages/protocol/test/ledger-fixture.ts'
 import {
   askBody,
@@ -197,6 +207,64 @@ export const demand: readonly Attack[] = [
       for (let i = 0; i < 4; i++)
         ledger.post({ maxPrice: PRICE * 100n, promptTokens: [1], maxNewTokens: 1, expiryHeight: ledger.height + 20 })
       return readMarket(ledger, MODEL_HEX).referencePrice * 100n > start * 115n
+    },
+  },
+  {
+    id: 'usefulness/undercuts-and-idles',
+    actor: 'miner',
+    targets: 'P1',
+    story: 'A new key asks less than all others, so that it alone is drawn, and delivers nothing.',
+    on: 'protocol',
+    because:
+      'who has never won a block has no weight to lose: it loses its ask and asks again, its bond stays. The client waits for the windows and has all but the burn of the prompt back; a largest unit per such key and block is what it can take.',
+    run: () => {
+      const ledger = market({ asks: [{ price: PRICE / 10n }, {}] })
+      const idle = minerKeys(0).publicKey
+      const jobId = ledger.post({ maxPrice: PRICE / 5n })
+      ledger.block()
+      const isAlone = ledger.job(jobId).ranks.length === 1 && equalBytes(ledger.job(jobId).ranks[0]!, idle)
+      ledger.blocks(2 * TEST_PARAMS.jobs.assignmentWindowBlocks)
+      const { bond } = readRegistration(ledger, ROLE_MINER, idle)!
+      return isAlone && readJob(ledger, jobId) === undefined && bond === TEST_PARAMS.bonds.minerGrains
+    },
+  },
+  {
+    id: 'usefulness/fills-the-call',
+    actor: 'client',
+    targets: 'P1',
+    story: 'Posts as many tiny jobs at high bids as a call of the market can clear: the jobs of others wait.',
+    on: 'protocol',
+    because:
+      'places are counted and not measured. One cheaper job among them sets the price of all, so that they cost a transaction fee and next to nothing; a job of somebody else that bids more is before them.',
+    run: () => {
+      const ledger = market()
+      const tiny = { promptTokens: [1], maxNewTokens: 1, maxPrice: 2n * PRICE }
+      const count = TEST_PARAMS.jobs.maxClearedPerModel
+      const others = ledger.tx(OTHER_CLIENT, jobBody())
+      const { summary } = ledger.block([
+        ...Array.from({ length: count }, () => ledger.tx(CLIENT, jobBody(tiny))),
+        others,
+      ])
+      const [clearing] = summary.clearings
+      return clearing?.jobIds.length === count && ledger.job(transactionIdOfBytes(others)).price === 0n
+    },
+  },
+  {
+    id: 'usefulness/clears-for-nothing',
+    actor: 'client',
+    targets: 'E1',
+    story:
+      'Where clients name their miners, names one that does not ask: the job clears, moves the price, and goes back in full.',
+    on: 'protocol',
+    because:
+      'only with bindings.provenance = client-signed, which no preset of these rules has: the call does not look at whom a job names. It costs the fee of a transaction.',
+    run: () => {
+      const ledger = market({ params: params('bindings.provenance=client-signed') })
+      const before = ledger.balance(CLIENT)
+      ledger.post({ minerKey: keysOf(131).publicKey })
+      const { volumeMacs } = readMarket(ledger, MODEL_HEX)
+      ledger.block()
+      return volumeMacs > 0n && ledger.balance(CLIENT) === before - 1000n
     },
   },
 ]
