@@ -7,7 +7,7 @@ const MIB = 1024 * KIB
 /** Blocks that wait for validation in each class (BLK-4): 64 x 1 MiB. */
 export const MAX_WAITING_BLOCKS = 64
 
-/** Side blocks taken in by gossip that were never re-executed: 64 x 1 MiB on disk. */
+/** Side blocks above maturity taken in by gossip that were never re-executed: 64 x 1 MiB on disk for each maturity. */
 export const MAX_UNPROVEN_BLOCKS = 64
 /** Keys remembered because a block of theirs failed. */
 export const MAX_FAILED_KEYS = 1_024

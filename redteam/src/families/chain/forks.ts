@@ -142,7 +142,7 @@ export const forks: readonly Attack[] = [
     on: 'nodes',
     rule: 'BLK-4',
     code: 'BUSY',
-    check: uncheckedIn('node', 'chain/chain.ts', 'depth > this.context.params.block.maturityBlocks', 'false'),
+    check: uncheckedIn('node', 'chain/chain.ts', 'header.height < lowest', 'false'),
     run: () =>
       Arena.run(async (arena) => {
         const { forge, victim } = arena
