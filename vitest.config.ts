@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { MUTATION_VARIABLE, mutationPlugin } from './redteam/src/mutation-plugin.ts'
+import { mutationPlugin } from './redteam/src/mutation-plugin.ts'
 
 // Long runs whose parts other tests show too; `.ci/nightly` runs them.
 const exclude = process.env.NACRE_NIGHTLY === '1' ? [] : ['**/*.nightly.test.ts']
@@ -12,8 +12,6 @@ export default defineConfig({
     reporters: ['default', './scripts/closing-line.ts'],
     execArgv: ['--conditions=development', '--disable-warning=ExperimentalWarning'],
     testTimeout: 120_000,
-    // Transformed modules are kept on disk under keys that do not know the mutation: one run would see the code of another.
-    fsModuleCache: process.env[MUTATION_VARIABLE] === undefined,
     maxWorkers: 3, // of two cores: some files wait for blocks by the wall clock
     projects: [
       // The protocol is pure: its files can share a process, which saves loading it again for each.

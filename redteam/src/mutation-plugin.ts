@@ -10,12 +10,17 @@ export function mutationPlugin(): Plugin[] {
   const path = process.env[MUTATION_VARIABLE]
   if (path === undefined) return []
   const { file, from, to } = JSON.parse(readFileSync(path, 'utf8')) as Mutation
+  const isMutated = (id: string): boolean => id.split('?')[0]?.endsWith(`/${file}`) === true
   return [
     {
       name: 'nacre-mutation',
       enforce: 'pre',
+      // Vitest keeps transformed modules from run to run by plugin names and source: neither tells one mutation from another.
+      configureVitest: ({ defineCacheKeyGenerator }) => {
+        defineCacheKeyGenerator(({ id }) => (isMutated(id) ? false : undefined))
+      },
       transform(code, id) {
-        if (!id.split('?')[0]?.endsWith(`/${file}`)) return undefined
+        if (!isMutated(id)) return undefined
         if (!code.includes(from)) throw new Error(`${file} does not hold the check ${from}`)
         return { code: code.replace(from, () => to), map: null }
       },

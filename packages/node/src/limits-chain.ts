@@ -7,7 +7,7 @@ const MIB = 1024 * KIB
 /** Blocks that wait for validation in each class (BLK-4): 64 x 1 MiB. */
 export const MAX_WAITING_BLOCKS = 64
 
-/** Side blocks taken in by gossip that were never re-executed: 64 x 1 MiB on disk. */
+/** Side blocks above maturity taken in by gossip that were never re-executed: 64 x 1 MiB on disk for each maturity. */
 export const MAX_UNPROVEN_BLOCKS = 64
 /** Keys remembered because a block of theirs failed. */
 export const MAX_FAILED_KEYS = 1_024
@@ -31,9 +31,15 @@ export const MAX_BLOCKS_ANSWER_BYTES: number = 4 * MIB
 /** Any other request or answer. */
 export const MAX_REQUEST_BYTES: number = 64 * KIB
 export const MAX_ANSWER_BYTES: number = MIB
-/** Branches fetched at once, and how many of them from peers that never brought a valid block: newcomers cannot take all places. */
+/**
+ * Branches fetched at once, and how many of them from peers that never brought a valid block, and from those that did: neither can take
+ * all places, since names are free and so are the blocks of others.
+ */
 export const MAX_PARALLEL_SYNCS = 4
 export const MAX_UNPROVEN_SYNCS = 2
+export const MAX_PROVEN_SYNCS = 3
+/** While others wait, a peer has its place for so long, and for the request under way. Honest ones bring hundreds of blocks by then. */
+export const SYNC_TURN_MS = 20_000
 /** Peers whose record in synchronisation is remembered. */
 export const MAX_SYNC_RECORDS = 1_024
 /** One request of the sync or an opening. */

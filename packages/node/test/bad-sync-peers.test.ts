@@ -1,8 +1,8 @@
 /** Peers that answer requests badly: each fault has a code and a price, and the good branch is found all the same (NET-4, P8). */
-import { blockCodec, headerCodec } from '@nacre/protocol'
+import { blockCodec, blockId, headerCodec } from '@nacre/protocol'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { MAX_HEADERS_PER_ANSWER, REQUEST_TIMEOUT_MS } from '../src/limits-chain.ts'
-import { encodeByteList } from '../src/messages.ts'
+import { decodeBlocksRequest, encodeByteList } from '../src/messages.ts'
 import { BLOCK_STATUS } from '../src/ports/store.ts'
 import { Forge } from './support/forge.ts'
 import { NodeNet, type Script, type TestNode } from './support/node-net.ts'
@@ -153,6 +153,70 @@ describe('a peer that never answers', () => {
     // Headers can be ground without any work: showing them and holding the blocks back stops nobody.
     expect(await net.clock.runUntil(() => node.isSyncing, { maxTimeMs: net.clock.nowMs() + 60_000 })).toBe(false)
     await net.stop()
+  })
+})
+
+describe('peers that answer each request as late as allowed', () => {
+  const LATE_MS = 9_000
+  const A = Array.from({ length: 24 }, (_, i) => `a${i + 1}`)
+  const late = (net: NodeNet, answer: () => Uint8Array): Promise<Uint8Array> =>
+    new Promise((resolve) => {
+      net.clock.after(LATE_MS, () => resolve(answer()))
+    })
+  let isMined = false
+
+  /** So many of them are there before an honest peer; virtual seconds until the victim has caught up. */
+  async function catchUp(
+    count: number,
+    script: (net: NodeNet) => Script,
+  ): Promise<{ seconds: number; victim: TestNode }> {
+    if (!isMined) forge.mine(A.slice(4).join(' '), 'a4')
+    isMined = true
+    const net = new NodeNet(forge)
+    const victim = await net.node('victim')
+    const status = () => net.status(forge.get('a24'))
+    for (let i = 0; i < count; i++) net.peer(`late-${i}`, ['victim'], { status, ...script(net) })
+    await net.runFor(100)
+    net.peer('fair', ['victim'], {
+      status,
+      headers: () => net.headers(A.join(' ')),
+      blocks: (request) =>
+        net.blocks(
+          decodeBlocksRequest(request)
+            .map((id) => forge.labelOf(id))
+            .join(' '),
+        ),
+    })
+    const start = net.clock.nowMs()
+    expect(await net.untilTip(victim, 'a24')).toBe(true)
+    const seconds = (net.clock.nowMs() - start) / 1000
+    await net.stop()
+    return { seconds, victim }
+  }
+
+  test('with headers that never end take turns with others', async () => {
+    const { seconds } = await catchUp(2, (net) => {
+      let [parentId, height] = [forge.genesis.id, 0]
+      const headers = () =>
+        encodeByteList(
+          Array.from({ length: MAX_HEADERS_PER_ANSWER }, () => {
+            const header = { ...forge.get('a1').header, parentId, height: ++height }
+            parentId = blockId(header)
+            return headerCodec.encode(header)
+          }),
+        )
+      return { headers: () => late(net, headers) }
+    })
+    expect(seconds).toBeLessThan(100)
+  })
+
+  test('with one good block each do not hold up whoever has them all, and are not blamed', async () => {
+    const { seconds, victim } = await catchUp(5, (net) => ({
+      headers: () => net.headers(A.join(' ')),
+      blocks: (request) => late(net, () => net.blocks(forge.labelOf(decodeBlocksRequest(request)[0]!))),
+    }))
+    expect(seconds).toBeLessThan(120)
+    expect(victim.penalties).toEqual([])
   })
 })
 

@@ -1,6 +1,8 @@
 /** Fork choice (BLK-5) and re-execution (BLK-4) on real blocks. Trees grow to the right; the tip is marked with *. */
 import { createContext, overrideParams, presets, unitCorpus, unitModel } from '@nacre/protocol'
 import { describe, expect, test } from 'vitest'
+import type { NodeError } from '../src/errors.ts'
+import { MAX_UNPROVEN_BLOCKS } from '../src/limits-chain.ts'
 import { BLOCK_STATUS } from '../src/ports/store.ts'
 import { ChainBench } from './support/chain-bench.ts'
 import { Forge, faucetKeys, keysOf, transactionOf, transferTo } from './support/forge.ts'
@@ -152,6 +154,30 @@ describe('an invalid block takes its descendants with it', () => {
     bench.tip('a1')
     await bench.best('a2')
   })
+})
+
+/**
+ *   genesis - a1 - a2 - a3 - a4 - a5*
+ *         \- s0, s1, ... s63                 as many as there are places
+ *                          \- b4 - b5         still finds one once the others are below maturity
+ */
+test('side blocks below maturity give their places back', async () => {
+  const forge = new Forge()
+  const { maturityBlocks } = forge.context.params.block
+  const bench = new ChainBench(forge)
+  forge.mine('a1 a2 a3 a4 a5')
+  forge.mine('b4', 'a3')
+  await bench.best('a1 a2')
+  for (let i = 0; i < MAX_UNPROVEN_BLOCKS; i++) {
+    forge.mine(`s${i}`, 'genesis', { counter: i })
+    await bench.side(`s${i}`)
+  }
+  await bench.best('a3 a4')
+  const busy = await bench.chain.offer(forge.block('b4')).catch((error: unknown) => (error as NodeError).code)
+  expect(busy).toBe('BUSY')
+  await bench.best('a5')
+  expect(bench.chain.tip.header.height - 1).toBeGreaterThan(maturityBlocks)
+  await bench.side('b4')
 })
 
 /**

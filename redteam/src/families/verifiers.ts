@@ -1,3 +1,6 @@
 import type { Attack } from '../attack.ts'
+import { accusations } from './verifiers/accusations.ts'
+import { collusion } from './verifiers/collusion.ts'
+import { verdicts } from './verifiers/verdicts.ts'
 
-export const verifiers: readonly Attack[] = []
+export const verifiers: readonly Attack[] = [...verdicts, ...accusations, ...collusion]

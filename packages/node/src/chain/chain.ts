@@ -228,9 +228,12 @@ export class Chain {
    * the tip. A branch that does become the heaviest is fetched by sync, which re-executes it block by block.
    */
   #checkRoomBeside(header: BlockHeader): void {
-    const depth = this.tip.header.height - header.height
-    if (depth > this.context.params.block.maturityBlocks)
-      throw new NodeError('BUSY', `a side block ${depth} below the tip is left to sync`)
+    const { height } = this.tip.header
+    const lowest = height - this.context.params.block.maturityBlocks
+    if (header.height < lowest)
+      throw new NodeError('BUSY', `a side block ${height - header.height} below the tip is left to sync`)
+    // Those that have fallen below it meanwhile are left to sync as well: otherwise a few would take the places for ever.
+    for (const [hex, at] of this.#unproven) if (at < lowest) this.#unproven.delete(hex)
     if (this.#unproven.size >= MAX_UNPROVEN_BLOCKS)
       throw new NodeError('BUSY', `${this.#unproven.size} side blocks wait for re-execution`)
   }
@@ -269,8 +272,8 @@ export class Chain {
   }
 
   readonly #stored: StateReader = { get: (key) => this.#store.stateEntry(key) }
-  /** Stored blocks that were never re-executed, by id. */
-  readonly #unproven = new Set<string>()
+  /** Heights of stored blocks that were never re-executed, by id. */
+  readonly #unproven = new Map<string, number>()
   /** Keys of blocks that failed here: whatever they have at stake, they have no credit any more. */
   readonly #failedKeys = new Set<string>()
   /** Why a block failed, for whoever offered it. Bounded: the oldest is forgotten. */
@@ -295,7 +298,7 @@ export class Chain {
       bytes: blockCodec.encode(block),
     }
     this.#store.putBlock(stored)
-    this.#unproven.add(bytesToHex(id))
+    this.#unproven.set(bytesToHex(id), block.header.height)
     return this.tree.add(id, block.header, BLOCK_STATUS.candidate)
   }
 

@@ -18,8 +18,10 @@ import {
   MAX_HEADERS_PER_ANSWER,
   MAX_HEADERS_PER_ROUND,
   MAX_PARALLEL_SYNCS,
+  MAX_PROVEN_SYNCS,
   MAX_UNPROVEN_SYNCS,
   REQUEST_TIMEOUT_MS,
+  SYNC_TURN_MS,
 } from '../limits-chain.ts'
 import { decodeByteList, encodeBlocksRequest, encodeHeadersRequest, REQUEST } from '../messages.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -47,8 +49,8 @@ interface ClaimedBlock {
  * Headers-first synchronisation (NET-4). Headers say where a branch leads and what work it claims, no more: a winning header
  * can be ground without any multiplication, because its fold state is free. So nothing is spent on a claim: blocks are
  * fetched oldest first, each is re-executed as it comes (BLK-4), and the first false one ends the round.
- * Several peers are served at once, and those that have brought valid blocks before have places of their own, so that
- * nobody who merely connects can keep a node from catching up.
+ * Several peers are served at once, and those that have brought valid blocks before have places of their own. While others wait, a
+ * turn is short, and whoever answers slowly queues again: nobody who merely connects can keep a node from catching up.
  */
 export class Sync {
   readonly #chain: Chain
@@ -98,14 +100,25 @@ export class Sync {
     }
   }
 
+  /** Peers that wait for a place, those first that have waited for the longest. */
+  get #waiting(): PeerName[] {
+    return [...this.#wanted].filter((peer) => !this.#active.has(peer))
+  }
+
   /** The next peer to serve, if there is a place for it: proven ones first. */
   #next(): PeerName | undefined {
     if (this.#stopped || this.#active.size >= MAX_PARALLEL_SYNCS) return undefined
-    const waiting = [...this.#wanted].filter((peer) => !this.#active.has(peer))
-    const proven = waiting.find((peer) => this.#record.isProven(peer))
+    const isProven = (peer: PeerName): boolean => this.#record.isProven(peer)
+    const provenPlaces = [...this.#active.keys()].filter(isProven).length
+    const proven = provenPlaces < MAX_PROVEN_SYNCS ? this.#waiting.find(isProven) : undefined
     if (proven !== undefined) return proven
-    const unproven = [...this.#active.keys()].filter((peer) => !this.#record.isProven(peer))
-    return unproven.length < MAX_UNPROVEN_SYNCS ? waiting[0] : undefined
+    const isRoom = this.#active.size - provenPlaces < MAX_UNPROVEN_SYNCS
+    return isRoom ? this.#waiting.find((peer) => !isProven(peer)) : undefined
+  }
+
+  /** Whether a turn that ends at `endMs` is over: only if somebody else could have it. */
+  #isOver(endMs: number): boolean {
+    return this.#clock.nowMs() >= endMs && this.#waiting.length > 0
   }
 
   async #round(peer: PeerName): Promise<void> {
@@ -137,19 +150,24 @@ export class Sync {
 
   /** One round: resolves with whether it brought a block. */
   async #syncWith(peer: PeerName): Promise<boolean> {
-    const branch = await this.#fetchHeaders(peer)
+    const endMs = this.#clock.nowMs() + SYNC_TURN_MS
+    const branch = await this.#fetchHeaders(peer, endMs)
     if (branch.length === 0) return false
     this.#log.info({ event: 'sync_start', peer, blocks: branch.length })
-    for (let i = 0; i < branch.length && !this.#stopped; i += MAX_BLOCKS_PER_REQUEST) {
-      await this.#fetchBlocks(peer, branch.slice(i, i + MAX_BLOCKS_PER_REQUEST))
+    let fetched = 0
+    while (fetched < branch.length && !this.#stopped) {
+      const part = branch.slice(fetched, fetched + MAX_BLOCKS_PER_REQUEST)
+      if (!(await this.#fetchBlocks(peer, part, endMs))) break
+      fetched += part.length
+      if (this.#isOver(endMs)) break
     }
-    if (branch.length >= MAX_HEADERS_PER_ROUND) this.#wanted.add(peer)
+    if (fetched < branch.length || branch.length >= MAX_HEADERS_PER_ROUND) this.#wanted.add(peer)
     this.#log.info({ event: 'sync_done', peer, height: this.#chain.tip.header.height })
     return true
   }
 
   /** Blocks of a branch that we lack and that claims more work than ours, oldest first; empty if the peer has none. */
-  async #fetchHeaders(peer: PeerName): Promise<ClaimedBlock[]> {
+  async #fetchHeaders(peer: PeerName, endMs: number): Promise<ClaimedBlock[]> {
     const branch: ClaimedBlock[] = []
     let locator = buildLocator(this.#chain)
     let base: TreeNode | undefined
@@ -174,7 +192,7 @@ export class Sync {
         check(base.status !== BLOCK_STATUS.invalid, 'BLOCK_PARENT_INVALID', 'the headers extend an invalid block')
         branch.push({ id, bits: header.bits })
       }
-      if (headers.length < MAX_HEADERS_PER_ANSWER) break
+      if (headers.length < MAX_HEADERS_PER_ANSWER || this.#isOver(endMs)) break
       locator = [last!]
     }
     if (branch.length === 0 || base === undefined) return []
@@ -192,9 +210,10 @@ export class Sync {
     )
   }
 
-  async #fetchBlocks(peer: PeerName, wanted: readonly ClaimedBlock[]): Promise<void> {
+  /** Resolves with whether all blocks are here: the turn may end before. */
+  async #fetchBlocks(peer: PeerName, wanted: readonly ClaimedBlock[], endMs: number): Promise<boolean> {
     const missing = wanted.filter(({ id }) => this.#chain.tree.get(id) === undefined)
-    if (missing.length === 0) return
+    if (missing.length === 0) return true
     const answer = await this.#network.request(peer, REQUEST.blocks, encodeBlocksRequest(missing.map(({ id }) => id)), {
       timeoutMs: REQUEST_TIMEOUT_MS,
       maxResponseBytes: MAX_BLOCKS_ANSWER_BYTES,
@@ -211,6 +230,7 @@ export class Sync {
       accepted++
     }
     if (accepted === 0) throw new PeerFault('BLOCKS_WITHHELD', 'the peer has none of the blocks it announced')
-    if (accepted < missing.length) await this.#fetchBlocks(peer, missing.slice(accepted))
+    if (accepted === missing.length) return true
+    return !this.#isOver(endMs) && this.#fetchBlocks(peer, missing.slice(accepted), endMs)
   }
 }
