@@ -134,7 +134,7 @@ test('openings of a delivered unit are asked for by its job, once executed here,
     ...{ minerKey: member.keys.publicKey, client: new Uint8Array(20), modelId, unitId: jobId, traceRoot },
     ...{ answerHash: answerHash(answer), promptTokens: 9, newTokens: 4, maxNewTokens: 4 },
     decoding: { temperatureMilli: 0, seed: new Uint8Array(32), stopAtEos: false },
-    ...{ receiptHeight: 1, ratePpm: 1_000_000, feeGrains: 0n, burnedGrains: 0n, paidGrains: 0n },
+    ...{ openedHeight: 1, receiptHeight: 1, ratePpm: 1_000_000, feeGrains: 0n, burnedGrains: 0n, paidGrains: 0n },
     ...{ endHeight: 0, isCondemned: false },
   }
   const entries = new Map([
