@@ -19,6 +19,7 @@ import {
 import { BlockMaker } from './block-maker.ts'
 import type { OpenLane } from './open-lane.ts'
 import { PaidLane, type PaidUnit } from './paid-lane.ts'
+import type { Plants } from './plants.ts'
 import { reportEquivocation } from './report-equivocation.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { UnitRunner } from './unit-runner.ts'
@@ -36,6 +37,8 @@ export interface MinerOptions {
   readonly unitsInFlight?: number
   /** Under provenance `open`: what draws instead of bootstrap units (chapter 12). */
   readonly open?: OpenLane
+  /** Planted faults among its paid units (AUD-7). */
+  readonly plants?: Plants | undefined
 }
 
 export interface MinerStats {
@@ -80,7 +83,7 @@ export class Miner {
       this.#stats.blocks++
     }
     this.#blocks = new BlockMaker({ node, keys, shelf, signal: this.#abort.signal, maxReceiptBytes, onBest })
-    this.#paid = new PaidLane({ node, keys, agent, shelf })
+    this.#paid = new PaidLane({ node, keys, agent, shelf, plants: options.plants })
   }
 
   get stats(): MinerStats {

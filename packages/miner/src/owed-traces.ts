@@ -2,6 +2,7 @@
 import type { FullNode, TreeNode } from '@nacre/node'
 import {
   type AuditedUnit,
+  answeringRoot,
   auditedTask,
   bytesToHex,
   check,
@@ -14,6 +15,7 @@ import {
   readPrompt,
   type Trace,
 } from '@nacre/protocol'
+import { type Plants, plantedTrace } from './plants.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { ReplayedUnit, UnitRunner } from './unit-runner.ts'
 
@@ -24,6 +26,8 @@ export interface OwedTracesOptions {
   readonly node: FullNode
   readonly runner: Pick<UnitRunner, 'replayTrace'>
   readonly shelf: TraceShelf
+  /** Which of the units have a planted fault (AUD-7). */
+  readonly plants?: Pick<Plants, 'of'> | undefined
 }
 
 /**
@@ -42,20 +46,38 @@ export class OwedTraces {
   }
 
   /**
-   * The trace of a unit.
+   * The trace of a unit, under the root of its receipt.
    * @param id of the block that it won, or of the job that it delivered.
    * Rejects with BLOCK_PARENT_UNKNOWN (neither), STEP_OUT_OF_RANGE (openings of the block have ended), or why it does not replay.
    */
   async of(id: Uint8Array): Promise<Trace> {
-    const { node, shelf } = this.#options
+    const { node } = this.#options
     const at = node.chain.tree.get(id)
     const unit = at === undefined ? readAuditedUnit(node.chain.reader, id) : undefined
     if (unit !== undefined) {
-      // A trace of another miner's unit is never kept under a job: that shelf has what was executed here to be delivered.
-      return shelf.paid(bytesToHex(id)) ?? this.#again(id, () => this.#replayJob(id, unit))
+      const honest = await this.#honest(id, unit)
+      return this.#isPlanted(id, unit) ? plantedTrace(honest) : honest
     }
     const block = this.#owed(at)
     return this.#again(id, () => this.#replayBlock(block))
+  }
+
+  /** The trace that a delivered unit answers for: once it has been shown to be a plant, the honest one (AUD-7). Rejects like {@link of}. */
+  async answering(jobId: Uint8Array): Promise<Trace> {
+    const { reader } = this.#options.node.chain
+    const unit = readAuditedUnit(reader, jobId)
+    if (unit === undefined || equalBytes(answeringRoot(reader, jobId, unit), unit.traceRoot)) return this.of(jobId)
+    return this.#honest(jobId, unit)
+  }
+
+  async #honest(jobId: Uint8Array, unit: AuditedUnit): Promise<Trace> {
+    // A trace of another miner's unit is never kept under a job: that shelf has what was executed here to be delivered.
+    return this.#options.shelf.paid(bytesToHex(jobId)) ?? this.#again(jobId, () => this.#replayJob(jobId, unit))
+  }
+
+  #isPlanted(jobId: Uint8Array, { traceRoot }: AuditedUnit): boolean {
+    const planted = this.#options.plants?.of(bytesToHex(jobId))
+    return planted !== undefined && equalBytes(planted.plantedRoot, traceRoot)
   }
 
   /** AUD-3: openings are owed until maturity. A block off the best chain pays nobody, and its unit need not be valid. */
@@ -114,8 +136,11 @@ export class OwedTraces {
     const { reader } = node.chain
     const tokens = [...readPrompt(reader, jobId), ...this.#answerOf(jobId, unit)]
     const replayed = await runner.replayTrace(unit.modelId, auditedTask(reader, jobId, unit), tokens)
+    const honestRoot = this.#isPlanted(jobId, unit)
+      ? this.#options.plants!.of(bytesToHex(jobId))!.honestRoot
+      : unit.traceRoot
     check(
-      equalBytes(replayed.traceRoot, unit.traceRoot),
+      equalBytes(replayed.traceRoot, honestRoot),
       'BLOCK_REPLAY_TRACE',
       'the unit has another trace here than its receipt commits to',
     )

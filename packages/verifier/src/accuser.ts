@@ -8,11 +8,13 @@ import {
   equalBytes,
   type FraudProof,
   hexToBytes,
+  type Params,
   ProtocolError,
   proofWindow,
   readAccusation,
   readAuditedUnit,
   readAuditor,
+  readSuspicion,
   readVerdicts,
   type StateReader,
   type StepOpening,
@@ -104,7 +106,8 @@ export class Accuser {
       if (unit === undefined || !equalBytes(unit.unitId, accused.unitId)) {
         this.#accused.delete(name)
         this.#node.store.dropNote(this.#prefix + name)
-      } else if (!isMoot(this.#node.context.params, reader, accused)) this.#prove(name, accused, tip.header.height + 1)
+      } else if (!isMoot(this.#node.context.params, reader, this.#agent.keys.publicKey, accused))
+        this.#prove(name, accused, tip.header.height + 1)
     }
   }
 
@@ -136,7 +139,8 @@ export class Accuser {
       this.#agent.want({
         key: `accusation/${name}`,
         body: { kind: 'accusation', commitment },
-        isOver: (state) => isMoot(params, state, accused) || readAccusation(state, sender, commitment) !== undefined,
+        isOver: (state) =>
+          isMoot(params, state, sender, accused) || readAccusation(state, sender, commitment) !== undefined,
       })
       return
     }
@@ -146,7 +150,7 @@ export class Accuser {
       key: `proof/${name}`,
       body: proof,
       isOver: (state, tip) =>
-        isMoot(params, state, accused) ||
+        isMoot(params, state, sender, accused) ||
         readAccusation(state, sender, commitment) === undefined ||
         tip.header.height >= last,
     })
@@ -154,13 +158,22 @@ export class Accuser {
 }
 
 /** Whether the state after a tip has nothing that the proof could change. */
-function isMoot(params: FullNode['context']['params'], reader: StateReader, { proof, unitId }: Accused): boolean {
+function isMoot(params: Params, reader: StateReader, sender: Uint8Array, { proof, unitId }: Accused): boolean {
   const unit = readAuditedUnit(reader, proof.jobId)
   if (unit === undefined || !equalBytes(unit.unitId, unitId)) return true
-  if (proof.kind === 'fraudProof') return unit.isCondemned
+  if (proof.kind === 'fraudProof') return unit.isCondemned || isFound(params, reader, sender, proof)
   const { verifier, jobId } = proof
   const hasPlace = readAuditor(reader, epochOf(params, unit.receiptHeight), verifier)?.secret !== undefined
   return !hasPlace || !readVerdicts(reader, jobId).some((each) => equalBytes(each.verifier, verifier))
+}
+
+/** AUD-7: a unit that may be a plant is suspected already, by this key, or by another whose proof this one would seem to copy. */
+function isFound(params: Params, reader: StateReader, sender: Uint8Array, proof: FraudProof): boolean {
+  const suspicion = readSuspicion(reader, proof.jobId)
+  if (suspicion === undefined) return false
+  if (suspicion.honestRoot !== undefined || suspicion.finders.some((key) => equalBytes(key, sender))) return true
+  const own = readAccusation(reader, sender, accusationCommitment(sender, proof))
+  return own === undefined || own.height >= suspicion.accusedHeight + params.audits.accusationDelayBlocks
 }
 
 /** Salt, unit id, opening; the name says the rest. */

@@ -32,6 +32,8 @@ const USAGE = `Runs one Nacre node.
                       registered (--register), and again when its ask is lost
   --capacity MACS     MACs of paid jobs that it takes per block (default: half of what the network's reference machine
                       computes in a block, times --duty and --threads)
+  --plant             plant faults among this miner's paid units, as many as the network's secret draw allows: wrong traces
+                      with right answers, revealed in time, to show whether verifiers look. Those units earn nothing
   --single-host       all peers run on this host: no limit per address
   --identity-seed HEX 32 bytes that fix the peer id (default: a key of its own in --data). For devnets whose bootstrap
                       address is written down beforehand: whoever knows the seed can pose as that peer
@@ -39,7 +41,7 @@ const USAGE = `Runs one Nacre node.
   --lifeline          stop when standard input closes
   --env               read options from the environment, as containers do: NACRE_ROLE for --role, NACRE_RPC_PORT for
                       --rpc-port and so on; repeatable ones (NACRE_SET, NACRE_LISTEN, NACRE_BOOTSTRAP) hold values
-                      separated by white space, and NACRE_REGISTER is 1 or 0. Options on the command line win;
+                      separated by white space, and NACRE_REGISTER and NACRE_PLANT are 1 or 0. Options on the command line win;
                       repeatable ones add up
 `
 
@@ -62,6 +64,7 @@ const OPTIONS = {
   ask: { type: 'string' },
   capacity: { type: 'string' },
   register: { type: 'boolean', default: false },
+  plant: { type: 'boolean', default: false },
   'identity-seed': { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
   'single-host': { type: 'boolean', default: false },
@@ -81,7 +84,7 @@ function optionsFromEnvironment(environment: NodeJS.ProcessEnv): string[] {
     // NACRE_WALLET_* are the wallet's.
     if (!/^NACRE_(?!WALLET_)/.test(variable) || text.trim() === '') return []
     const name = variable.slice('NACRE_'.length).toLowerCase().replaceAll('_', '-')
-    if (name === 'register') return switchFrom(variable, text.trim()) ? ['--register'] : []
+    if (name === 'register' || name === 'plant') return switchFrom(variable, text.trim()) ? [`--${name}`] : []
     const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined
     if (option?.type !== 'string') throw new CliError(`the environment variable ${variable} is no option of a node`, 2)
     const values = 'multiple' in option ? text.trim().split(/\s+/) : [text.trim()]
@@ -143,6 +146,10 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     throw new CliError('--work is for miners of a network with provenance open, as the preset pearl-devnet has it', 2)
   if (values.register && role === 'boot') throw new CliError('--register is for miners and verifiers', 2)
 
+  if (values.plant && role !== 'miner') throw new CliError(`--plant is for miners, not for --role ${role}`, 2)
+  if (values.plant && (params.audits.mode === 'off' || params.audits.plantPpm === 0))
+    throw new CliError('--plant is for networks with planted faults (audits.mode, audits.plantPpm)', 2)
+
   const abort = new AbortController()
   onInterrupt(() => abort.abort())
   if (values.lifeline) {
@@ -164,6 +171,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     dutyCycle,
     threads,
     register: values.register,
+    plant: values.plant,
     work,
     ask,
     revectorize: values.revectorize,

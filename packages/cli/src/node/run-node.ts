@@ -7,6 +7,7 @@ import {
   Miner,
   OpenLane,
   OwedTraces,
+  Plants,
   serveOpenings,
   TraceShelf,
 } from '@nacre/miner'
@@ -64,6 +65,8 @@ export interface RunNodeOptions {
   readonly register: boolean
   /** Price in grains per GMAC at which a miner asks for jobs, and the MACs that it takes per block. */
   readonly ask: { readonly priceGrains: bigint; readonly capacityMacs: bigint } | undefined
+  /** A miner plants faults among its paid units (AUD-7). */
+  readonly plant: boolean
   readonly singleHost: boolean
   /** 32 bytes that fix the peer id; default: the key in the data directory. */
   readonly identitySeed?: Uint8Array
@@ -186,16 +189,17 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
     role === 'miner' && context.params.bindings.provenance === 'open'
       ? new OpenLane({ node, runner: engineOpenRunner(context, workers), keys, work })
       : undefined
-  const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads, ...(open && { open }) }
+  const plants = role === 'miner' ? new Plants(node, agent, options.plant) : undefined
+  const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads, plants, ...(open && { open }) }
   const miner = role === 'miner' ? new Miner(mining) : undefined
-  const traces = new OwedTraces({ node, runner, shelf })
+  const traces = new OwedTraces({ node, runner, shelf, plants })
   if (miner !== undefined) serveOpenings(node, runner, traces)
   const asks = miner === undefined || ask === undefined ? undefined : new AskKeeper({ node, agent, ...ask })
   const responder = miner === undefined ? undefined : new ChallengeResponder({ node, agent, runner, traces })
   const openings = new OpeningsSource(node)
   const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit, openings }) : undefined
   const auditor = role === 'verifier' ? new UnitAuditor({ node, agent, openings }) : undefined
-  for (const part of [agent, registration, asks, verifier, auditor, responder, miner]) part?.start()
+  for (const part of [agent, registration, asks, plants, verifier, auditor, responder, miner]) part?.start()
   const address = encodeAddress(agent.account, node.context.params.network.addressPrefix)
   return {
     address,
@@ -205,7 +209,7 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
       ...(asks === undefined ? {} : { asks: asks.view }),
     }),
     stop: async () => {
-      for (const part of [registration, asks]) part?.stop()
+      for (const part of [registration, asks, plants]) part?.stop()
       await Promise.all([miner, verifier, auditor, responder, agent].map((part) => part?.stop()))
     },
   }
