@@ -2,6 +2,7 @@
 import {
   bytesToHex,
   decodeTransaction,
+  encodeAddress,
   epochOf,
   equalBytes,
   executeUnit,
@@ -18,7 +19,9 @@ import {
   type TransactionKind,
 } from '@nacre/protocol'
 import { afterEach, expect, test } from 'vitest'
+import { verifierLines } from '../../cli/src/commands/verifiers.ts'
 import type { LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
+import { verifiersView } from '../../node/src/rpc/market.ts'
 import { heightOf, type MarketNet, marketNet, receiptsOf } from './market-net.ts'
 
 let network: LocalNetwork
@@ -97,6 +100,13 @@ test('a plant has a right answer and a wrong trace, is found, revealed, harms no
   const { planted, found } = readFoundCounts(chain.reader, verifier.keys.publicKey)
   expect(found).toBeGreaterThan(0)
   expect(planted).toBe(found)
+  const { verifierKey, bondGrains, isActive, ...counts } = verifiersView(plain.node).verifiers[0]!
+  expect(verifierKey).toBe(bytesToHex(verifier.keys.publicKey))
+  expect({ isActive, bondGrains, ...counts }).toEqual({
+    ...{ isActive: true, bondGrains: params.bonds.verifierGrains.toString(), planted, found },
+    address: encodeAddress(verifier.agent.account, params.network.addressPrefix),
+  })
+  expect(verifierLines(verifiersView(plain.node))[1]).toMatch(new RegExp(`active +${found} of ${planted}, 100 %$`))
   // One proof for each fault: what is known is not accused again.
   const kinds = sent(plain, verifier.keys)
   const faults = kinds.filter((kind) => kind === 'fraudProof').length
