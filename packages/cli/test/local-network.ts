@@ -11,6 +11,7 @@ import {
   OwedTraces,
   Plants,
   serveOpenings,
+  TraceFiles,
   TraceShelf,
   type UnitRunner,
 } from '@nacre/miner'
@@ -31,6 +32,7 @@ import {
   VirtualClock,
 } from '@nacre/node'
 import {
+  bytesToHex,
   type ConsensusContext,
   createContext,
   type KeyPair,
@@ -110,6 +112,8 @@ export interface MemberOptions {
   readonly register?: boolean
   /** Of a miner: asks at this price for as many MACs per block as anybody wants. */
   readonly ask?: bigint
+  /** Of a miner: keeps traces of delivered units in this folder, at most so many bytes. */
+  readonly traces?: { readonly dir: string; readonly quotaBytes: number }
   /** Of a miner: plants faults (AUD-7). */
   readonly plants?: boolean
   /** What it declares beside its ask. */
@@ -182,7 +186,9 @@ export class LocalNetwork {
     const { dutyCycle = 1, unitsInFlight = 1 } = options
     const agent = options.agent?.(node, keys) ?? new AccountAgent(node, keys)
     const plants = role === 'miner' ? new Plants(node, agent, options.plants ?? false) : undefined
-    const traces = new OwedTraces({ node, runner, shelf, plants })
+    const dimsOf = (modelId: Uint8Array) => context.models.get(bytesToHex(modelId))?.model.config
+    const files = options.traces && new TraceFiles({ ...options.traces, dimsOf, log: node.log })
+    const traces = new OwedTraces({ node, runner, shelf, files, plants })
     if (role === 'miner') serveOpenings(node, runner, traces)
     const { register = false, ask, capacityMacs = 10n ** 12n } = options
     const registeredAs = role === 'verifier' ? ROLE_VERIFIER : ROLE_MINER
@@ -195,7 +201,7 @@ export class LocalNetwork {
     const open = isOpen ? { open: new OpenLane({ node, runner: openRunner, keys, work }) } : {}
     const miner =
       role === 'miner'
-        ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight, plants, ...open })
+        ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight, files, plants, ...open })
         : undefined
     const openings = new OpeningsSource(node)
     const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4, openings }) : undefined

@@ -6,6 +6,7 @@ export { serveOpenings } from './openings.ts'
 export { OwedTraces, type OwedTracesOptions } from './owed-traces.ts'
 export { type PlantedJob, Plants, plantedTrace } from './plants.ts'
 export { reportEquivocation } from './report-equivocation.ts'
+export { TraceFiles, type TraceFilesOptions } from './trace-files.ts'
 export { TraceShelf } from './trace-shelf.ts'
 export {
   type ExecutedUnit,

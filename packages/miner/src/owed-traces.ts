@@ -1,5 +1,5 @@
 /** Which traces a node opens for others, and where they come from (AUD-3). */
-import type { FullNode, TreeNode } from '@nacre/node'
+import { type FullNode, NodeError, type TreeNode } from '@nacre/node'
 import {
   type AuditedUnit,
   answeringRoot,
@@ -16,6 +16,7 @@ import {
   type Trace,
 } from '@nacre/protocol'
 import { type Plants, plantedTrace } from './plants.ts'
+import type { TraceFiles } from './trace-files.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { ReplayedUnit, UnitRunner } from './unit-runner.ts'
 
@@ -26,13 +27,15 @@ export interface OwedTracesOptions {
   readonly node: FullNode
   readonly runner: Pick<UnitRunner, 'replayTrace'>
   readonly shelf: TraceShelf
+  /** Traces of units that were delivered here, from before a restart too. */
+  readonly files?: TraceFiles | undefined
   /** Which of the units have a planted fault (AUD-7). */
   readonly plants?: Pick<Plants, 'of'> | undefined
 }
 
 /**
  * Traces of units of the best chain: of winners until maturity, of delivered ones as long as they can be audited. Recent ones come
- * from the shelf; another one, or one from before a restart, is executed again, because a trace is a function of the unit and the
+ * from the shelf, those that were delivered here from disk; another one is executed again, because a trace is a function of the unit and the
  * model (UNT-1). One execution of a unit for all who ask, and none again of one that did not replay.
  */
 export class OwedTraces {
@@ -72,7 +75,21 @@ export class OwedTraces {
 
   async #honest(jobId: Uint8Array, unit: AuditedUnit): Promise<Trace> {
     // A trace of another miner's unit is never kept under a job: that shelf has what was executed here to be delivered.
-    return this.#options.shelf.paid(bytesToHex(jobId)) ?? this.#again(jobId, () => this.#replayJob(jobId, unit))
+    const hex = bytesToHex(jobId)
+    const kept = this.#options.shelf.paid(hex) ?? (await this.#onDisk(hex))
+    return kept ?? this.#again(jobId, () => this.#replayJob(jobId, unit))
+  }
+
+  /** A file that is spoilt costs an execution. @param jobId hex. */
+  async #onDisk(jobId: string): Promise<Trace | undefined> {
+    const { node, files } = this.#options
+    try {
+      return await files?.get(jobId)
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error
+      node.log.error({ event: 'trace_unreadable', jobId, code: error.code, error: error.message })
+      return undefined
+    }
   }
 
   #isPlanted(jobId: Uint8Array, { traceRoot }: AuditedUnit): boolean {

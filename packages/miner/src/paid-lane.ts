@@ -19,6 +19,7 @@ import {
 } from '@nacre/protocol'
 import { type Answer, AnswerBook } from './answers.ts'
 import type { Plants } from './plants.ts'
+import type { TraceFiles } from './trace-files.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 
 /** An assigned job that is to be executed now. */
@@ -51,6 +52,8 @@ export interface PaidLaneOptions {
   readonly keys: KeyPair
   readonly agent: AccountAgent
   readonly shelf: TraceShelf
+  /** Where traces of delivered units outlast this process. */
+  readonly files?: TraceFiles | undefined
   /** Planted faults, if this miner has any (AUD-7). */
   readonly plants?: Plants | undefined
 }
@@ -121,14 +124,16 @@ export class PaidLane {
 
   /** The unit has been executed: its answer is written down, and goes out as a receipt if the job still waits for one. */
   executed(paid: PaidUnit, tokens: readonly number[], traceRoot: Uint8Array, trace: Trace): void {
-    const { node, shelf, plants } = this.#options
+    const { node, shelf, files, plants } = this.#options
     this.#running.delete(paid.jobId)
     // Before the answer is there, which is sent as soon as anything asks for it.
     if (plants?.draws(paid.unit, paid.openedHeight)) plants.plant(paid.jobId, paid.openedHeight, trace, traceRoot)
     this.#answers.put(paid.jobId, { tokens: tokens.slice(paid.task.promptTokens.length), traceRoot })
     const { block, jobs } = node.context.params
     const windows = jobs.assignmentWindowBlocks * (1 + jobs.fallbacks)
-    shelf.putPaid(paid.jobId, trace, node.chain.tip.header.height + windows + block.maturityBlocks)
+    const untilHeight = node.chain.tip.header.height + windows + block.maturityBlocks
+    shelf.putPaid(paid.jobId, trace, untilHeight)
+    void files?.put(paid.jobId, paid.unit.modelId, trace, untilHeight)
   }
 
   /** The execution failed: it is tried again, but not for ever. */
@@ -192,7 +197,7 @@ export class PaidLane {
   }
 
   #follow(): void {
-    const { node, keys, shelf } = this.#options
+    const { node, keys, shelf, files } = this.#options
     const { chain, context } = node
     const { tip } = chain
     const { reader } = chain
@@ -203,6 +208,7 @@ export class PaidLane {
     this.#open = { tip, assignments: open }
     this.#conclude(reader, height)
     shelf.expire(height)
+    void files?.expire(height)
     if (!node.isSyncing) this.deliver()
   }
 

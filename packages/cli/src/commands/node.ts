@@ -34,6 +34,8 @@ const USAGE = `Runs one Nacre node.
                       computes in a block, times --duty and --threads)
   --plant             plant faults among this miner's paid units, as many as the network's secret draw allows: wrong traces
                       with right answers, revealed in time, to show whether verifiers look. Those units earn nothing
+  --trace-quota-mib N disk for the traces of units that this miner delivered, which it opens to audits until they mature,
+                      also after a restart (default 256; 0: they are executed again)
   --single-host       all peers run on this host: no limit per address
   --identity-seed HEX 32 bytes that fix the peer id (default: a key of its own in --data). For devnets whose bootstrap
                       address is written down beforehand: whoever knows the seed can pose as that peer
@@ -65,6 +67,7 @@ const OPTIONS = {
   capacity: { type: 'string' },
   register: { type: 'boolean', default: false },
   plant: { type: 'boolean', default: false },
+  'trace-quota-mib': { type: 'string', default: '256' },
   'identity-seed': { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
   'single-host': { type: 'boolean', default: false },
@@ -172,6 +175,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
     threads,
     register: values.register,
     plant: values.plant,
+    traceQuotaBytes: integerFlag('trace-quota-mib', values['trace-quota-mib'], 0, 1_048_576) * 1_048_576,
     work,
     ask,
     revectorize: values.revectorize,

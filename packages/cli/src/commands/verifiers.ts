@@ -51,7 +51,7 @@ export function verifierLines({ height, verifiers }: VerifiersView): string[] {
   return [
     head,
     ...verifiers.map(({ verifierKey, bondGrains, isActive, ...counts }) => {
-      const bond = `${formatNcr(BigInt(bondGrains))} NCR`.padStart(16)
+      const bond = `${formatNcr(BigInt(bondGrains))}`.padStart(14)
       return `  ${shortId(verifierKey)}  bond ${bond}  ${isActive ? 'active ' : 'leaving'}  ${foundText(counts)}`
     }),
   ]

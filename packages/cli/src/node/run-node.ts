@@ -9,6 +9,7 @@ import {
   OwedTraces,
   Plants,
   serveOpenings,
+  TraceFiles,
   TraceShelf,
 } from '@nacre/miner'
 import {
@@ -67,6 +68,8 @@ export interface RunNodeOptions {
   readonly ask: { readonly priceGrains: bigint; readonly capacityMacs: bigint } | undefined
   /** A miner plants faults among its paid units (AUD-7). */
   readonly plant: boolean
+  /** Bytes of a miner's traces on disk; 0 for none. */
+  readonly traceQuotaBytes: number
   readonly singleHost: boolean
   /** 32 bytes that fix the peer id; default: the key in the data directory. */
   readonly identitySeed?: Uint8Array
@@ -190,9 +193,21 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
       ? new OpenLane({ node, runner: engineOpenRunner(context, workers), keys, work })
       : undefined
   const plants = role === 'miner' ? new Plants(node, agent, options.plant) : undefined
-  const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads, plants, ...(open && { open }) }
+  const files = role === 'miner' && options.traceQuotaBytes > 0 ? openTraces(options, node) : undefined
+  const mining = {
+    node,
+    runner,
+    keys,
+    agent,
+    shelf,
+    dutyCycle,
+    unitsInFlight: threads,
+    files,
+    plants,
+    ...(open && { open }),
+  }
   const miner = role === 'miner' ? new Miner(mining) : undefined
-  const traces = new OwedTraces({ node, runner, shelf, plants })
+  const traces = new OwedTraces({ node, runner, shelf, files, plants })
   if (miner !== undefined) serveOpenings(node, runner, traces)
   const asks = miner === undefined || ask === undefined ? undefined : new AskKeeper({ node, agent, ...ask })
   const responder = miner === undefined ? undefined : new ChallengeResponder({ node, agent, runner, traces })
@@ -213,6 +228,11 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
       await Promise.all([miner, verifier, auditor, responder, agent].map((part) => part?.stop()))
     },
   }
+}
+
+function openTraces({ dataDir, traceQuotaBytes }: RunNodeOptions, { context, log }: FullNode): TraceFiles {
+  const dimsOf = (modelId: Uint8Array) => context.models.get(bytesToHex(modelId))?.model.config
+  return new TraceFiles({ dir: openDataDir(dataDir).tracesPath, quotaBytes: traceQuotaBytes, dimsOf, log })
 }
 
 async function listenRpc(
