@@ -125,10 +125,12 @@ test.each([
   const said = (member: LocalMember): boolean => sent(member, verifier.keys.publicKey).includes(kind)
   expect(said(verifier)).toBe(false)
   await loseBranch(net, few, plain, () => said(verifier))
-  await run(() => isBarred(plain.node.chain.reader, first.keys.publicKey))
+  const isSettled = (): boolean =>
+    network.members.every(({ node }) => node.chain.tip.hex === plain.node.chain.tip.hex) &&
+    isBarred(plain.node.chain.reader, first.keys.publicKey)
+  await run(isSettled)
   expect(said(plain)).toBe(true)
   expect(readAuditedUnit(plain.node.chain.reader, jobId)!.isCondemned).toBe(true)
-  await run(() => network.members.every(({ node }) => node.chain.tip.hex === plain.node.chain.tip.hex))
   agree()
   for (const { keys } of network.members)
     expect(isBarred(plain.node.chain.reader, keys.publicKey)).toBe(equalBytes(keys.publicKey, first.keys.publicKey))
