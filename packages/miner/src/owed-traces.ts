@@ -9,6 +9,7 @@ import {
   claimedTask,
   decodeTransaction,
   equalBytes,
+  hexToBytes,
   isTransactionOfKind,
   ProtocolError,
   readAuditedUnit,
@@ -30,7 +31,7 @@ export interface OwedTracesOptions {
   /** Traces of units that were delivered here, from before a restart too. */
   readonly files?: TraceFiles | undefined
   /** Which of the units have a planted fault (AUD-7). */
-  readonly plants?: Pick<Plants, 'of'> | undefined
+  readonly plants?: Pick<Plants, 'of' | 'jobOf'> | undefined
 }
 
 /**
@@ -50,7 +51,7 @@ export class OwedTraces {
 
   /**
    * The trace of a unit, under the root of its receipt.
-   * @param id of the block that it won, or of the job that it delivered.
+   * @param id of the block that it won, or of the job that it delivered; or the root of the honest trace that a plant answers for.
    * Rejects with BLOCK_PARENT_UNKNOWN (neither), STEP_OUT_OF_RANGE (openings of the block have ended), or why it does not replay.
    */
   async of(id: Uint8Array): Promise<Trace> {
@@ -61,6 +62,8 @@ export class OwedTraces {
       const honest = await this.#honest(id, unit)
       return this.#isPlanted(id, unit) ? plantedTrace(honest) : honest
     }
+    const plantedJob = at === undefined ? this.#options.plants?.jobOf(id) : undefined
+    if (plantedJob !== undefined) return this.answering(hexToBytes(plantedJob))
     const block = this.#owed(at)
     return this.#again(id, () => this.#replayBlock(block))
   }

@@ -98,6 +98,12 @@ export class Plants {
     return this.#jobs.get(jobId)
   }
 
+  /** The job, hex, whose honest trace has a root: so it is asked for once the unit answers for it. */
+  jobOf(honestRoot: Uint8Array): string | undefined {
+    for (const [jobId, job] of this.#jobs) if (equalBytes(job.honestRoot, honestRoot)) return jobId
+    return undefined
+  }
+
   /** Whether a unit is one that this miner's secret draws, on the branch of the tip. @param openedHeight of its assignment. */
   draws(unit: UnitDescriptor, openedHeight: number): boolean {
     const { context, chain } = this.#node

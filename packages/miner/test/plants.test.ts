@@ -1,6 +1,8 @@
 /** Planted faults on a network of real nodes (AUD-7): committed, delivered, found by a verifier's program, revealed. */
+import type { UnitRunner } from '@nacre/miner'
 import {
   bytesToHex,
+  commitTrace,
   decodeTransaction,
   encodeAddress,
   epochOf,
@@ -38,8 +40,10 @@ const OVERRIDES = [
 ]
 
 /** One miner that plants, and a verifier with a secret. */
-async function planting(): Promise<MarketNet & { readonly miner: LocalMember }> {
-  const net = await marketNet({ miners: 1, overrides: OVERRIDES, member: { plants: true } })
+async function planting(
+  engine: (runner: UnitRunner) => UnitRunner = (runner) => runner,
+): Promise<MarketNet & { readonly miner: LocalMember }> {
+  const net = await marketNet({ miners: 1, engine, overrides: OVERRIDES, member: { plants: true } })
   network = net.network
   return { ...net, miner: net.miners[0]! }
 }
@@ -132,4 +136,24 @@ test('a planter that restarts between its receipt and the reveal still reveals, 
   expect(readSuspicion(chain.reader, jobId)!.finders).toEqual([verifier.keys.publicKey])
   await run(() => heightOf(plain) >= plantWindows(params, epochOf(params, openedHeight)).revealEnd)
   expect(isBarred(chain.reader, keys.publicKey)).toBe(false)
+})
+
+test('a miner that plants faults in traces which are forged as they are is found out once it names them, and barred', async () => {
+  const net = await planting((runner) => ({
+    ...runner,
+    executeUnit: async (...unit) => {
+      const { tokens, trace: honest } = await runner.executeUnit(...unit)
+      const trace = structuredClone(honest)
+      for (const rows of trace.x) for (let at = 0; at < rows.length; at += 8) rows[at]! += 1
+      return { tokens, trace, traceRoot: commitTrace(trace).traceRoot }
+    },
+  }))
+  // No block bars its own miner.
+  await network.startMember(network.add('other', 'miner'))
+  const { plain, miner, run } = net
+  const { chain } = plain.node
+  const jobId = await plantOne(net)
+  await run(() => readSuspicion(chain.reader, jobId)?.honestRoot !== undefined)
+  expect(isBarred(chain.reader, miner.keys.publicKey)).toBe(false)
+  await run(() => isBarred(chain.reader, miner.keys.publicKey))
 })

@@ -27,6 +27,7 @@ const MAX_PROOFS = 64
 const MAX_DISPUTES = 32
 const SALT_BYTES = 32
 const ID_BYTES = 32
+const HEAD_BYTES = SALT_BYTES + 2 * ID_BYTES
 
 /** Whom a proof is about, besides the job: the verifier of a false verdict, and the index of the step in its audit. */
 export interface FalseVerdict {
@@ -39,6 +40,8 @@ interface Accused {
   readonly proof: FraudProof | VerdictProof
   /** Of the unit that the proof is about: a reorganisation may deliver another one for the job, about which it says nothing. */
   readonly unitId: Uint8Array
+  /** That its opening leads to: of the receipt, or of the honest trace of a plant (AUD-7). */
+  readonly traceRoot: Uint8Array
 }
 
 /**
@@ -84,18 +87,26 @@ export class Accuser {
     })
   }
 
-  /** Takes on a step that the check of AUD-4 has found wrong. @param jobId hex. Returns false where there is no room. */
-  accuse(jobId: string, { unitId }: AuditedUnit, opening: StepOpening): boolean {
+  /**
+   * Takes on a step that the check of AUD-4 has found wrong. @param jobId hex. @param unit with the root that the opening leads to.
+   * Returns false where there is no room.
+   */
+  accuse(jobId: string, { unitId, traceRoot }: AuditedUnit, opening: StepOpening): boolean {
     const proof = { kind: 'fraudProof', jobId: hexToBytes(jobId), salt: this.#salt(), opening } as const
-    return this.#take(`fraud/${jobId}`, { proof, unitId })
+    return this.#take(`fraud/${jobId}`, { proof, unitId, traceRoot })
   }
 
   /** Takes on a verdict that a step of its audit shows to be false (AUD-5). @param jobId hex. Returns false where there is no room. */
-  dispute(jobId: string, { unitId }: AuditedUnit, { verifier, step }: FalseVerdict, opening: StepOpening): boolean {
+  dispute(
+    jobId: string,
+    { unitId, traceRoot }: AuditedUnit,
+    { verifier, step }: FalseVerdict,
+    opening: StepOpening,
+  ): boolean {
     if (this.#disputes().length >= MAX_DISPUTES) return false
     const salt = this.#salt()
     const proof = { kind: 'verdictProof', jobId: hexToBytes(jobId), verifier, step, salt, opening } as const
-    return this.#take(`verdict/${jobId}/${bytesToHex(verifier)}/${step}`, { proof, unitId })
+    return this.#take(`verdict/${jobId}/${bytesToHex(verifier)}/${step}`, { proof, unitId, traceRoot })
   }
 
   /** Asks for what the block after the tip may contain. */
@@ -120,8 +131,10 @@ export class Accuser {
   }
 
   #take(name: string, accused: Accused): boolean {
-    if (this.#accused.has(name)) return true
-    if (this.#accused.size >= MAX_PROOFS) return false
+    const known = this.#accused.get(name)
+    // A plant's proof is of no use any more once the unit answers for another trace.
+    if (known !== undefined && equalBytes(known.traceRoot, accused.traceRoot)) return true
+    if (known === undefined && this.#accused.size >= MAX_PROOFS) return false
     this.#node.store.setNote(this.#prefix + name, encodeNote(accused))
     this.#accused.set(name, accused)
     this.look()
@@ -158,31 +171,44 @@ export class Accuser {
 }
 
 /** Whether the state after a tip has nothing that the proof could change. */
-function isMoot(params: Params, reader: StateReader, sender: Uint8Array, { proof, unitId }: Accused): boolean {
+function isMoot(
+  params: Params,
+  reader: StateReader,
+  sender: Uint8Array,
+  { proof, unitId, traceRoot }: Accused,
+): boolean {
   const unit = readAuditedUnit(reader, proof.jobId)
   if (unit === undefined || !equalBytes(unit.unitId, unitId)) return true
-  if (proof.kind === 'fraudProof') return unit.isCondemned || isFound(params, reader, sender, proof)
+  if (proof.kind === 'fraudProof') return unit.isCondemned || isFound(params, reader, sender, proof, traceRoot)
   const { verifier, jobId } = proof
   const hasPlace = readAuditor(reader, epochOf(params, unit.receiptHeight), verifier)?.secret !== undefined
   return !hasPlace || !readVerdicts(reader, jobId).some((each) => equalBytes(each.verifier, verifier))
 }
 
 /** AUD-7: a unit that may be a plant is suspected already, by this key, or by another whose proof this one would seem to copy. */
-function isFound(params: Params, reader: StateReader, sender: Uint8Array, proof: FraudProof): boolean {
+function isFound(
+  params: Params,
+  reader: StateReader,
+  sender: Uint8Array,
+  proof: FraudProof,
+  traceRoot: Uint8Array,
+): boolean {
   const suspicion = readSuspicion(reader, proof.jobId)
   if (suspicion === undefined) return false
-  if (suspicion.honestRoot !== undefined || suspicion.finders.some((key) => equalBytes(key, sender))) return true
+  if (suspicion.honestRoot !== undefined) return !equalBytes(suspicion.honestRoot, traceRoot)
+  if (suspicion.finders.some((key) => equalBytes(key, sender))) return true
   const own = readAccusation(reader, sender, accusationCommitment(sender, proof))
   return own === undefined || own.height >= suspicion.accusedHeight + params.audits.accusationDelayBlocks
 }
 
-/** Salt, unit id, opening; the name says the rest. */
-function encodeNote({ proof, unitId }: Accused): Uint8Array {
+/** Salt, unit id, root, opening; the name says the rest. */
+function encodeNote({ proof, unitId, traceRoot }: Accused): Uint8Array {
   const opening = stepOpeningCodec.encode(proof.opening)
-  const note = new Uint8Array(SALT_BYTES + ID_BYTES + opening.length)
+  const note = new Uint8Array(HEAD_BYTES + opening.length)
   note.set(proof.salt)
   note.set(unitId, SALT_BYTES)
-  note.set(opening, SALT_BYTES + ID_BYTES)
+  note.set(traceRoot, SALT_BYTES + ID_BYTES)
+  note.set(opening, HEAD_BYTES)
   return note
 }
 
@@ -192,10 +218,11 @@ function decodeNote(name: string, bytes: Uint8Array): Accused {
   const jobId = hexToBytes(job!)
   const salt = bytes.slice(0, SALT_BYTES)
   const unitId = bytes.slice(SALT_BYTES, SALT_BYTES + ID_BYTES)
-  const opening = stepOpeningCodec.decode(bytes.slice(SALT_BYTES + ID_BYTES))
+  const traceRoot = bytes.slice(SALT_BYTES + ID_BYTES, HEAD_BYTES)
+  const opening = stepOpeningCodec.decode(bytes.slice(HEAD_BYTES))
   const proof: FraudProof | VerdictProof =
     kind === 'fraud'
       ? { kind: 'fraudProof', jobId, salt, opening }
       : { kind: 'verdictProof', jobId, verifier: hexToBytes(verifier!), step: Number(step), salt, opening }
-  return { proof, unitId }
+  return { proof, unitId, traceRoot }
 }

@@ -33,6 +33,7 @@ import {
 import { Accuser } from './accuser.ts'
 import { EpochSecrets } from './epoch-secrets.ts'
 import { FraudError, type OpeningsSource } from './openings-source.ts'
+import { PlantChecks } from './plant-checks.ts'
 import { VerdictChecks } from './verdict-checks.ts'
 
 /** Delivered units that are followed at once; the oldest give way, and settle unaudited by this verifier. */
@@ -80,6 +81,7 @@ export class UnitAuditor {
   readonly #secrets: EpochSecrets
   readonly #accuser: Accuser
   readonly #verdicts: VerdictChecks
+  readonly #plants: PlantChecks
   /** By job, hex, in the order of their receipts. */
   readonly #followed = new Map<string, Followed>()
   readonly #abort = new AbortController()
@@ -97,6 +99,7 @@ export class UnitAuditor {
     this.#accuser = new Accuser(node, agent)
     const { signal } = this.#abort
     this.#verdicts = new VerdictChecks({ node, agent, openings, accuser: this.#accuser, signal })
+    this.#plants = new PlantChecks({ node, openings, accuser: this.#accuser, signal })
   }
 
   start(): void {
@@ -170,6 +173,7 @@ export class UnitAuditor {
     this.#checkedHeight = height
     try {
       await this.#verdicts.look(this.#followed.keys())
+      await this.#plants.look(this.#followed.keys())
     } catch (error) {
       if (this.#abort.signal.aborted) return
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -16,6 +16,7 @@ import {
   RECEIPT_FRAUD_CODES,
   readAuditedUnit,
   readAuditor,
+  readSuspicion,
   readVerdicts,
   registeredModel,
   type StepOpening,
@@ -131,7 +132,9 @@ export class VerdictChecks {
     if (asked.outcome === 'fraud') {
       const { opening } = asked.fraud
       this.#dispute(doubted, steps, opening)
-      if (!unit.isCondemned) this.#options.accuser.accuse(doubted.job, unit, opening)
+      // What is suspected already, or was shown to be a plant, is no news (AUD-7).
+      if (!unit.isCondemned && readSuspicion(node.chain.reader, jobId) === undefined)
+        this.#options.accuser.accuse(doubted.job, unit, opening)
       return
     }
     const wrong = asked.value.find(({ opening, view }) => !this.#isTrue(doubted, steps, opening, view))

@@ -147,7 +147,7 @@ test('a response on the branch that lost is given again: the honest miner keeps 
   await loseBranch(net, few, plain, () => challenges(first).some(({ dueHeight }) => dueHeight === 0))
   await run(() => challenges(plain).some(({ dueHeight }) => dueHeight === 0))
   expect(sent(plain, first.keys.publicKey)).toContain('response')
-  const [{ height }] = challenges(plain) as [{ height: number }]
+  const { height } = challenges(plain)[0]!
   await run(() => heightOf(plain) > height + 2 * 8)
   expect(isBarred(plain.node.chain.reader, first.keys.publicKey)).toBe(false)
   expect(isBarred(plain.node.chain.reader, verifier.keys.publicKey)).toBe(false)
