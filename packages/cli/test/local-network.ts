@@ -114,7 +114,7 @@ export interface MemberOptions {
   readonly ask?: bigint
   /** Of a miner: keeps traces of delivered units in this folder, at most so many bytes. */
   readonly traces?: { readonly dir: string; readonly quotaBytes: number }
-  /** Of a miner: plants faults (AUD-7). */
+  /** Of a miner: plants faults (AUD-8). */
   readonly plants?: boolean
   /** What it declares beside its ask. */
   readonly capacityMacs?: bigint

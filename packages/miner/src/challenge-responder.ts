@@ -115,7 +115,7 @@ export class ChallengeResponder {
     const { node, agent, runner, traces } = this.#options
     const { jobId, ref } = due
     const [opening] = await runner.openSteps(await traces.answering(jobId), [ref])
-    // A planted step has no answer, and a transaction that no block takes would hold up those behind it, the reveal among them (AUD-7).
+    // A planted step has no answer, and a transaction that no block takes would hold up those behind it, the reveal among them (AUD-8).
     if (!this.#answers(jobId, opening!)) {
       node.log.info({ event: 'challenge_of_plant', jobId: bytesToHex(jobId) })
       return

@@ -40,7 +40,7 @@ export interface MinerOptions {
   readonly unitsInFlight?: number
   /** Under provenance `open`: what draws instead of bootstrap units (chapter 12). */
   readonly open?: OpenLane
-  /** Planted faults among its paid units (AUD-7). */
+  /** Planted faults among its paid units (AUD-8). */
   readonly plants?: Plants | undefined
 }
 

@@ -30,7 +30,7 @@ export interface OwedTracesOptions {
   readonly shelf: TraceShelf
   /** Traces of units that were delivered here, from before a restart too. */
   readonly files?: TraceFiles | undefined
-  /** Which of the units have a planted fault (AUD-7). */
+  /** Which of the units have a planted fault (AUD-8). */
   readonly plants?: Pick<Plants, 'of' | 'jobOf'> | undefined
 }
 
@@ -68,7 +68,7 @@ export class OwedTraces {
     return this.#again(id, () => this.#replayBlock(block))
   }
 
-  /** The trace that a delivered unit answers for: once it has been shown to be a plant, the honest one (AUD-7). Rejects like {@link of}. */
+  /** The trace that a delivered unit answers for: once it has been shown to be a plant, the honest one (AUD-8). Rejects like {@link of}. */
   async answering(jobId: Uint8Array): Promise<Trace> {
     const { reader } = this.#options.node.chain
     const unit = readAuditedUnit(reader, jobId)

@@ -54,7 +54,7 @@ export interface PaidLaneOptions {
   readonly shelf: TraceShelf
   /** Where traces of delivered units outlast this process. */
   readonly files?: TraceFiles | undefined
-  /** Planted faults, if this miner has any (AUD-7). */
+  /** Planted faults, if this miner has any (AUD-8). */
   readonly plants?: Plants | undefined
 }
 
@@ -113,7 +113,7 @@ export class PaidLane {
     this.#running.add(jobId)
     const unit = this.#unitOf(next.jobId, job)
     const { openedHeight } = job
-    // What earns nothing draws nothing (AUD-7).
+    // What earns nothing draws nothing (AUD-8).
     const draws =
       next.draws && node.context.params.jobs.paidDrawPpm > 0 && this.#options.plants?.draws(unit, openedHeight) !== true
     return {

@@ -1,4 +1,4 @@
-/** AUD-7: planted faults of one miner, from the commitment to a secret until the reveal. */
+/** AUD-8: planted faults of one miner, from the commitment to a secret until the reveal. */
 import type { AccountAgent, FullNode } from '@nacre/node'
 import {
   bytesToHex,
@@ -6,6 +6,7 @@ import {
   drawsPlant,
   epochOf,
   equalBytes,
+  hasPlants,
   hexToBytes,
   MAX_EPOCH_PLANTERS,
   MAX_PLANTS,
@@ -83,8 +84,7 @@ export class Plants {
   }
 
   start(): void {
-    const { audits } = this.#node.context.params
-    if (audits.mode === 'off' || audits.plantPpm === 0 || this.#unsubscribe !== undefined) return
+    if (!hasPlants(this.#node.context.params) || this.#unsubscribe !== undefined) return
     this.#unsubscribe = this.#node.events.on('tip', () => this.#look())
     this.#look()
   }

@@ -1,4 +1,4 @@
-/** P5 of planted faults: a branch with the commitment, the planted receipt and its finding is lost, and the planter keeps everything (AUD-7). */
+/** P5 of planted faults: a branch with the commitment, the planted receipt and its finding is lost, and the planter keeps everything (AUD-8). */
 import {
   auditSupply,
   bytesToHex,

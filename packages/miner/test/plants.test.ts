@@ -1,4 +1,4 @@
-/** Planted faults on a network of real nodes (AUD-7): committed, delivered, found by a verifier's program, revealed. */
+/** Planted faults on a network of real nodes (AUD-8): committed, delivered, found by a verifier's program, revealed. */
 import type { UnitRunner } from '@nacre/miner'
 import {
   bytesToHex,

@@ -40,7 +40,7 @@ interface Accused {
   readonly proof: FraudProof | VerdictProof
   /** Of the unit that the proof is about: a reorganisation may deliver another one for the job, about which it says nothing. */
   readonly unitId: Uint8Array
-  /** That its opening leads to: of the receipt, or of the honest trace of a plant (AUD-7). */
+  /** That its opening leads to: of the receipt, or of the honest trace of a plant (AUD-8). */
   readonly traceRoot: Uint8Array
 }
 
@@ -185,7 +185,7 @@ function isMoot(
   return !hasPlace || !readVerdicts(reader, jobId).some((each) => equalBytes(each.verifier, verifier))
 }
 
-/** AUD-7: a unit that may be a plant is suspected already, by this key, or by another whose proof this one would seem to copy. */
+/** AUD-8: a unit that may be a plant is suspected already, by this key, or by another whose proof this one would seem to copy. */
 function isFound(
   params: Params,
   reader: StateReader,

@@ -1,4 +1,4 @@
-/** AUD-7: once a plant is revealed its unit answers for its honest trace, of which some steps are run here. */
+/** AUD-8: once a plant is revealed its unit answers for its honest trace, of which some steps are run here. */
 import type { FullNode } from '@nacre/node'
 import {
   type AuditedUnit,

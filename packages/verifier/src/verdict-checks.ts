@@ -132,7 +132,7 @@ export class VerdictChecks {
     if (asked.outcome === 'fraud') {
       const { opening } = asked.fraud
       this.#dispute(doubted, steps, opening)
-      // What is suspected already, or was shown to be a plant, is no news (AUD-7).
+      // What is suspected already, or was shown to be a plant, is no news (AUD-8).
       if (!unit.isCondemned && readSuspicion(node.chain.reader, jobId) === undefined)
         this.#options.accuser.accuse(doubted.job, unit, opening)
       return

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { hexToBytes, type Params } from '@nacre/protocol'
+import { hasPlants, hexToBytes, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { type RunNodeOptions, runNode } from '../node/run-node.ts'
 import { amountFlag, fractionFlag, integerFlag, paramsFrom, parsed, workFlag } from '../options.ts'
@@ -150,7 +150,7 @@ export async function nodeCommand(args: readonly string[]): Promise<void> {
   if (values.register && role === 'boot') throw new CliError('--register is for miners and verifiers', 2)
 
   if (values.plant && role !== 'miner') throw new CliError(`--plant is for miners, not for --role ${role}`, 2)
-  if (values.plant && (params.audits.mode === 'off' || params.audits.plantPpm === 0))
+  if (values.plant && !hasPlants(params))
     throw new CliError('--plant is for networks with planted faults (audits.mode, audits.plantPpm)', 2)
 
   const abort = new AbortController()

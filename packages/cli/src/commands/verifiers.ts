@@ -7,7 +7,7 @@ import { printers, reportingJson } from '../verbs.ts'
 import { formatNcr } from '../wallet/amount.ts'
 
 const USAGE = `Who checks paid work: registered verifiers, their bonds, and of the faults that miners planted where each was
-to look how many it found (AUD-7).
+to look how many it found (AUD-8).
 
   npm run nacre -- verifiers [options]
 

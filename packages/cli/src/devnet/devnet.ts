@@ -30,7 +30,7 @@ export interface DevnetOptions {
   readonly verifiers: number
   /** Part of the time that each miner works; undefined: chosen so that all processes share the machine. */
   readonly dutyCycle: number | undefined
-  /** Miners plant faults among their paid units (AUD-7). */
+  /** Miners plant faults among their paid units (AUD-8). */
   readonly plant?: boolean
   /** What the miners multiply under provenance `open`, in turns; by default all kinds. */
   readonly works?: readonly OpenWork[]

@@ -66,7 +66,7 @@ export interface RunNodeOptions {
   readonly register: boolean
   /** Price in grains per GMAC at which a miner asks for jobs, and the MACs that it takes per block. */
   readonly ask: { readonly priceGrains: bigint; readonly capacityMacs: bigint } | undefined
-  /** A miner plants faults among its paid units (AUD-7). */
+  /** A miner plants faults among its paid units (AUD-8). */
   readonly plant: boolean
   /** Bytes of a miner's traces on disk; 0 for none. */
   readonly traceQuotaBytes: number

@@ -8,7 +8,7 @@ export interface VerifierView {
   readonly bondGrains: string
   /** Registered, and not on its way out. */
   readonly isActive: boolean
-  /** Planted faults that its secrets chose, and those of them that it found, since its registration (AUD-7). */
+  /** Planted faults that its secrets chose, and those of them that it found, since its registration (AUD-8). */
   readonly planted: number
   readonly found: number
 }

@@ -131,7 +131,7 @@ export function minersView({ chain, store, context }: FullNode): MinersView {
   }
 }
 
-/** Every registered verifier, with what it has found of the faults that were planted where its secrets fell (AUD-7). */
+/** Every registered verifier, with what it has found of the faults that were planted where its secrets fell (AUD-8). */
 export function verifiersView({ chain, store, context }: FullNode): VerifiersView {
   const { reader, tip } = chain
   const keys = store.stateEntriesFrom(VERIFIER_PREFIX, MAX_RPC_VERIFIERS)

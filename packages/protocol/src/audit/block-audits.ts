@@ -27,7 +27,7 @@ export interface VerifierFault {
   readonly burned: bigint
 }
 
-/** A unit that was shown to be wrong while its miner may still show it to be a plant (AUD-7). */
+/** A unit that was shown to be wrong while its miner may still show it to be a plant (AUD-8). */
 export interface SuspectedUnit {
   readonly jobId: Uint8Array
   readonly minerKey: Uint8Array

@@ -129,7 +129,7 @@ function deadline({ audits }: Params, reader: StateReader, challenge: ChallengeR
 
 /**
  * A step of a plant that is wrong on purpose cannot be opened: while the unit may be one its miner has until the reveals end, and the bond
- * goes back (AUD-7). Returns false where the unit can be none.
+ * goes back (AUD-8). Returns false where the unit can be none.
  */
 function suspectUnanswered(context: ApplyContext, jobId: Uint8Array, unit: AuditedUnit, due: ChallengeRecord): boolean {
   const { draft, audits, height } = context

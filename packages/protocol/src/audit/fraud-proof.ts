@@ -24,7 +24,7 @@ export function auditableUnit(reader: StateReader, jobId: Uint8Array): AuditedUn
 
 /**
  * Checks a fraud proof by running its step; the function it returns writes and cannot fail. If the step is wrong, the unit is
- * condemned, or suspected while it may be a plant (AUD-7), and the deposit returns; if it is right, the accusation was false and the deposit burns. Throws AUDIT_OFF,
+ * condemned, or suspected while it may be a plant (AUD-8), and the deposit returns; if it is right, the accusation was false and the deposit burns. Throws AUDIT_OFF,
  * BLOCK_TOO_MANY_PROOFS, AUDIT_UNIT, ACCUSATION_UNCOMMITTED, ACCUSATION_EARLY, PLANT_FOUND, BLOCK_KEY_BARRED, and for an opening that proves nothing about the
  * unit what {@link checkReceiptStep} throws: STEP_OPENING, STEP_OUT_OF_RANGE, MERKLE_*.
  */

@@ -67,7 +67,7 @@ export interface Response {
   readonly jobId: Uint8Array
   readonly opening: StepOpening
 }
-/** Commits to a secret that draws which units of the sender's in the next epoch may be planted faults (AUD-7). */
+/** Commits to a secret that draws which units of the sender's in the next epoch may be planted faults (AUD-8). */
 export interface PlantCommit {
   readonly kind: 'plantCommit'
   readonly epoch: number
@@ -80,7 +80,7 @@ export interface Plant {
   /** Of the unit's honest trace, which answers for the unit from now on. */
   readonly traceRoot: Uint8Array
 }
-/** The secret of an epoch that is over, and the units that were planted by it (AUD-7). */
+/** The secret of an epoch that is over, and the units that were planted by it (AUD-8). */
 export interface PlantReveal {
   readonly kind: 'plantReveal'
   readonly epoch: number

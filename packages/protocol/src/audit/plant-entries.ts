@@ -1,4 +1,4 @@
-/** State entries of planted faults: codecs, typed reading and writing (AUD-7). */
+/** State entries of planted faults: codecs, typed reading and writing (AUD-8). */
 import * as P from 'micro-packed'
 import { boundedReadonlyList, bytes32, type Codec, defineCodec, optional, u32 } from '../codec.ts'
 import { readEntry, writeEntry, writeListEntry } from '../ledger/entries.ts'

@@ -1,5 +1,5 @@
 /**
- * AUD-7: planted faults. A miner commits to a secret, which draws some of its later units; of those it may deliver a wrong trace with a
+ * AUD-8: planted faults. A miner commits to a secret, which draws some of its later units; of those it may deliver a wrong trace with a
  * right answer, and says so once the verdicts are in. It shows whether anybody looks, earns nothing, and excuses nothing else.
  */
 import { bigintFromLe, equalBytes, u32le } from '../bytes.ts'
@@ -91,6 +91,11 @@ export function plantWindows(params: Params, epoch: number): PlantWindows {
 function plantEpochWith(params: Params, which: 'revealEnd' | 'end', height: number): number | undefined {
   const epoch = (height - plantWindows(params, 0)[which]) / params.audits.epochBlocks
   return Number.isInteger(epoch) && epoch >= 0 ? epoch : undefined
+}
+
+/** Whether a network has planted faults, so that a receipt's trace may be wrong on purpose. */
+export function hasPlants({ audits }: Params): boolean {
+  return audits.mode === 'on' && audits.plantPpm > 0
 }
 
 /** AUDIT_OFF, or PLANT_OFF where the network has no plants. */
@@ -282,7 +287,7 @@ export function closePlants(context: ApplyContext): Forfeiture[] {
  * and those that were forfeited since are not there.
  */
 export function returnPlantPay(params: Params, draft: StateDraft, height: number): void {
-  if (params.audits.mode === 'off' || params.audits.plantPpm === 0) return
+  if (!hasPlants(params)) return
   for (const jobId of readAuditEnds(draft, height)) {
     const unit = readAuditedUnit(draft, jobId)!
     if (unit.isCondemned || unit.paidGrains === 0n || !isDrawnAsPlant(params, draft, unit)) continue

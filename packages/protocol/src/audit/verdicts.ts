@@ -56,7 +56,7 @@ export function prepareVerdict(context: ApplyContext, sender: Uint8Array, verdic
 
 /**
  * The verdicts that stood share `audits.payPpm` of what the unit burned, from the verifier pool as far as it reaches: those whose
- * verifier has revealed its secret, was chosen by it, and has not been shown false or barred; of a plant those too who found it (AUD-7). What does not divide stays in the
+ * verifier has revealed its secret, was chosen by it, and has not been shown false or barred; of a plant those too who found it (AUD-8). What does not divide stays in the
  * pool. Own jobs under own audits so cost more than they earn, whatever they cost.
  */
 export function payVerdicts(context: ApplyContext, jobId: Uint8Array, unit: AuditedUnit): void {

@@ -141,7 +141,7 @@ export function writeRegistration(
   value: Registration | undefined,
 ): void {
   draft.set(registrationKey(role, publicKey), value === undefined ? undefined : registrationCodec.encode(value))
-  // What a verifier found belongs to its registration (AUD-7).
+  // What a verifier found belongs to its registration (AUD-8).
   if (role === ROLE_VERIFIER && value === undefined) draft.set(foundKey(publicKey), undefined)
 }
 

@@ -74,7 +74,7 @@ export const verdictsKey = (jobId: Uint8Array): string => `verdicts/${bytesToHex
 export const challengesKey = (jobId: Uint8Array): string => `challenges/${bytesToHex(jobId)}`
 /** The key of the jobs with a challenge that comes due at `height`. */
 export const challengesDueKey = (height: number): string => `challenges-due/${padded(height)}`
-/** The key of the miners that committed to plants of an epoch (AUD-7). */
+/** The key of the miners that committed to plants of an epoch (AUD-8). */
 export const plantersKey = (epoch: number): string => `planters/${padded(epoch)}`
 /** The key of one miner's plants of an epoch. */
 export const planterKey = (epoch: number, publicKey: Uint8Array): string =>

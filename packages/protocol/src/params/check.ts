@@ -70,7 +70,7 @@ function checkAuditWindows({ audits, block, jobs, bonds }: Params): void {
   const planted = Math.max(audits.verdictBlocks + audits.accusationDelayBlocks, windowBlocks)
   need(
     audits.plantPpm === 0 || audits.epochBlocks + planted + audits.responseBlocks <= block.maturityBlocks,
-    'block.maturityBlocks is less than audits.epochBlocks, the windows of all ranks (or audits.verdictBlocks and accusationDelayBlocks) and audits.responseBlocks (AUD-7)',
+    'block.maturityBlocks is less than audits.epochBlocks, the windows of all ranks (or audits.verdictBlocks and accusationDelayBlocks) and audits.responseBlocks (AUD-8)',
   )
   need(
     bonds.unbondingBlocks >= windowBlocks + block.maturityBlocks,

@@ -144,7 +144,7 @@ export interface AuditParams {
   readonly falseVerdictPpm: number
   /** What the verdicts on a unit earn together, over what the unit burned. */
   readonly payPpm: number
-  /** AUD-7: part of the units of a miner that commits to it which are drawn as planted faults; 0: there are none. */
+  /** AUD-8: part of the units of a miner that commits to it which are drawn as planted faults; 0: there are none. */
   readonly plantPpm: number
   /** AUD-4: blocks from the commitment to an accusation until its proof. */
   readonly accusationDelayBlocks: number

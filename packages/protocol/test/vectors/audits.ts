@@ -1,4 +1,4 @@
-/** Builds `vectors/audits.json`: rates, selection, steps, commitments, accumulators and digests, Freivalds vectors (AUD-1 to AUD-7). */
+/** Builds `vectors/audits.json`: rates, selection, steps, commitments, accumulators and digests, Freivalds vectors (AUD-1 to AUD-8). */
 import { accusationCommitment } from '../../src/audit/accusations.ts'
 import { answerHash } from '../../src/audit/check-receipt-step.ts'
 import type { AuditedUnit } from '../../src/audit/entries.ts'

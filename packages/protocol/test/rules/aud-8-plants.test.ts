@@ -1,5 +1,5 @@
 /**
- * AUD-7: a miner may plant faults, so that everybody sees whether anybody looks. A secret that it commits to an epoch before draws which of
+ * AUD-8: a miner may plant faults, so that everybody sees whether anybody looks. A secret that it commits to an epoch before draws which of
  * its units; their traces may be wrong, their answers are not. Whoever shows the fault is heard, and the miner is once the verdicts are in:
  *
  *   plantCommit | assignment, receipt | fault shown: suspect | plantReveal: a plant, paid to nobody
