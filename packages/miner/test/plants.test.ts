@@ -23,6 +23,7 @@ import {
 import { afterEach, expect, test } from 'vitest'
 import { verifierLines } from '../../cli/src/commands/verifiers.ts'
 import type { LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
+import { JobViews } from '../../node/src/rpc/job.ts'
 import { verifiersView } from '../../node/src/rpc/market.ts'
 import { heightOf, type MarketNet, marketNet, receiptsOf } from './market-net.ts'
 
@@ -93,8 +94,11 @@ test('a plant has a right answer and a wrong trace, is found, revealed, harms no
 
   await run(() => readSuspicion(chain.reader, jobId) !== undefined)
   expect(readSuspicion(chain.reader, jobId)!.finders).toEqual([verifier.keys.publicKey])
+  const shown = () => new JobViews(plain.node).view(bytesToHex(jobId)).receipt!
+  expect(shown().audit).toMatchObject({ isCondemned: false, plant: 'suspected' })
   await run(() => readSuspicion(chain.reader, jobId)?.honestRoot !== undefined)
   expect(readSuspicion(chain.reader, jobId)!.honestRoot).toEqual(honestRoot)
+  expect(shown().audit).toMatchObject({ isCondemned: false, plant: 'revealed' })
   const epoch = epochOf(params, unit.openedHeight)
   await run(() => heightOf(plain) >= plantWindows(params, epoch).revealEnd)
   expect(isBarred(chain.reader, miner.keys.publicKey)).toBe(false)
