@@ -9,6 +9,9 @@ import { describe, expect, test } from 'vitest'
 import {
   accusationCommitment,
   answeringRoot,
+  auditedSteps,
+  auditedTask,
+  checkReceiptStep,
   drawsPlant,
   epochOf,
   isBarred,
@@ -26,6 +29,7 @@ import {
   type StepRef,
   taggedHash,
   u32le,
+  verdictDigests,
 } from '../../src/index.ts'
 import {
   ACCUSER,
@@ -40,7 +44,9 @@ import {
   honest,
   type Kept,
   OTHER_VERIFIER,
+  secretOf,
 } from '../audit-fixture.ts'
+import { MODEL } from '../ledger-fixture.ts'
 import { CLIENT, minerKeys, VERIFIER } from '../market-fixture.ts'
 import { accepted, filled, rejected } from './verbs.ts'
 
@@ -218,6 +224,25 @@ describe('a plant that is found and revealed', () => {
     expect(summary.audits.condemned).toMatchObject([{ jobId, reason: 'proof' }])
     expect(isBarred(ledger, miner.publicKey)).toBe(true)
     conserves(ledger)
+  })
+
+  test('a verifier whose steps were right keeps its verdict, whatever the honest trace has in their place (P5)', () => {
+    const one = auditParams('audits.plantPpm=1000000', 'audits.steps=1')
+    const { ledger, epoch, jobId, kept, miner, plants, windows, unit } = plant(forged, one)
+    const verifierEpoch = epochOf(one, unit.receiptHeight)
+    const secret = secretOf(VERIFIER, verifierEpoch)
+    const [, , drawn] = auditedSteps(one, MODEL.config, secret, unit)
+    const opening = kept.open(drawn!)
+    const view = checkReceiptStep(MODEL, unit, auditedTask(ledger, jobId, unit), opening)
+    const digests = verdictDigests(VERIFIER.publicKey, secret, unit, [view])
+    ledger.block([ledger.tx(VERIFIER, { kind: 'verdict', jobId, digests })])
+    ledger.reveal(verifierEpoch, [VERIFIER, OTHER_VERIFIER])
+    ledger.toHeight(windows.revealFrom - 1)
+    ledger.block([ledger.tx(miner, revealed(miner, epoch, plants))])
+    const against = { kind: 'verdictProof', jobId, verifier: VERIFIER.publicKey, step: 2, salt: filled(3) } as const
+    const { summary } = ledger.prove({ ...against, opening })
+    expect(summary.audits).toMatchObject({ verifierFaults: [], falseAccusations: [{ sender: ACCUSER.publicKey }] })
+    rejected('MERKLE_ROOT_MISMATCH', () => ledger.prove({ ...against, opening: honest(kept.trace).open(drawn!) }))
   })
 
   test('a right step shown against it is a false accusation', () => {
