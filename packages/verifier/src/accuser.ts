@@ -103,6 +103,7 @@ export class Accuser {
     { verifier, step }: FalseVerdict,
     opening: StepOpening,
   ): boolean {
+    if (this.#disputes().length >= MAX_DISPUTES) this.#dropMoot()
     if (this.#disputes().length >= MAX_DISPUTES) return false
     const salt = this.#salt()
     const proof = { kind: 'verdictProof', jobId: hexToBytes(jobId), verifier, step, salt, opening } as const
@@ -134,11 +135,22 @@ export class Accuser {
     const known = this.#accused.get(name)
     // A plant's proof is of no use any more once the unit answers for another trace.
     if (known !== undefined && equalBytes(known.traceRoot, accused.traceRoot)) return true
+    if (known === undefined && this.#accused.size >= MAX_PROOFS) this.#dropMoot()
     if (known === undefined && this.#accused.size >= MAX_PROOFS) return false
     this.#node.store.setNote(this.#prefix + name, encodeNote(accused))
     this.#accused.set(name, accused)
     this.look()
     return true
+  }
+
+  /** What has been proven is kept only in case of a reorganisation: it gives way where there is no room. */
+  #dropMoot(): void {
+    const { chain, context, store } = this.#node
+    for (const [name, accused] of this.#accused) {
+      if (!isMoot(context.params, chain.reader, this.#agent.keys.publicKey, accused)) continue
+      this.#accused.delete(name)
+      store.dropNote(this.#prefix + name)
+    }
   }
 
   #prove(name: string, accused: Accused, height: number): void {
