@@ -11,6 +11,7 @@ const USAGE = `The nacre command.
   wallet     keys in an encrypted file: balance, send, history
   job        ask for inference: submit, show, verify
   market     what inference costs: prices, asks, volume
+  verifiers  who checks paid work, and which planted faults each has found
   gateway    an OpenAI-compatible API in front of the network, and its API keys
   launch     audit whether a launch is fair: a preset or a running chain
   monitor    does somebody mine faster than declared capacity explains? figures and alarms of a node
@@ -28,6 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(args: readonly string[]) 
   wallet: async () => (await import('./commands/wallet.ts')).walletCommand,
   job: async () => (await import('./commands/job.ts')).jobCommand,
   market: async () => (await import('./commands/market.ts')).marketCommand,
+  verifiers: async () => (await import('./commands/verifiers.ts')).verifiersCommand,
   gateway: async () => (await import('./commands/gateway.ts')).gatewayCommand,
   launch: async () => (await import('./commands/launch.ts')).launchCommand,
   monitor: async () => (await import('./commands/monitor.ts')).monitorCommand,

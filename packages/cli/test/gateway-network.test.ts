@@ -125,6 +125,14 @@ it('a chat request becomes a job that a registered miner answers, verified and o
   }
   const claim = { modelId: view.modelId!, task, tokens: view.receipt!.tokens, traceRoot: job.trace_root }
   expect(await verifyAnswer(workers, claim, abort.signal)).toEqual({ isTrue: true })
+  // Where faults are planted a right answer may have a wrong trace, and a wrong one is as false as ever (AUD-8).
+  const other = { ...claim, traceRoot: '00'.repeat(32) }
+  expect(await verifyAnswer(workers, other, abort.signal)).toMatchObject({ isTrue: false })
+  const planted = { ...other, mayBePlanted: true }
+  expect(await verifyAnswer(workers, planted, abort.signal)).toEqual({ isTrue: true, isTraceOther: true })
+  const [first = 0, ...rest] = claim.tokens
+  const wrong = { ...planted, tokens: [first === 5 ? 6 : 5, ...rest] }
+  expect(await verifyAnswer(workers, wrong, abort.signal)).toMatchObject({ isTrue: false })
 }, 120_000)
 
 it('five samples are five jobs with five seeds; the same seed gives the same texts, whoever the miners are', async () => {

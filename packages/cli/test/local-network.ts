@@ -9,7 +9,9 @@ import {
   OpenLane,
   type OpenRunner,
   OwedTraces,
+  Plants,
   serveOpenings,
+  TraceFiles,
   TraceShelf,
   type UnitRunner,
 } from '@nacre/miner'
@@ -30,6 +32,7 @@ import {
   VirtualClock,
 } from '@nacre/node'
 import {
+  bytesToHex,
   type ConsensusContext,
   createContext,
   type KeyPair,
@@ -95,6 +98,7 @@ export interface LocalMember {
   readonly agent: AccountAgent
   readonly registration: RegistrationKeeper
   readonly asks: AskKeeper | undefined
+  readonly plants: Plants | undefined
 }
 
 export interface MemberOptions {
@@ -108,6 +112,10 @@ export interface MemberOptions {
   readonly register?: boolean
   /** Of a miner: asks at this price for as many MACs per block as anybody wants. */
   readonly ask?: bigint
+  /** Of a miner: keeps traces of delivered units in this folder, at most so many bytes. */
+  readonly traces?: { readonly dir: string; readonly quotaBytes: number }
+  /** Of a miner: plants faults (AUD-8). */
+  readonly plants?: boolean
   /** What it declares beside its ask. */
   readonly capacityMacs?: bigint
   /** Sends its transactions in place of the usual agent. */
@@ -175,10 +183,13 @@ export class LocalNetwork {
       ...minerKey,
     })
     const shelf = new TraceShelf()
-    const traces = new OwedTraces({ node, runner, shelf })
-    if (role === 'miner') serveOpenings(node, runner, traces)
     const { dutyCycle = 1, unitsInFlight = 1 } = options
     const agent = options.agent?.(node, keys) ?? new AccountAgent(node, keys)
+    const plants = role === 'miner' ? new Plants(node, agent, options.plants ?? false) : undefined
+    const dimsOf = (modelId: Uint8Array) => context.models.get(bytesToHex(modelId))?.model.config
+    const files = options.traces && new TraceFiles({ ...options.traces, dimsOf, log: node.log })
+    const traces = new OwedTraces({ node, runner, shelf, files, plants })
+    if (role === 'miner') serveOpenings(node, runner, traces)
     const { register = false, ask, capacityMacs = 10n ** 12n } = options
     const registeredAs = role === 'verifier' ? ROLE_VERIFIER : ROLE_MINER
     const registration = new RegistrationKeeper({
@@ -189,12 +200,14 @@ export class LocalNetwork {
     const isOpen = context.params.bindings.provenance === 'open'
     const open = isOpen ? { open: new OpenLane({ node, runner: openRunner, keys, work }) } : {}
     const miner =
-      role === 'miner' ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight, ...open }) : undefined
+      role === 'miner'
+        ? new Miner({ node, runner, keys, agent, shelf, dutyCycle, unitsInFlight, files, plants, ...open })
+        : undefined
     const openings = new OpeningsSource(node)
     const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit: 4, openings }) : undefined
     const auditor = role === 'verifier' ? new UnitAuditor({ node, agent, openings }) : undefined
     const responder = role === 'miner' ? new ChallengeResponder({ node, agent, runner, traces }) : undefined
-    const parts = { miner, verifier, auditor, responder, agent, registration, asks }
+    const parts = { miner, verifier, auditor, responder, agent, registration, asks, plants }
     const member: LocalMember = { name, node, keys, store, ...parts }
     for (const other of this.members) this.hub.connect(name, other.name)
     this.members.push(member)
@@ -210,6 +223,7 @@ export class LocalNetwork {
     member.agent.start()
     member.registration.start()
     member.asks?.start()
+    member.plants?.start()
     member.verifier?.start()
     member.auditor?.start()
     member.responder?.start()
@@ -227,6 +241,7 @@ export class LocalNetwork {
   async stopMember(member: LocalMember): Promise<void> {
     member.registration.stop()
     member.asks?.stop()
+    member.plants?.stop()
     const { miner, verifier, auditor, responder, agent } = member
     const parts = [miner, verifier, auditor, responder, agent]
     const stopping = Promise.all(parts.map((part) => part?.stop())).then(() => member.node.stop())

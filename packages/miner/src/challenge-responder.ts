@@ -1,13 +1,19 @@
 /** AUD-3: a miner that is challenged on the chain opens the step there, or loses everything. */
 import type { AccountAgent, FullNode } from '@nacre/node'
 import {
+  answeringRoot,
+  auditedTask,
   bytesToHex,
+  checkReceiptStep,
   equalBytes,
+  fraudOf,
   isSameStep,
   readAuditedUnit,
   readChallenges,
   readChallengesDue,
+  registeredModel,
   type StateReader,
+  type StepOpening,
   type StepRef,
 } from '@nacre/protocol'
 import type { OwedTraces } from './owed-traces.ts'
@@ -106,14 +112,29 @@ export class ChallengeResponder {
   }
 
   async #respond(due: Due): Promise<void> {
-    const { agent, runner, traces } = this.#options
+    const { node, agent, runner, traces } = this.#options
     const { jobId, ref } = due
-    const [opening] = await runner.openSteps(await traces.of(jobId), [ref])
+    const [opening] = await runner.openSteps(await traces.answering(jobId), [ref])
+    // A planted step has no answer, and a transaction that no block takes would hold up those behind it, the reveal among them (AUD-8).
+    if (!this.#answers(jobId, opening!)) {
+      node.log.info({ event: 'challenge_of_plant', jobId: bytesToHex(jobId) })
+      return
+    }
     agent.want({
       key: wantKey(due),
       body: { kind: 'response', jobId, opening: opening! },
       isOver: (state) => !isOpen(state, due),
     })
+  }
+
+  #answers(jobId: Uint8Array, opening: StepOpening): boolean {
+    const { chain, context } = this.#options.node
+    const unit = readAuditedUnit(chain.reader, jobId)
+    if (unit === undefined) return false
+    const { model } = registeredModel(context, unit.modelId)
+    const answering = { ...unit, traceRoot: answeringRoot(chain.reader, jobId, unit) }
+    const check = () => checkReceiptStep(model, answering, auditedTask(chain.reader, jobId, unit), opening)
+    return fraudOf(check) === undefined
   }
 }
 

@@ -19,7 +19,9 @@ import {
 import { BlockMaker } from './block-maker.ts'
 import type { OpenLane } from './open-lane.ts'
 import { PaidLane, type PaidUnit } from './paid-lane.ts'
+import type { Plants } from './plants.ts'
 import { reportEquivocation } from './report-equivocation.ts'
+import type { TraceFiles } from './trace-files.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { UnitRunner } from './unit-runner.ts'
 
@@ -30,12 +32,16 @@ export interface MinerOptions {
   /** Sends receipts and reports: the only user of `keys` for transactions. */
   readonly agent: AccountAgent
   readonly shelf: TraceShelf
+  /** Traces of delivered units on disk. */
+  readonly files?: TraceFiles | undefined
   /** Part of the time spent on units that nobody asked for, in (0, 1]: several miners can share a machine. Paid jobs are executed at once. */
   readonly dutyCycle: number
   /** Units at once: as many as the runner has threads keep all of them busy. Default 1. */
   readonly unitsInFlight?: number
   /** Under provenance `open`: what draws instead of bootstrap units (chapter 12). */
   readonly open?: OpenLane
+  /** Planted faults among its paid units (AUD-8). */
+  readonly plants?: Plants | undefined
 }
 
 export interface MinerStats {
@@ -80,7 +86,7 @@ export class Miner {
       this.#stats.blocks++
     }
     this.#blocks = new BlockMaker({ node, keys, shelf, signal: this.#abort.signal, maxReceiptBytes, onBest })
-    this.#paid = new PaidLane({ node, keys, agent, shelf })
+    this.#paid = new PaidLane({ node, keys, agent, shelf, files: options.files, plants: options.plants })
   }
 
   get stats(): MinerStats {

@@ -1,19 +1,23 @@
 /** Which traces a node opens for others, and where they come from (AUD-3). */
-import type { FullNode, TreeNode } from '@nacre/node'
+import { type FullNode, NodeError, type TreeNode } from '@nacre/node'
 import {
   type AuditedUnit,
+  answeringRoot,
   auditedTask,
   bytesToHex,
   check,
   claimedTask,
   decodeTransaction,
   equalBytes,
+  hexToBytes,
   isTransactionOfKind,
   ProtocolError,
   readAuditedUnit,
   readPrompt,
   type Trace,
 } from '@nacre/protocol'
+import { type Plants, plantedTrace } from './plants.ts'
+import type { TraceFiles } from './trace-files.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 import type { ReplayedUnit, UnitRunner } from './unit-runner.ts'
 
@@ -24,11 +28,15 @@ export interface OwedTracesOptions {
   readonly node: FullNode
   readonly runner: Pick<UnitRunner, 'replayTrace'>
   readonly shelf: TraceShelf
+  /** Traces of units that were delivered here, from before a restart too. */
+  readonly files?: TraceFiles | undefined
+  /** Which of the units have a planted fault (AUD-8). */
+  readonly plants?: Pick<Plants, 'of' | 'jobOf'> | undefined
 }
 
 /**
  * Traces of units of the best chain: of winners until maturity, of delivered ones as long as they can be audited. Recent ones come
- * from the shelf; another one, or one from before a restart, is executed again, because a trace is a function of the unit and the
+ * from the shelf, those that were delivered here from disk; another one is executed again, because a trace is a function of the unit and the
  * model (UNT-1). One execution of a unit for all who ask, and none again of one that did not replay.
  */
 export class OwedTraces {
@@ -42,20 +50,54 @@ export class OwedTraces {
   }
 
   /**
-   * The trace of a unit.
-   * @param id of the block that it won, or of the job that it delivered.
+   * The trace of a unit, under the root of its receipt.
+   * @param id of the block that it won, or of the job that it delivered; or the root of the honest trace that a plant answers for.
    * Rejects with BLOCK_PARENT_UNKNOWN (neither), STEP_OUT_OF_RANGE (openings of the block have ended), or why it does not replay.
    */
   async of(id: Uint8Array): Promise<Trace> {
-    const { node, shelf } = this.#options
+    const { node } = this.#options
     const at = node.chain.tree.get(id)
     const unit = at === undefined ? readAuditedUnit(node.chain.reader, id) : undefined
     if (unit !== undefined) {
-      // A trace of another miner's unit is never kept under a job: that shelf has what was executed here to be delivered.
-      return shelf.paid(bytesToHex(id)) ?? this.#again(id, () => this.#replayJob(id, unit))
+      const honest = await this.#honest(id, unit)
+      return this.#isPlanted(id, unit) ? plantedTrace(honest) : honest
     }
+    const plantedJob = at === undefined ? this.#options.plants?.jobOf(id) : undefined
+    if (plantedJob !== undefined) return this.answering(hexToBytes(plantedJob))
     const block = this.#owed(at)
     return this.#again(id, () => this.#replayBlock(block))
+  }
+
+  /** The trace that a delivered unit answers for: once it has been shown to be a plant, the honest one (AUD-8). Rejects like {@link of}. */
+  async answering(jobId: Uint8Array): Promise<Trace> {
+    const { reader } = this.#options.node.chain
+    const unit = readAuditedUnit(reader, jobId)
+    if (unit === undefined || equalBytes(answeringRoot(reader, jobId, unit), unit.traceRoot)) return this.of(jobId)
+    return this.#honest(jobId, unit)
+  }
+
+  async #honest(jobId: Uint8Array, unit: AuditedUnit): Promise<Trace> {
+    // A trace of another miner's unit is never kept under a job: that shelf has what was executed here to be delivered.
+    const hex = bytesToHex(jobId)
+    const kept = this.#options.shelf.paid(hex) ?? (await this.#onDisk(hex))
+    return kept ?? this.#again(jobId, () => this.#replayJob(jobId, unit))
+  }
+
+  /** A file that is spoilt costs an execution. @param jobId hex. */
+  async #onDisk(jobId: string): Promise<Trace | undefined> {
+    const { node, files } = this.#options
+    try {
+      return await files?.get(jobId)
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error
+      node.log.error({ event: 'trace_unreadable', jobId, code: error.code, error: error.message })
+      return undefined
+    }
+  }
+
+  #isPlanted(jobId: Uint8Array, { traceRoot }: AuditedUnit): boolean {
+    const planted = this.#options.plants?.of(bytesToHex(jobId))
+    return planted !== undefined && equalBytes(planted.plantedRoot, traceRoot)
   }
 
   /** AUD-3: openings are owed until maturity. A block off the best chain pays nobody, and its unit need not be valid. */
@@ -114,8 +156,11 @@ export class OwedTraces {
     const { reader } = node.chain
     const tokens = [...readPrompt(reader, jobId), ...this.#answerOf(jobId, unit)]
     const replayed = await runner.replayTrace(unit.modelId, auditedTask(reader, jobId, unit), tokens)
+    const honestRoot = this.#isPlanted(jobId, unit)
+      ? this.#options.plants!.of(bytesToHex(jobId))!.honestRoot
+      : unit.traceRoot
     check(
-      equalBytes(replayed.traceRoot, unit.traceRoot),
+      equalBytes(replayed.traceRoot, honestRoot),
       'BLOCK_REPLAY_TRACE',
       'the unit has another trace here than its receipt commits to',
     )

@@ -18,6 +18,8 @@ import {
   type UnitTask,
 } from '@nacre/protocol'
 import { type Answer, AnswerBook } from './answers.ts'
+import type { Plants } from './plants.ts'
+import type { TraceFiles } from './trace-files.ts'
 import type { TraceShelf } from './trace-shelf.ts'
 
 /** An assigned job that is to be executed now. */
@@ -27,6 +29,8 @@ export interface PaidUnit {
   readonly rank: number
   readonly task: UnitTask
   readonly unit: UnitDescriptor
+  /** Of the block that opened the assignment. */
+  readonly openedHeight: number
   /** The tip, where the unit draws in the block after it (UNT-2). */
   readonly drawsOn: TreeNode | undefined
 }
@@ -48,6 +52,10 @@ export interface PaidLaneOptions {
   readonly keys: KeyPair
   readonly agent: AccountAgent
   readonly shelf: TraceShelf
+  /** Where traces of delivered units outlast this process. */
+  readonly files?: TraceFiles | undefined
+  /** Planted faults, if this miner has any (AUD-8). */
+  readonly plants?: Plants | undefined
 }
 
 /** Jobs whose execution failed here so often are given up until the next start: another try would fail too. */
@@ -103,23 +111,29 @@ export class PaidLane {
     if (next === undefined || job === undefined) return undefined
     const jobId = bytesToHex(next.jobId)
     this.#running.add(jobId)
+    const unit = this.#unitOf(next.jobId, job)
+    const { openedHeight } = job
+    // What earns nothing draws nothing (AUD-8).
+    const draws =
+      next.draws && node.context.params.jobs.paidDrawPpm > 0 && this.#options.plants?.draws(unit, openedHeight) !== true
     return {
-      jobId,
-      rank: next.rank,
-      task: paidTask(reader, next.jobId, job),
-      unit: this.#unitOf(next.jobId, job),
-      drawsOn: next.draws && node.context.params.jobs.paidDrawPpm > 0 ? node.chain.tip : undefined,
+      ...{ jobId, rank: next.rank, task: paidTask(reader, next.jobId, job), unit, openedHeight },
+      drawsOn: draws ? node.chain.tip : undefined,
     }
   }
 
   /** The unit has been executed: its answer is written down, and goes out as a receipt if the job still waits for one. */
   executed(paid: PaidUnit, tokens: readonly number[], traceRoot: Uint8Array, trace: Trace): void {
-    const { node, shelf } = this.#options
+    const { node, shelf, files, plants } = this.#options
     this.#running.delete(paid.jobId)
+    // Before the answer is there, which is sent as soon as anything asks for it.
+    if (plants?.draws(paid.unit, paid.openedHeight)) plants.plant(paid.jobId, paid.openedHeight, trace, traceRoot)
     this.#answers.put(paid.jobId, { tokens: tokens.slice(paid.task.promptTokens.length), traceRoot })
     const { block, jobs } = node.context.params
     const windows = jobs.assignmentWindowBlocks * (1 + jobs.fallbacks)
-    shelf.putPaid(paid.jobId, trace, node.chain.tip.header.height + windows + block.maturityBlocks)
+    const untilHeight = node.chain.tip.header.height + windows + block.maturityBlocks
+    shelf.putPaid(paid.jobId, trace, untilHeight)
+    void files?.put(paid.jobId, paid.unit.modelId, trace, untilHeight)
   }
 
   /** The execution failed: it is tried again, but not for ever. */
@@ -130,8 +144,8 @@ export class PaidLane {
   }
 
   /** The receipt of an executed unit. */
-  receiptOf({ jobId, unit }: PaidUnit): Receipt {
-    return this.#receipt(unit, this.#answers.get(jobId)!)
+  receiptOf({ jobId, unit, openedHeight }: PaidUnit): Receipt {
+    return this.#receipt(unit, openedHeight, this.#answers.get(jobId)!)
   }
 
   /** Sends the receipts of all open assignments that have an answer. */
@@ -146,7 +160,7 @@ export class PaidLane {
       const unit = this.#unitOf(jobId, job)
       agent.want({
         key: `receipt/${hex}`,
-        body: this.#receipt(unit, answer),
+        body: this.#receipt(unit, job.openedHeight, answer),
         isOver: (state, tip) => tip.header.height >= lastHeight || !this.#isWaiting(state, unit),
       })
     }
@@ -157,7 +171,9 @@ export class PaidLane {
     return !isAnswered && !this.#running.has(jobId) && (this.#failures.get(jobId) ?? 0) < MAX_FAILURES
   }
 
-  #receipt({ jobId, parentId }: UnitDescriptor, { tokens, traceRoot }: Answer): Receipt {
+  #receipt(unit: UnitDescriptor, openedHeight: number, { tokens, traceRoot: honestRoot }: Answer): Receipt {
+    const { jobId, parentId } = unit
+    const traceRoot = this.#options.plants?.rootOf(unit, openedHeight, honestRoot) ?? honestRoot
     return { kind: 'receipt', jobId, unitParentId: parentId, traceRoot, tokens }
   }
 
@@ -181,7 +197,7 @@ export class PaidLane {
   }
 
   #follow(): void {
-    const { node, keys, shelf } = this.#options
+    const { node, keys, shelf, files } = this.#options
     const { chain, context } = node
     const { tip } = chain
     const { reader } = chain
@@ -192,6 +208,7 @@ export class PaidLane {
     this.#open = { tip, assignments: open }
     this.#conclude(reader, height)
     shelf.expire(height)
+    void files?.expire(height)
     if (!node.isSyncing) this.deliver()
   }
 

@@ -1,6 +1,15 @@
 /** What strangers can make a miner do by asking for openings (TRC-3, AUD-3). */
 import { OwedTraces, serveOpenings, TraceShelf } from '@nacre/miner'
-import { encodeOpeningsRequest, type FullNode, type PeerName, type RequestHandler, type TreeNode } from '@nacre/node'
+import {
+  encodeOpeningsRequest,
+  type FullNode,
+  MAX_OPENINGS_ANSWER_BYTES,
+  MAX_STEPS_PER_REQUEST,
+  type PeerName,
+  type RequestHandler,
+  sleep,
+  type TreeNode,
+} from '@nacre/node'
 import {
   type AuditedUnit,
   answerHash,
@@ -10,6 +19,7 @@ import {
   commitTrace,
   encodeTransaction,
   executeUnit,
+  MAX_STEP_OPENING_BYTES,
   ProtocolError,
   promptCodec,
   promptKey,
@@ -23,7 +33,10 @@ import { type LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
 let network: LocalNetwork
 let member: LocalMember
 let handler: RequestHandler
+let maxRequestBytes: number | undefined
 let replays: string[]
+/** What opening takes, on the virtual clock. */
+let openMs: number
 /** What a replay does. */
 let replay: (at: TreeNode) => Promise<Trace>
 const trace = executeUnit(unitModel(), {
@@ -37,6 +50,7 @@ beforeEach(async () => {
   network = new LocalNetwork({ seed: 'openings', miners: 1 })
   member = network.members[0]!
   replays = []
+  openMs = 0
   replay = async () => trace
   await network.start()
   await network.untilHeight(6)
@@ -47,15 +61,19 @@ beforeEach(async () => {
     last = at
     return block(at)
   }
-  node.network.handle = (_protocol, handle) => {
+  node.network.handle = (_protocol, handle, limits) => {
     handler = handle
+    maxRequestBytes = limits?.maxRequestBytes
   }
   const runner = {
     replayTrace: async () => {
       replays.push(last.hex)
       return { trace: await replay(last), traceRoot: last.header.traceRoot }
     },
-    openSteps: async () => [],
+    openSteps: async () => {
+      if (openMs > 0) await sleep(network.clock, openMs)
+      return []
+    },
   }
   serveOpenings(node as FullNode, runner, new OwedTraces({ node, runner, shelf: new TraceShelf() }))
 })
@@ -104,6 +122,47 @@ test('one request of a peer is under way, and one replay of a block for all who 
   expect(replays).toEqual([tip.hex])
 })
 
+test('a peer that takes more than its share of time waits, then is refused; others and cheap requests do not notice', async () => {
+  const { chain } = member.node
+  const { clock } = network
+  const timed = async (peer: PeerName): Promise<number> => {
+    const fromMs = clock.nowMs()
+    let done = false
+    const asked = ask(chain.tip.id, peer).finally(() => {
+      done = true
+    })
+    asked.catch(() => undefined)
+    await clock.runUntil(() => done)
+    await asked
+    return clock.nowMs() - fromMs
+  }
+  openMs = 3_000
+  // 8 s at once, and half of the time since.
+  for (let i = 0; i < 5; i++) expect(await timed('greedy')).toBeLessThan(3_100)
+  expect(await timed('greedy')).toBeGreaterThan(4_500)
+  openMs = 30_000
+  await timed('greedy')
+  await expect(timed('greedy')).rejects.toMatchObject({ code: 'BUSY' })
+  openMs = 0
+  expect(await timed('modest')).toBeLessThan(100)
+  for (let i = 0; i < 200; i++) expect(await timed('busy')).toBeLessThan(100)
+})
+
+test('requests and answers are bounded: 16 steps of at most 256 KiB each, a request of 1 KiB', async () => {
+  const { tip } = member.node.chain
+  const shape = { kind: 'shape', layer: 0, group: 0, position: 0 } as const
+  const most = Array(MAX_STEPS_PER_REQUEST).fill({ ...shape, layer: 0xffff, group: 0xffff, position: 0xffffffff })
+  const full = encodeOpeningsRequest({ id: tip.id, steps: most })
+  expect(full.length).toBeLessThanOrEqual(maxRequestBytes!)
+  await expect(handler('peer', full)).resolves.toBeDefined()
+  const more = encodeOpeningsRequest({ id: tip.id, steps: [...most, shape] })
+  await expect(handler('peer', more)).rejects.toMatchObject({ code: 'CODEC_MALFORMED' })
+  await expect(handler('peer', encodeOpeningsRequest({ id: tip.id, steps: [] }))).rejects.toMatchObject({
+    code: 'STEP_OPENING',
+  })
+  expect(MAX_OPENINGS_ANSWER_BYTES).toBeGreaterThanOrEqual(MAX_STEPS_PER_REQUEST * (MAX_STEP_OPENING_BYTES + 5))
+})
+
 test('a unit that does not replay is tried once, one for which there was no room again', async () => {
   const { tip } = member.node.chain
   replay = () => Promise.reject(new Error('WORKER_QUEUE_FULL'))
@@ -134,7 +193,7 @@ test('openings of a delivered unit are asked for by its job, once executed here,
     ...{ minerKey: member.keys.publicKey, client: new Uint8Array(20), modelId, unitId: jobId, traceRoot },
     ...{ answerHash: answerHash(answer), promptTokens: 9, newTokens: 4, maxNewTokens: 4 },
     decoding: { temperatureMilli: 0, seed: new Uint8Array(32), stopAtEos: false },
-    ...{ receiptHeight: 1, ratePpm: 1_000_000, feeGrains: 0n, burnedGrains: 0n, paidGrains: 0n },
+    ...{ openedHeight: 1, receiptHeight: 1, ratePpm: 1_000_000, feeGrains: 0n, burnedGrains: 0n, paidGrains: 0n },
     ...{ endHeight: 0, isCondemned: false },
   }
   const entries = new Map([

@@ -86,6 +86,8 @@ export const MAX_RPC_HISTORY_BLOCKS = 500
 export const MAX_RPC_HISTORY_DECODED = 32
 /** Miners in one answer: two small reads each. */
 export const MAX_RPC_MINERS = 512
+/** Verifiers in one answer: two small reads each. */
+export const MAX_RPC_VERIFIERS = 512
 /** Jobs that one change of the tip tells the clients of the event stream about; those of several full blocks. */
 export const MAX_JOB_EVENTS = 1_024
 export const MAX_RPC_BODY_BYTES: number = 2 * MIB

@@ -82,7 +82,10 @@ export function decodeBlocksRequest(bytes: Uint8Array): Uint8Array[] {
 
 /** Asks for openings of steps of one unit. */
 export interface OpeningsRequest {
-  /** Of the block that the unit won, or of the job that it delivered: both are hashes, so no block has the id of a job. */
+  /**
+   * Of the block that the unit won, or of the job that it delivered, or the root of the honest trace of a planted unit (AUD-8): all are
+   * hashes, so no block has the id of a job.
+   */
   readonly id: Uint8Array
   readonly steps: readonly StepRef[]
 }

@@ -29,6 +29,10 @@ export const MAX_UNIT_CHALLENGES = 256
 export const MAX_DUE_CHALLENGES = 4096
 /** Bytes that the responses to one block's challenges may take of a block (AUD-3). */
 export const MAX_RESPONSE_BYTES: number = 512 * 1024
+/** Miners that commit to plants of one epoch, plants of one miner in it, and those who find one of them (AUD-8). */
+export const MAX_EPOCH_PLANTERS = 256
+export const MAX_PLANTS = 64
+export const MAX_FINDERS = 16
 /** Tokens of one unit, prompt and generated together. */
 export const MAX_UNIT_TOKENS: number = 1 << 16
 /** Largest encoded ticket proof. */

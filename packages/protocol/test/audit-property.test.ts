@@ -11,6 +11,9 @@ import { auditedTask, checkReceiptStep } from '../src/audit/check-receipt-step.t
 import { readAuditedUnit, readAuditor, readChallenges, readVerdicts } from '../src/audit/entries.ts'
 import { epochOf } from '../src/audit/epochs.ts'
 import type { FraudProof, VerdictProof } from '../src/audit/payloads.ts'
+import { drawsPlant, plantCommitment, plantWindows } from '../src/audit/plant-draws.ts'
+import { readPlanter } from '../src/audit/plant-entries.ts'
+import { answeringRoot } from '../src/audit/plants.ts'
 import { auditedSteps, secretCommitment } from '../src/audit/selection.ts'
 import { verdictDigests } from '../src/audit/verdicts.ts'
 import { equalBytes } from '../src/bytes.ts'
@@ -24,6 +27,8 @@ import { stateRootOf } from '../src/lthash.ts'
 import { readJob } from '../src/market/entries.ts'
 import { assignmentsOf } from '../src/market/receipts.ts'
 import type { StepRef } from '../src/trace/types.ts'
+import { LANE_PAID } from '../src/unit/types.ts'
+import { unitId } from '../src/unit/unit-id.ts'
 import {
   ACCUSER,
   type AuditLedger,
@@ -59,6 +64,7 @@ const PARAMS = auditParams(
   'bonds.unbondingBlocks=24',
   'bonds.minerGrains=500003',
   'bonds.verifierGrains=700001',
+  'audits.plantPpm=400000',
   'jobs.auditWindowBlocks=3',
 )
 const [HONEST_MINER, FORGER] = [minerKeys(0), minerKeys(1)]
@@ -88,14 +94,14 @@ class Game {
     this.ledger = ledger
   }
 
+  /** The trace that the unit stands for: of a plant that has been revealed the honest one. */
   kept(jobId: Uint8Array): Kept {
-    const root = readAuditedUnit(this.ledger, jobId)?.traceRoot
+    const unit = readAuditedUnit(this.ledger, jobId)
+    const root = unit && answeringRoot(this.ledger, jobId, unit)
     return root !== undefined && equalBytes(root, WRONG.traceRoot) ? WRONG : RIGHT
   }
 
-  units(): Uint8Array[] {
-    return this.jobs.filter((jobId) => readAuditedUnit(this.ledger, jobId) !== undefined)
-  }
+  readonly units = (): Uint8Array[] => this.jobs.filter((jobId) => readAuditedUnit(this.ledger, jobId) !== undefined)
 
   recentUnit(pick: number): Uint8Array | undefined {
     return pickOf(this.units().slice(-3), pick)
@@ -122,7 +128,7 @@ const INTENTS: Readonly<Record<string, Intent>> = {
     for (const keys of pick % 2 === 0 ? [HONEST_MINER, FORGER] : [FORGER, HONEST_MINER])
       for (const { jobId, firstHeight } of assignmentsOf(PARAMS, ledger, ledger.height, keys.publicKey)) {
         if (firstHeight > ledger.height + 1) continue
-        const { traceRoot } = keys === FORGER ? WRONG : RIGHT
+        const { traceRoot } = keys === FORGER || mayPlant(ledger, jobId) ? WRONG : RIGHT
         return { keys, body: ledger.receiptBody(jobId, { traceRoot, tokens: TOKENS }) }
       }
     return undefined
@@ -180,7 +186,7 @@ const INTENTS: Readonly<Record<string, Intent>> = {
     const secret = secretOf(keys, epochOf(PARAMS, unit.receiptHeight))
     const task = auditedTask(ledger, jobId, unit)
     const [, , ...drawn] = auditedSteps(PARAMS, MODEL.config, secret, unit)
-    const isLazy = pick % 4 > 1 || unit.traceRoot === WRONG.traceRoot
+    const isLazy = pick % 4 > 1 || equalBytes(unit.traceRoot, WRONG.traceRoot)
     const digests = isLazy
       ? drawn.map(() => new Uint8Array(8))
       : verdictDigests(
@@ -191,6 +197,13 @@ const INTENTS: Readonly<Record<string, Intent>> = {
         )
     return { keys, body: { kind: 'verdict', jobId, digests } }
   },
+  plantCommit: ({ ledger }, pick) => {
+    const keys = pickOf([HONEST_MINER, HONEST_MINER, FORGER], pick)!
+    const epoch = epochOf(PARAMS, ledger.height + 1) + 1
+    const commitment = plantCommitment(keys.publicKey, epoch, secretOf(keys, epoch))
+    return { keys, body: { kind: 'plantCommit', epoch, commitment } }
+  },
+  plantReveal: (game, pick) => plantsOf(game, FORGER, pick % 3 === 0),
   challenge: (game, pick) => {
     const jobId = game.recentUnit(pick)
     if (jobId === undefined) return undefined
@@ -218,6 +231,37 @@ const INTENTS: Readonly<Record<string, Intent>> = {
     pick > 100 ? undefined : { keys: ACCUSER, body: accuse(pickOf([FORGER, VERIFIER], pick)!.publicKey) },
 }
 
+/** Whether the honest miner's unit of a job is one that its secret draws, so that it delivers a wrong trace. */
+function mayPlant(ledger: AuditLedger, jobId: Uint8Array): boolean {
+  const job = ledger.job(jobId)
+  const epoch = epochOf(PARAMS, job.openedHeight)
+  if (readPlanter(ledger, epoch, HONEST_MINER.publicKey) === undefined) return false
+  const { unitParentId: parentId } = ledger.receiptBody(jobId)
+  const unit = { lane: LANE_PAID, modelId: job.modelId, parentId, jobId, counter: 0 } as const
+  return drawsPlant(PARAMS, secretOf(HONEST_MINER, epoch), unitId(unit, HONEST_MINER.publicKey))
+}
+
+/** The reveal of a miner's plants in the block to come, if their window is open. */
+function plantsOf({ ledger, units }: Game, keys: KeyPair, isHonest: boolean): Wish {
+  const now = epochOf(PARAMS, ledger.height + 1)
+  for (let epoch = Math.max(0, now - 4); epoch <= now; epoch++) {
+    const planter = readPlanter(ledger, epoch, keys.publicKey)
+    const { revealFrom, revealEnd } = plantWindows(PARAMS, epoch)
+    if (planter === undefined || planter.secret !== undefined) continue
+    if (ledger.height + 1 < revealFrom || ledger.height + 1 >= revealEnd) continue
+    const secret = secretOf(keys, epoch)
+    const plants = units()
+      .filter((jobId) => {
+        const unit = readAuditedUnit(ledger, jobId)!
+        const isOwn = equalBytes(unit.minerKey, keys.publicKey) && epochOf(PARAMS, unit.openedHeight) === epoch
+        return isOwn && equalBytes(unit.traceRoot, WRONG.traceRoot) && drawsPlant(PARAMS, secret, unit.unitId)
+      })
+      .map((jobId) => ({ jobId, traceRoot: RIGHT.traceRoot }))
+    return { keys, body: { kind: 'plantReveal', epoch, secret, plants: isHonest ? plants : [] } }
+  }
+  return undefined
+}
+
 /** The response to an open challenge of a miner's unit, if there is one. */
 function answerOf(game: Game, miner: KeyPair, keys: KeyPair): Wish {
   for (const jobId of game.units()) {
@@ -242,6 +286,8 @@ const WEIGHTS: readonly [keyof typeof INTENTS, number][] = [
   ['respond', 1],
   ['registry', 1],
   ['equivocation', 1],
+  ['plantCommit', 6],
+  ['plantReveal', 2],
 ]
 const intent = fc.tuple(
   fc.oneof(...WEIGHTS.map(([name, weight]) => ({ weight, arbitrary: fc.constant(name) }))),
@@ -263,13 +309,26 @@ function coalition(ledger: AuditLedger): bigint {
   return balances + immature + bonds + unbonding + jobs + deposits - others
 }
 
-const seen = { proven: 0, unanswered: 0, false: 0, paid: 0, kept: 0, lied: 0, answered: 0, deposits: 0, returned: 0 }
+const seen = {
+  proven: 0,
+  unanswered: 0,
+  false: 0,
+  paid: 0,
+  kept: 0,
+  lied: 0,
+  answered: 0,
+  deposits: 0,
+  returned: 0,
+  suspected: 0,
+  planted: 0,
+  silent: 0,
+}
 
 function play(game: Game, intents: readonly [keyof typeof INTENTS, number][]): void {
   const { ledger } = game
   const included: Uint8Array[] = []
-  // The honest miner answers whatever it is asked.
-  const wishes: Wish[] = [0, 1].map(() => answerOf(game, HONEST_MINER, HONEST_MINER)).slice(0, 1)
+  // The honest miner answers whatever it is asked, and reveals what it has planted.
+  const wishes: Wish[] = [answerOf(game, HONEST_MINER, HONEST_MINER), plantsOf(game, HONEST_MINER, true)]
   wishes.push(...intents.map(([name, pick]) => INTENTS[name]!(game, pick)))
   for (const wish of wishes) {
     if (wish === undefined) continue
@@ -279,13 +338,16 @@ function play(game: Game, intents: readonly [keyof typeof INTENTS, number][]): v
       included.push(bytes)
       if (wish.body.kind === 'job') game.jobs.push(transactionIdOfBytes(bytes))
       if (wish.body.kind === 'response') seen.answered++
+      if (wish.body.kind === 'plantReveal') seen.planted += wish.body.plants.length
     } catch (cause) {
       if (!(cause instanceof ProtocolError)) throw cause
       ledger.unsend(wish.keys)
     }
   }
   const { summary } = ledger.block(included)
-  const { condemned, falseAccusations, verdictPay, verifierFaults } = summary.audits
+  const { condemned, falseAccusations, verdictPay, verifierFaults, suspected, plantFaults } = summary.audits
+  seen.suspected += suspected.length
+  seen.silent += plantFaults.length
   seen.proven += condemned.filter(({ reason }) => reason === 'proof').length
   seen.unanswered += condemned.filter(({ reason }) => reason === 'unanswered').length
   seen.returned += condemned.filter(({ returned }) => returned > 0n).length
@@ -337,7 +399,7 @@ test('when nobody delivers any more, nothing of any audit stays in the state', (
   expect([...ledger.entries.keys()].some((key) => key.startsWith('audit/'))).toBe(true)
   ledger.blocks(3 * PARAMS.block.maturityBlocks)
   const kinds =
-    /^(audit|audit-end|accusation|accusation-end|auditor|auditors|verdicts|challenges|challenges-due|full|job|prompt)\//
+    /^(audit|audit-end|planter|planters|suspicion|accusation|accusation-end|auditor|auditors|verdicts|challenges|challenges-due|full|job|prompt)\//
   expect([...ledger.entries.keys()].filter((key) => kinds.test(key))).toEqual([])
   expect(readJob(ledger, game.jobs[0]!)).toBeUndefined()
 })

@@ -33,6 +33,8 @@ import {
 import { Accuser } from './accuser.ts'
 import { EpochSecrets } from './epoch-secrets.ts'
 import { FraudError, type OpeningsSource } from './openings-source.ts'
+import { PlantChecks } from './plant-checks.ts'
+import { VerdictChecks } from './verdict-checks.ts'
 
 /** Delivered units that are followed at once; the oldest give way, and settle unaudited by this verifier. */
 const MAX_UNITS = 4_096
@@ -78,12 +80,16 @@ export class UnitAuditor {
   readonly #openings: OpeningsSource
   readonly #secrets: EpochSecrets
   readonly #accuser: Accuser
+  readonly #verdicts: VerdictChecks
+  readonly #plants: PlantChecks
   /** By job, hex, in the order of their receipts. */
   readonly #followed = new Map<string, Followed>()
   readonly #abort = new AbortController()
   #unsubscribe: (() => void) | undefined
   #running: Promise<void> | undefined
   #isStale = false
+  /** Height of the tip after which verdicts of others were looked at last. */
+  #checkedHeight: number | undefined
 
   constructor({ node, agent, openings }: UnitAuditorOptions) {
     this.#node = node
@@ -91,6 +97,9 @@ export class UnitAuditor {
     this.#openings = openings
     this.#secrets = new EpochSecrets(node, agent)
     this.#accuser = new Accuser(node, agent)
+    const { signal } = this.#abort
+    this.#verdicts = new VerdictChecks({ node, agent, openings, accuser: this.#accuser, signal })
+    this.#plants = new PlantChecks({ node, openings, accuser: this.#accuser, signal })
   }
 
   start(): void {
@@ -109,16 +118,12 @@ export class UnitAuditor {
     await this.#running
   }
 
-  /** The units that were delivered before this process began, as far back as anything can be said about them. */
+  /** The units that were delivered before this process began: until maturity what others said about them can be disputed. */
   #followRecent(): void {
     const { chain, context } = this.#node
-    const { audits, jobs } = context.params
     const { height } = chain.tip.header
-    const back = Math.max(
-      audits.epochBlocks + audits.verdictBlocks,
-      jobs.auditWindowBlocks + audits.challengeWindowBlocks,
-    )
-    for (let at = Math.max(1, height - back); at <= height; at++) this.#follow(chain.atHeight(at)!)
+    for (let at = Math.max(1, height - context.params.block.maturityBlocks); at <= height; at++)
+      this.#follow(chain.atHeight(at)!)
   }
 
   #follow(block: TreeNode): void {
@@ -157,6 +162,22 @@ export class UnitAuditor {
           this.#node.log.error({ event: 'internal_error', jobId: job, error: text })
         }
       }
+      await this.#checkVerdicts()
+    }
+  }
+
+  /** Own audits go first: their time is short. Once for each tip. */
+  async #checkVerdicts(): Promise<void> {
+    const { height } = this.#node.chain.tip.header
+    if (this.#abort.signal.aborted || this.#checkedHeight === height) return
+    this.#checkedHeight = height
+    try {
+      await this.#verdicts.look(this.#followed.keys())
+      await this.#plants.look(this.#followed.keys())
+    } catch (error) {
+      if (this.#abort.signal.aborted) return
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#node.log.error({ event: 'internal_error', error: text })
     }
   }
 
@@ -215,7 +236,7 @@ export class UnitAuditor {
       log.info({ event: 'audit', jobId: job, outcome: 'right', steps: steps.length })
     } else if (asked.outcome === 'fraud') {
       const { message, opening } = asked.fraud
-      const isTaken = this.#accuser.accuse(job, opening)
+      const isTaken = this.#accuser.accuse(job, unit, opening)
       log.warn({ event: 'audit', jobId: job, outcome: 'fraud', reason: message, isAccused: isTaken })
     } else if (asked.asked > 0) {
       followed.missedHeight ??= height

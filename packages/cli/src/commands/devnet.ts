@@ -15,6 +15,7 @@ const USAGE = `Starts a local Nacre network: one bootstrap node, miners and veri
   --preset NAME       parameter preset (default devnet); pearl means pearl-devnet here, the same with seconds
   --work KIND,KIND    what the miners of pearl-devnet multiply, in turns: random, structured, inference (default all three)
   --set PATH=VALUE    override a parameter, repeatable, for example --set block.timeMs=3000
+  --plant             miners plant faults among their paid units, and the end shows how many each verifier found
   --rpc-port PORT     where boot's HTTP RPC listens on 127.0.0.1 (default 8645; any free port where that is taken)
   --demand N          requests that clients keep asking at once through a gateway, 0 for a gateway that nobody asks (default 24)
   --no-gateway        no gateway and no clients: miners only run units that nobody asked for
@@ -42,6 +43,7 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
           preset: { type: 'string', default: 'devnet' },
           work: { type: 'string', default: OPEN_WORKS.join(',') },
           set: { type: 'string', multiple: true, default: [] },
+          plant: { type: 'boolean', default: false },
           'rpc-port': { type: 'string', default: '8645' },
           demand: { type: 'string', default: '24' },
           'no-gateway': { type: 'boolean', default: false },
@@ -76,6 +78,7 @@ export async function devnetCommand(args: readonly string[]): Promise<void> {
     miners: integerFlag('miners', values.miners, 1, 50),
     verifiers: integerFlag('verifiers', values.verifiers, 0, 50),
     dutyCycle: values.duty === undefined ? undefined : fractionFlag('duty', values.duty),
+    plant: values.plant,
     rpcPort: integerFlag('rpc-port', values['rpc-port'], 0, 65_535),
     demand: values['no-gateway'] ? undefined : integerFlag('demand', values.demand, 0, 48),
     gatewayPort: integerFlag('gateway-port', values['gateway-port'], 0, 65_535),

@@ -2,7 +2,7 @@
 import { createFastHash } from '@nacre/engine'
 import { verifyAnswer } from '@nacre/gateway'
 import { type JobView, readChain, readJob } from '@nacre/node/rpc-client'
-import { hexToBytes, type KeyedHash, type Params, type UnitTask } from '@nacre/protocol'
+import { hasPlants, hexToBytes, type KeyedHash, type Params, type UnitTask } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { jobLines, receiptLines, shownText } from '../jobs/describe.ts'
 import { inlineModelWorkers, loadTextModel, type TextModel } from '../network-model.ts'
@@ -35,7 +35,13 @@ export async function verifyCommand(call: JobCall): Promise<void> {
     const model = await modelOf(params, view, hash)
     const workers = await inlineModelWorkers(model, hash)
     const startMs = performance.now()
-    const claim = { modelId: model.modelId, task: taskOf(view), tokens: receipt.tokens, traceRoot: receipt.traceRoot }
+    const claim = {
+      modelId: model.modelId,
+      task: taskOf(view),
+      tokens: receipt.tokens,
+      traceRoot: receipt.traceRoot,
+      mayBePlanted: hasPlants(params),
+    }
     const verdict = await verifyAnswer(workers, claim, signal)
     const checkMs = Math.round(performance.now() - startMs)
     const { id } = view
@@ -45,9 +51,14 @@ export async function verifyCommand(call: JobCall): Promise<void> {
       call.say(receiptLines(view).join('\n'))
       throw new CliError(`the answer of job ${id} is FALSE: ${verdict.reason}`, 1, 'ANSWER_FALSE')
     }
-    call.print({ ...json, isTrue: true }, [
+    const isTraceOther = verdict.isTraceOther === true
+    const right = isTraceOther ? 'tokens are' : 'tokens and the trace root are'
+    call.print({ ...json, isTrue: true, ...(isTraceOther && { isTraceOther }) }, [
       ...receiptLines(view),
-      `right     all ${receipt.tokens.length} tokens and the trace root are what ${model.name} gives (executed again in ${checkMs} ms)`,
+      `right     all ${receipt.tokens.length} ${right} what ${model.name} gives (executed again in ${checkMs} ms)`,
+      ...(isTraceOther
+        ? ['trace     another one: a planted fault if its miner says so in time (AUD-8), else fraud']
+        : []),
     ])
   })
 }

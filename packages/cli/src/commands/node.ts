@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { hexToBytes, type Params } from '@nacre/protocol'
+import { hasPlants, hexToBytes, type Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { type RunNodeOptions, runNode } from '../node/run-node.ts'
 import { amountFlag, fractionFlag, integerFlag, paramsFrom, parsed, workFlag } from '../options.ts'
@@ -35,6 +35,10 @@ const USAGE = `Runs one Nacre node.
                       registered (--register), and again when its ask is lost
   --capacity MACS     MACs of paid jobs that it takes per block (default: half of what the network's reference machine
                       computes in a block, times --duty and --threads)
+  --plant             plant faults among this miner's paid units, as many as the network's secret draw allows: wrong traces
+                      with right answers, revealed in time, to show whether verifiers look. Those units earn nothing
+  --trace-quota-mib N disk for the traces of units that this miner delivered, which it opens to audits until they mature,
+                      also after a restart (default 256; 0: they are executed again)
   --single-host       all peers run on this host: no limit per address
   --identity-seed HEX 32 bytes that fix the peer id (default: a key of its own in --data). For devnets whose bootstrap
                       address is written down beforehand: whoever knows the seed can pose as that peer
@@ -42,8 +46,8 @@ const USAGE = `Runs one Nacre node.
   --lifeline          stop when standard input closes
   --env               read options from the environment, as containers do: NACRE_ROLE for --role, NACRE_RPC_PORT for
                       --rpc-port and so on; repeatable ones (NACRE_SET, NACRE_LISTEN, NACRE_BOOTSTRAP) hold values
-                      separated by white space, and NACRE_REGISTER, NACRE_FAUCET and NACRE_UNREGISTER are 1 or 0. Options on the command line win;
-                      repeatable ones add up
+                      separated by white space, and switches such as NACRE_REGISTER and NACRE_FAUCET are 1 or 0. Options on the
+                      command line win; repeatable ones add up
 `
 
 const ROLES = ['boot', 'miner', 'verifier'] as const
@@ -67,6 +71,8 @@ const OPTIONS = {
   register: { type: 'boolean', default: false },
   faucet: { type: 'boolean', default: false },
   unregister: { type: 'boolean', default: false },
+  plant: { type: 'boolean', default: false },
+  'trace-quota-mib': { type: 'string', default: '256' },
   'identity-seed': { type: 'string' },
   'log-level': { type: 'string', default: 'info' },
   'single-host': { type: 'boolean', default: false },
@@ -77,6 +83,9 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const
 
+/** What the environment can switch on. */
+const SWITCHES: ReadonlySet<string> = new Set(['register', 'unregister', 'faucet', 'plant'])
+
 /**
  * The variables NACRE_* as command line options. Opt-in by `--env`: a variable exported for one network must not reach the
  * nodes of another. An empty variable counts as none, because Compose cannot leave one out.
@@ -86,8 +95,7 @@ function optionsFromEnvironment(environment: NodeJS.ProcessEnv): string[] {
     // NACRE_WALLET_* are the wallet's.
     if (!/^NACRE_(?!WALLET_)/.test(variable) || text.trim() === '') return []
     const name = variable.slice('NACRE_'.length).toLowerCase().replaceAll('_', '-')
-    if (name === 'register' || name === 'unregister' || name === 'faucet')
-      return switchFrom(variable, text.trim()) ? [`--${name}`] : []
+    if (SWITCHES.has(name)) return switchFrom(variable, text.trim()) ? [`--${name}`] : []
     const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name as keyof typeof OPTIONS] : undefined
     if (option?.type !== 'string') throw new CliError(`the environment variable ${variable} is no option of a node`, 2)
     const values = 'multiple' in option ? text.trim().split(/\s+/) : [text.trim()]
@@ -159,6 +167,10 @@ export async function nodeCommand(
     )
   if (values.register && role === 'boot') throw new CliError('--register is for miners and verifiers', 2)
 
+  if (values.plant && role !== 'miner') throw new CliError(`--plant is for miners, not for --role ${role}`, 2)
+  if (values.plant && !hasPlants(params))
+    throw new CliError('--plant is for networks with planted faults (audits.mode, audits.plantPpm)', 2)
+
   const abort = new AbortController()
   onInterrupt(() => abort.abort())
   if (values.lifeline) {
@@ -183,6 +195,8 @@ export async function nodeCommand(
     register: values.register,
     faucet: values.faucet,
     unregister: values.unregister,
+    plant: values.plant,
+    traceQuotaBytes: integerFlag('trace-quota-mib', values['trace-quota-mib'], 0, 1_048_576) * 1_048_576,
     work,
     ask,
     revectorize: values.revectorize,

@@ -4,8 +4,9 @@ import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OPEN_WORKS, type OpenWork } from '@nacre/engine'
 import type { BlockView } from '@nacre/node'
-import { followEvents } from '@nacre/node/rpc-client'
+import { followEvents, readVerifierList } from '@nacre/node/rpc-client'
 import { diffParams, overrideParams, type Params, presetByName } from '@nacre/protocol'
+import { verifierLines } from '../commands/verifiers.ts'
 import { CliError } from '../errors.ts'
 import { calibrate, sharedDuty } from './calibrate.ts'
 import { type NodeChild, type ReadyLine, startNode, stopChild } from './child.ts'
@@ -29,6 +30,8 @@ export interface DevnetOptions {
   readonly verifiers: number
   /** Part of the time that each miner works; undefined: chosen so that all processes share the machine. */
   readonly dutyCycle: number | undefined
+  /** Miners plant faults among their paid units (AUD-8). */
+  readonly plant?: boolean
   /** What the miners multiply under provenance `open`, in turns; by default all kinds. */
   readonly works?: readonly OpenWork[]
   readonly untilHeight: number | undefined
@@ -189,6 +192,7 @@ class Devnet {
       String(price),
       '--capacity',
       String(ASKED_UNITS * this.#params.units.maxUnitMacs),
+      ...(this.#options.plant === true ? ['--plant'] : []),
     ]
   }
 
@@ -248,12 +252,21 @@ class Devnet {
         ...{ height: boot.height, counters: countersOf(this.#members), demand: this.#economy?.demand },
         usefulSharePpm: Number(boot.usefulSharePpm),
       })
+    if (this.#options.plant === true) await this.#printFound()
     for (const member of this.#members) member.events.abort()
     await this.#economy?.stop()
     await Promise.all(this.#members.map(({ child }) => stopChild(child, STOP_GRACE_MS)))
     const hasFailed = this.#fatal !== undefined
     if (this.#options.dir === undefined && !hasFailed && !this.#isStalled())
       rmSync(this.#dir, { recursive: true, force: true })
+  }
+
+  /** What each verifier has found of the faults that were planted where it was to look. */
+  async #printFound(): Promise<void> {
+    const boot = this.#members[0]?.ready.rpc
+    if (boot === undefined || boot === '') return
+    const view = await readVerifierList(boot).catch(() => undefined)
+    for (const line of view === undefined ? [] : verifierLines(view)) this.#options.print(line)
   }
 
   #isStalled(): boolean {

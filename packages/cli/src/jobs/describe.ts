@@ -46,6 +46,8 @@ const at = (height: number | undefined): string => (height === undefined ? '' : 
 /** What the chain says about a receipt's unit: without a verdict it is a claim that nobody audited. */
 function auditText({ isAudited, audit }: JobReceiptView): string {
   if (audit?.isCondemned === true) return 'condemned'
+  if (audit?.plant === 'suspected') return 'its trace is wrong, which may be planted'
+  if (audit?.plant === 'revealed') return 'with a planted fault: what its miner was paid goes back'
   if (audit === undefined || !isAudited) return 'unaudited'
   return `audited, ${audit.verdicts} right ${audit.verdicts === 1 ? 'verdict' : 'verdicts'}`
 }

@@ -7,6 +7,8 @@ import { CliError } from '../errors.ts'
 /** The folder of one node: its secrets, and its chain. */
 export interface DataDir {
   readonly chainPath: string
+  /** Folder of the traces that a miner keeps. */
+  readonly tracesPath: string
   /** 32 bytes, made on first use and kept: the same node has the same peer id and the same keys after a restart. */
   secret(name: 'identity' | 'miner' | 'verifier'): Uint8Array
 }
@@ -15,6 +17,7 @@ export function openDataDir(path: string): DataDir {
   mkdirSync(path, { recursive: true, mode: 0o700 })
   return {
     chainPath: join(path, 'chain.sqlite'),
+    tracesPath: join(path, 'traces'),
     secret: (name) => readOrCreateSecret(join(path, `${name}.key`)),
   }
 }

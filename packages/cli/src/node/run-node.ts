@@ -7,7 +7,9 @@ import {
   Miner,
   OpenLane,
   OwedTraces,
+  Plants,
   serveOpenings,
+  TraceFiles,
   TraceShelf,
 } from '@nacre/miner'
 import {
@@ -69,6 +71,10 @@ export interface RunNodeOptions {
   readonly unregister: boolean
   /** Price in grains per GMAC at which a miner asks for jobs, and the MACs that it takes per block. */
   readonly ask: { readonly priceGrains: bigint; readonly capacityMacs: bigint } | undefined
+  /** A miner plants faults among its paid units (AUD-8). */
+  readonly plant: boolean
+  /** Bytes of a miner's traces on disk; 0 for none. */
+  readonly traceQuotaBytes: number
   readonly singleHost: boolean
   /** Of the node's key, instead of an {@link AccountAgent}: for experiments with nodes that do not do what they should. */
   readonly createAgent?: (node: FullNode, keys: KeyPair) => AccountAgent
@@ -194,16 +200,29 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
     role === 'miner' && context.params.bindings.provenance === 'open'
       ? new OpenLane({ node, runner: engineOpenRunner(context, workers), keys, work })
       : undefined
-  const mining = { node, runner, keys, agent, shelf, dutyCycle, unitsInFlight: threads, ...(open && { open }) }
+  const plants = role === 'miner' ? new Plants(node, agent, options.plant) : undefined
+  const files = role === 'miner' && options.traceQuotaBytes > 0 ? openTraces(options, node) : undefined
+  const mining = {
+    node,
+    runner,
+    keys,
+    agent,
+    shelf,
+    dutyCycle,
+    unitsInFlight: threads,
+    files,
+    plants,
+    ...(open && { open }),
+  }
   const miner = role === 'miner' ? new Miner(mining) : undefined
-  const traces = new OwedTraces({ node, runner, shelf })
+  const traces = new OwedTraces({ node, runner, shelf, files, plants })
   if (miner !== undefined) serveOpenings(node, runner, traces)
   const asks = miner === undefined || ask === undefined ? undefined : new AskKeeper({ node, agent, ...ask })
   const responder = miner === undefined ? undefined : new ChallengeResponder({ node, agent, runner, traces })
   const openings = new OpeningsSource(node)
   const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit, openings }) : undefined
   const auditor = role === 'verifier' ? new UnitAuditor({ node, agent, openings }) : undefined
-  for (const part of [agent, registration, asks, verifier, auditor, responder, miner]) part?.start()
+  for (const part of [agent, registration, asks, plants, verifier, auditor, responder, miner]) part?.start()
   const address = encodeAddress(agent.account, node.context.params.network.addressPrefix)
   return {
     address,
@@ -213,10 +232,15 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
       ...(asks === undefined ? {} : { asks: asks.view }),
     }),
     stop: async () => {
-      for (const part of [registration, asks]) part?.stop()
+      for (const part of [registration, asks, plants]) part?.stop()
       await Promise.all([miner, verifier, auditor, responder, agent].map((part) => part?.stop()))
     },
   }
+}
+
+function openTraces({ dataDir, traceQuotaBytes }: RunNodeOptions, { context, log }: FullNode): TraceFiles {
+  const dimsOf = (modelId: Uint8Array) => context.models.get(bytesToHex(modelId))?.model.config
+  return new TraceFiles({ dir: openDataDir(dataDir).tracesPath, quotaBytes: traceQuotaBytes, dimsOf, log })
 }
 
 async function listenRpc(

@@ -7,6 +7,7 @@ import { messageOf, readAccount, readChainId, readHeight } from '@nacre/node/rpc
 import {
   bytesToHex,
   chainIdOf,
+  hasPlants,
   hexToBytes,
   type Job,
   type KeyPair,
@@ -203,11 +204,13 @@ class Client implements JobClient {
   ): Promise<JobAnswer['verification']> {
     const { workers, sampleShare = DEFAULT_SAMPLE_SHARE } = this.#options
     if (workers === undefined || mode === 'off' || (mode === 'sampled' && !isSampled(sampleShare))) return 'unchecked'
-    const claim = { modelId, task: job, tokens: receipt.tokens, traceRoot: receipt.traceRoot }
+    const { tokens, traceRoot, transactionId } = receipt
+    const claim = { modelId, task: job, tokens, traceRoot, mayBePlanted: hasPlants(this.#params) }
     for (let tries = 1; ; tries++) {
       try {
         const verdict = await verifyAnswer(queuedWorkers(workers), claim, signal)
         if (!verdict.isTrue) throw new FalseAnswer(verdict.reason)
+        if (verdict.isTraceOther === true) this.#options.log?.info({ event: 'trace_other', receipt: transactionId })
         return 'verified'
       } catch (error) {
         if (error instanceof FalseAnswer) throw error

@@ -11,17 +11,22 @@ export interface AnswerClaim {
   readonly tokens: readonly number[]
   /** Hex. */
   readonly traceRoot: string
+  /** On a network with planted faults a right answer may have a wrong trace on purpose (AUD-8): then the tokens alone decide. */
+  readonly mayBePlanted?: boolean
 }
 
-export type AnswerVerdict = { readonly isTrue: true } | { readonly isTrue: false; readonly reason: string }
+/** `isTraceOther` only where a claim may be planted, and its trace is not the model's: a plant, or fraud against the miner's own bond. */
+export type AnswerVerdict =
+  | { readonly isTrue: true; readonly isTraceOther?: true }
+  | { readonly isTrue: false; readonly reason: string }
 
 /**
  * Executes a unit again, prompt and answer in one pass (BLK-4): every token must be the one that the model chooses, and the trace root
- * must be the same. Rejects with WorkerError, and with ProtocolError MODEL_UNREGISTERED where the workers do not have the model.
+ * must be the same, unless it may be a plant's. Rejects with WorkerError, and with ProtocolError MODEL_UNREGISTERED where the workers do not have the model.
  */
 export async function verifyAnswer(
   workers: WorkerPort,
-  { modelId, task, tokens, traceRoot }: AnswerClaim,
+  { modelId, task, tokens, traceRoot, mayBePlanted = false }: AnswerClaim,
   signal?: AbortSignal,
 ): Promise<AnswerVerdict> {
   const all = [...task.promptTokens, ...tokens]
@@ -29,8 +34,9 @@ export async function verifyAnswer(
   try {
     const outcome = await workers.run(job, signal === undefined ? {} : { signal })
     const own = bytesToHex(outcome.traceRoot)
-    return own === traceRoot
-      ? { isTrue: true }
+    if (own === traceRoot) return { isTrue: true }
+    return mayBePlanted
+      ? { isTrue: true, isTraceOther: true }
       : { isTrue: false, reason: `its trace root is ${traceRoot}, the execution here has ${own}` }
   } catch (error) {
     if (!(error instanceof ProtocolError) || error.code === 'MODEL_UNREGISTERED') throw error

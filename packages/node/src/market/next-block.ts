@@ -11,6 +11,8 @@ import {
   ProtocolError,
   prepareAccusation,
   prepareChallenge,
+  preparePlantCommit,
+  preparePlantReveal,
   preparePostAsk,
   preparePostJob,
   prepareReceipt,
@@ -78,6 +80,8 @@ export const CHECKED_KINDS: ReadonlySet<TransactionKind> = new Set<TransactionKi
   'verdict',
   'challenge',
   'response',
+  'plantCommit',
+  'plantReveal',
 ])
 
 /**
@@ -118,6 +122,12 @@ export function checkMarketTransaction(context: ApplyContext, transaction: Trans
       return
     case 'challenge':
       prepareChallenge(context, sender, body)
+      return
+    case 'plantCommit':
+      preparePlantCommit(context, sender, body)
+      return
+    case 'plantReveal':
+      preparePlantReveal(context, sender, body)
       return
     case 'response':
       checkAuditsOn(params)

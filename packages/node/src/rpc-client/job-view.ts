@@ -37,6 +37,9 @@ export interface JobReceiptView {
   readonly audit?: JobAuditView
 }
 
+export const PLANT_STATES = ['suspected', 'revealed'] as const
+export type PlantState = (typeof PLANT_STATES)[number]
+
 /** The audits of a delivered unit (chapter 11). */
 export interface JobAuditView {
   /** Chance that some verifier looks, in ppm (AUD-2). */
@@ -47,6 +50,11 @@ export interface JobAuditView {
   readonly openChallenges: number
   /** Shown to be wrong, or a challenge was not answered: the client has back what did not burn. */
   readonly isCondemned: boolean
+  /**
+   * A fault was shown while the miner may still call it planted, or it has done so and answers for another trace (AUD-8): then the
+   * client has back what the miner was paid. Absent otherwise.
+   */
+  readonly plant?: PlantState
   /** Height from which on it can no longer be audited; absent before it settles. */
   readonly endHeight?: number
 }

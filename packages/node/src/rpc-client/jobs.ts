@@ -18,6 +18,8 @@ import {
   type JobReceiptView,
   type JobStatus,
   type JobView,
+  PLANT_STATES,
+  type PlantState,
 } from './job-view.ts'
 import { get } from './request.ts'
 
@@ -82,12 +84,15 @@ const receiptOf = (from: FieldReader): JobReceiptView => ({
   ...(from.from.audit === undefined ? {} : { audit: auditOf(from.object('audit', 'an audit')) }),
 })
 
+const isPlantState = (value: unknown): value is PlantState => (PLANT_STATES as readonly unknown[]).includes(value)
+
 const auditOf = (from: FieldReader): JobAuditView => ({
   ratePpm: from.read('ratePpm', isCount),
   verdicts: from.read('verdicts', isCount),
   challenges: from.read('challenges', isCount),
   openChallenges: from.read('openChallenges', isCount),
   isCondemned: from.read('isCondemned', isBoolean),
+  ...from.optional('plant', isPlantState),
   ...from.optional('endHeight', isHeight),
 })
 

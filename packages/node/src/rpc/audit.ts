@@ -3,6 +3,7 @@ import {
   hexToBytes,
   readAuditedUnit,
   readChallenges,
+  readSuspicion,
   readVerdicts,
   type StateChange,
   type StateReader,
@@ -18,12 +19,16 @@ export function auditView(reader: StateReader, jobId: Uint8Array): JobAuditView 
   const unit = readAuditedUnit(reader, jobId)
   if (unit === undefined) return undefined
   const challenges = readChallenges(reader, jobId)
+  const suspicion = readSuspicion(reader, jobId)
   return {
     ratePpm: unit.ratePpm,
     verdicts: readVerdicts(reader, jobId).length,
     challenges: challenges.length,
     openChallenges: challenges.filter(({ dueHeight }) => dueHeight > 0).length,
     isCondemned: unit.isCondemned,
+    ...(suspicion === undefined || unit.isCondemned
+      ? {}
+      : { plant: suspicion.honestRoot === undefined ? 'suspected' : 'revealed' }),
     ...(unit.endHeight === 0 ? {} : { endHeight: unit.endHeight }),
   }
 }

@@ -5,7 +5,7 @@ import type { FullNode } from '../node.ts'
 import { auditEvents } from './audit.ts'
 import type { EventStream } from './event-stream.ts'
 import { JobViews } from './job.ts'
-import { askBookView, marketView, minersView, modelNamed, modelsView } from './market.ts'
+import { askBookView, marketView, minersView, modelNamed, modelsView, verifiersView } from './market.ts'
 
 const HEX32 = /^[0-9a-f]{64}$/
 
@@ -14,6 +14,7 @@ export function addMarketRoutes(app: FastifyInstance, node: FullNode): void {
   app.get('/models', async () => modelsView(node))
   app.get('/market', async () => marketView(node))
   app.get('/miners', async () => minersView(node))
+  app.get('/verifiers', async () => verifiersView(node))
 
   app.get<{ Params: { model: string } }>('/market/:model/asks', async (request, reply) => {
     const model = modelNamed(node, request.params.model)

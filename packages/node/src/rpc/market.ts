@@ -9,7 +9,9 @@ import {
   isActiveMiner,
   type ModelParams,
   ROLE_MINER,
+  ROLE_VERIFIER,
   readAsks,
+  readFoundCounts,
   readMarket,
   readOpenJobs,
   readRegistration,
@@ -18,9 +20,12 @@ import {
   weighAsks,
   weightAt,
 } from '@nacre/protocol'
-import { MAX_RPC_MINERS } from '../limits-chain.ts'
+import { MAX_RPC_MINERS, MAX_RPC_VERIFIERS } from '../limits-chain.ts'
 import type { FullNode } from '../node.ts'
 import type { AskView, MarketView, MinersView, ModelMarketView, ModelView } from '../rpc-client/market-view.ts'
+import type { VerifiersView } from '../rpc-client/verifiers.ts'
+
+const VERIFIER_PREFIX = 'verifier/'
 
 export function modelsView({ context }: FullNode): { readonly models: readonly ModelView[] } {
   const { units } = context.params
@@ -124,4 +129,23 @@ export function minersView({ chain, store, context }: FullNode): MinersView {
       .map(({ weight, ...miner }) => ({ ...miner, weightMacs: weight.toString() })),
     verifiers: readVerifiers(reader),
   }
+}
+
+/** Every registered verifier, with what it has found of the faults that were planted where its secrets fell (AUD-8). */
+export function verifiersView({ chain, store, context }: FullNode): VerifiersView {
+  const { reader, tip } = chain
+  const keys = store.stateEntriesFrom(VERIFIER_PREFIX, MAX_RPC_VERIFIERS)
+  const verifiers = keys.map(([key]) => {
+    const verifierKey = key.slice(VERIFIER_PREFIX.length)
+    const publicKey = hexToBytes(verifierKey)
+    const registration = readRegistration(reader, ROLE_VERIFIER, publicKey)
+    return {
+      verifierKey,
+      address: encodeAddress(accountOf(publicKey), context.params.network.addressPrefix),
+      bondGrains: (registration?.bond ?? 0n).toString(),
+      isActive: registration?.unbondingHeight === 0,
+      ...readFoundCounts(reader, publicKey),
+    }
+  })
+  return { height: tip.header.height, verifiers }
 }

@@ -48,6 +48,8 @@ export function prepareAccusation(context: ApplyContext, sender: Uint8Array, { c
 
 /** An accusation whose time for a proof is now. */
 export interface CommittedAccusation {
+  /** Of its block. */
+  readonly height: number
   /** The proof holds: the deposit returns. */
   readonly keep: () => void
   /** The proof is false: the deposit burns. */
@@ -69,6 +71,7 @@ export function committedAccusation(
   check(height >= first, 'ACCUSATION_EARLY', `the proof may be shown from height ${first} on`)
   const end = (): void => writeAccusation(draft, sender, commitment, undefined)
   return {
+    height: record.height,
     keep: () => {
       end()
       credit(draft, accountOf(sender), record.deposit)

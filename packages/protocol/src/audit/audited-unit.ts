@@ -21,6 +21,7 @@ import {
   writeUnitCounts,
   writeVerdicts,
 } from './entries.ts'
+import { countFound, isDrawnAsPlant } from './plants.ts'
 import { auditRatePpm } from './rates.ts'
 import { payVerdicts } from './verdicts.ts'
 
@@ -50,6 +51,7 @@ export function openAuditedUnit(context: MarketContext, jobId: Uint8Array, job: 
     newTokens: tokens.length,
     maxNewTokens: job.maxNewTokens,
     decoding: job.decoding,
+    openedHeight: job.openedHeight,
     receiptHeight: height,
     ratePpm: auditRatePpm(params, draft, minerKey),
     feeGrains: promptFee(params, model, job.promptTokens, job.price) + decode,
@@ -84,11 +86,13 @@ export function endAuditedUnits(context: ApplyContext): void {
     const unit = readAuditedUnit(draft, jobId)!
     const { minerKey, isCondemned } = unit
     if (!isCondemned) payVerdicts(context, jobId, unit)
+    countFound(context, jobId, unit)
+    const counts = !isCondemned && !isDrawnAsPlant(context.params, draft, unit)
     const { atStake, matured } = readUnitCounts(draft, minerKey)
     const isRegistered = readRegistration(draft, ROLE_MINER, minerKey) !== undefined
     writeUnitCounts(draft, minerKey, {
       atStake: atStake - 1,
-      matured: isRegistered ? matured + (isCondemned ? 0 : 1) : 0,
+      matured: isRegistered ? matured + Number(counts) : 0,
     })
     writeAuditedUnit(draft, jobId, undefined)
     writeVerdicts(draft, jobId, [])

@@ -27,6 +27,19 @@ export interface VerifierFault {
   readonly burned: bigint
 }
 
+/** A unit that was shown to be wrong while its miner may still show it to be a plant (AUD-8). */
+export interface SuspectedUnit {
+  readonly jobId: Uint8Array
+  readonly minerKey: Uint8Array
+  /** Public key of who showed it. */
+  readonly finder: Uint8Array
+}
+/** A miner that kept its plants back and lost a part of its bond. */
+export interface PlantFault {
+  readonly minerKey: Uint8Array
+  readonly burned: bigint
+}
+
 /** What the audits of one block did. */
 export interface AuditSummary {
   readonly condemned: readonly CondemnedUnit[]
@@ -34,6 +47,8 @@ export interface AuditSummary {
   readonly falseAccusations: readonly { readonly jobId: Uint8Array; readonly sender: Uint8Array }[]
   readonly verdictPay: readonly VerdictPay[]
   readonly verifierFaults: readonly VerifierFault[]
+  readonly suspected: readonly SuspectedUnit[]
+  readonly plantFaults: readonly PlantFault[]
 }
 
 /** Counts and results of one block under way: every proof in it costs all nodes the run of a step (TRC-4). */
@@ -42,6 +57,8 @@ export class BlockAudits implements AuditSummary {
   readonly falseAccusations: { readonly jobId: Uint8Array; readonly sender: Uint8Array }[] = []
   readonly verdictPay: VerdictPay[] = []
   readonly verifierFaults: VerifierFault[] = []
+  readonly suspected: SuspectedUnit[] = []
+  readonly plantFaults: PlantFault[] = []
   proofs = 0
   challenges = 0
   responses = 0
@@ -66,8 +83,9 @@ export class BlockAudits implements AuditSummary {
 }
 
 /** The results without the counts. */
-export function auditSummary({ condemned, falseAccusations, verdictPay, verifierFaults }: BlockAudits): AuditSummary {
-  return { condemned, falseAccusations, verdictPay, verifierFaults }
+export function auditSummary(audits: BlockAudits): AuditSummary {
+  const { condemned, falseAccusations, verdictPay, verifierFaults, suspected, plantFaults } = audits
+  return { condemned, falseAccusations, verdictPay, verifierFaults, suspected, plantFaults }
 }
 
 /** AUDIT_OFF where the network has no audits. */

@@ -27,6 +27,8 @@ import {
 } from './entries.ts'
 import { auditableUnit } from './fraud-proof.ts'
 import type { Challenge, Response } from './payloads.ts'
+import { readSuspicion } from './plant-entries.ts'
+import { answeringRoot, mayBePlant, prepareSuspicion } from './plants.ts'
 
 /** Least bond of a challenge of a unit, in grains: what its job is charged, and never below the parameter. */
 export function challengeBond({ audits }: Params, unit: AuditedUnit): bigint {
@@ -99,7 +101,8 @@ export function prepareResponse(context: ApplyContext, response: Response): () =
   const unit = auditableUnit(draft, jobId)
   const challenges = readChallenges(draft, jobId)
   const asked = openChallenge(challenges, opening.ref)
-  checkReceiptStep(stepModel(unit.modelId), unit, auditedTask(draft, jobId, unit), opening)
+  const answering = { ...unit, traceRoot: answeringRoot(draft, jobId, unit) }
+  checkReceiptStep(stepModel(unit.modelId), answering, auditedTask(draft, jobId, unit), opening)
   return () => {
     audits.responses++
     credit(draft, accountOf(unit.minerKey), asked.bond)
@@ -125,6 +128,28 @@ function deadline({ audits }: Params, reader: StateReader, challenge: ChallengeR
 }
 
 /**
+ * A step of a plant that is wrong on purpose cannot be opened: while the unit may be one its miner has until the reveals end, and the bond
+ * goes back (AUD-8). Returns false where the unit can be none.
+ */
+function suspectUnanswered(context: ApplyContext, jobId: Uint8Array, unit: AuditedUnit, due: ChallengeRecord): boolean {
+  const { draft, audits, height } = context
+  if (!mayBePlant(context, unit)) return false
+  const { challenger, bond } = due
+  if (readSuspicion(draft, jobId) === undefined) {
+    const suspect = prepareSuspicion(context, jobId, unit, challenger, height)
+    if (suspect === undefined) return false
+    suspect()
+    audits.suspected.push({ jobId, minerKey: unit.minerKey, finder: challenger })
+  }
+  credit(draft, accountOf(challenger), bond)
+  const closed = readChallenges(draft, jobId).map((each) =>
+    isSameStep(each.ref, due.ref) ? { ...each, bond: 0n, dueHeight: 0 } : each,
+  )
+  writeChallenges(draft, jobId, closed)
+  return true
+}
+
+/**
  * After a block's transactions: remembers whether it was full, and condemns the units whose challenges come due with it
  * unanswered. Who challenged has the bounty. Reads at most twice `audits.responseBlocks` marks for each challenge that comes due.
  */
@@ -147,6 +172,7 @@ export function closeChallenges(context: ApplyContext, transactions: readonly Ui
       writeChallengesDue(draft, dueHeight, [...readChallengesDue(draft, dueHeight), jobId])
       continue
     }
+    if (suspectUnanswered(context, jobId, unit, due)) continue
     const forfeiture = condemnUnit(context, jobId, unit, accountOf(due.challenger), 'unanswered')
     if (forfeiture !== undefined) forfeitures.push(forfeiture)
   }

@@ -54,6 +54,8 @@ export interface AuditedUnit {
   readonly newTokens: number
   readonly maxNewTokens: number
   readonly decoding: Decoding
+  /** Of the block whose beacon opened the assignment. */
+  readonly openedHeight: number
   readonly receiptHeight: number
   /** AUD-2, as of the receipt: for all verifiers together. */
   readonly ratePpm: number
@@ -130,6 +132,7 @@ export const auditedUnitCodec: Codec<AuditedUnit> = defineCodec<AuditedUnit>(
     newTokens: u32,
     maxNewTokens: u32,
     decoding: decodingCoder,
+    openedHeight: u32,
     receiptHeight: u32,
     ratePpm: u32,
     feeGrains: u64,
@@ -138,7 +141,7 @@ export const auditedUnitCodec: Codec<AuditedUnit> = defineCodec<AuditedUnit>(
     endHeight: u32,
     isCondemned: bool,
   }) as unknown as P.CoderType<AuditedUnit>,
-  5 * 32 + ADDRESS_BYTES + 3 * 4 + 35 + 2 * 4 + 3 * 8 + 4 + 1,
+  5 * 32 + ADDRESS_BYTES + 3 * 4 + 35 + 3 * 4 + 3 * 8 + 4 + 1,
 )
 /**
  * Jobs of the receipts that settle in one block, of those of one height that were condemned before that, and of those that waited

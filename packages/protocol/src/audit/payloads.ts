@@ -1,7 +1,7 @@
 /** Payloads of the transactions of chapter 11. Exact bytes: docs/spec/11-audits.md. */
 import * as P from 'micro-packed'
 import { boundedReadonlyList, bytes32, type Codec, defineCodec, fixedBytes, u16, u32, u64 } from '../codec.ts'
-import { MAX_AUDIT_STEPS, MAX_STEP_OPENING_BYTES } from '../limits.ts'
+import { MAX_AUDIT_STEPS, MAX_PLANTS, MAX_STEP_OPENING_BYTES } from '../limits.ts'
 import { type StepOpening, stepOpeningCodec, stepRefCoder } from '../trace/opening.ts'
 import type { StepRef } from '../trace/types.ts'
 
@@ -67,6 +67,26 @@ export interface Response {
   readonly jobId: Uint8Array
   readonly opening: StepOpening
 }
+/** Commits to a secret that draws which units of the sender's in the next epoch may be planted faults (AUD-8). */
+export interface PlantCommit {
+  readonly kind: 'plantCommit'
+  readonly epoch: number
+  /** See `plantCommitment`, 32 bytes. */
+  readonly commitment: Uint8Array
+}
+/** A delivered unit whose receipt has a trace root that its miner made wrong on purpose. */
+export interface Plant {
+  readonly jobId: Uint8Array
+  /** Of the unit's honest trace, which answers for the unit from now on. */
+  readonly traceRoot: Uint8Array
+}
+/** The secret of an epoch that is over, and the units that were planted by it (AUD-8). */
+export interface PlantReveal {
+  readonly kind: 'plantReveal'
+  readonly epoch: number
+  readonly secret: Uint8Array
+  readonly plants: readonly Plant[]
+}
 export type AuditBody =
   | Accusation
   | FraudProof
@@ -76,6 +96,8 @@ export type AuditBody =
   | UnitVerdict
   | Challenge
   | Response
+  | PlantCommit
+  | PlantReveal
 export type AuditKind = AuditBody['kind']
 type Payload<K extends AuditKind> = Omit<Extract<AuditBody, { kind: K }>, 'kind'>
 
@@ -115,5 +137,15 @@ export const AUDIT_PAYLOADS: { readonly [K in AuditKind]: Codec<Payload<K>> } = 
     'response',
     P.struct({ jobId: bytes32, opening }),
     32 + MAX_STEP_OPENING_BYTES,
+  ),
+  plantCommit: defineCodec('plant commit', P.struct({ epoch: u32, commitment: bytes32 }), 36),
+  plantReveal: defineCodec<Payload<'plantReveal'>>(
+    'plant reveal',
+    P.struct({
+      epoch: u32,
+      secret: bytes32,
+      plants: boundedReadonlyList(MAX_PLANTS, P.struct({ jobId: bytes32, traceRoot: bytes32 })),
+    }),
+    4 + 32 + 4 + 64 * MAX_PLANTS,
   ),
 }

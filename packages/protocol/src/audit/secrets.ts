@@ -4,7 +4,7 @@ import { partOf } from '../emission/coinbase.ts'
 import { check, ProtocolError } from '../errors.ts'
 import type { ApplyContext } from '../ledger/apply-transaction.ts'
 import { addAmount, readRegistration, writeRegistration } from '../ledger/entries.ts'
-import { ROLE_VERIFIER } from '../ledger/keys.ts'
+import { ROLE_VERIFIER, type Role } from '../ledger/keys.ts'
 import type { StateDraft } from '../ledger/state.ts'
 import { checkAuditsOn } from './block-audits.ts'
 import { readAuditor, readAuditors, writeAuditor, writeAuditors } from './entries.ts'
@@ -63,12 +63,12 @@ export function prepareVerifierReveal(context: ApplyContext, sender: Uint8Array,
   return () => writeAuditor(draft, epoch, sender, { ...auditor, secret })
 }
 
-/** Takes a part of what is left of a verifier's bond out of the state. Returns the grains, which the caller credits or burns. */
-export function takeFromBond(draft: StateDraft, verifier: Uint8Array, ppm: number): bigint {
-  const registration = readRegistration(draft, ROLE_VERIFIER, verifier)
+/** Takes a part of what is left of a key's bond in a role out of the state. Returns the grains, which the caller credits or burns. */
+export function takeFromBond(draft: StateDraft, role: Role, publicKey: Uint8Array, ppm: number): bigint {
+  const registration = readRegistration(draft, role, publicKey)
   if (registration === undefined) return 0n
   const taken = partOf(registration.bond, ppm)
-  writeRegistration(draft, ROLE_VERIFIER, verifier, { ...registration, bond: registration.bond - taken })
+  writeRegistration(draft, role, publicKey, { ...registration, bond: registration.bond - taken })
   return taken
 }
 
@@ -80,7 +80,7 @@ export function closeEpochs(context: ApplyContext): void {
   for (const verifier of closing === undefined ? [] : readAuditors(draft, closing)) {
     const auditor = readAuditor(draft, closing!, verifier)
     if (auditor === undefined || auditor.secret !== undefined) continue
-    const burned = takeFromBond(draft, verifier, params.audits.missedRevealPpm)
+    const burned = takeFromBond(draft, ROLE_VERIFIER, verifier, params.audits.missedRevealPpm)
     addAmount(draft, 'burned', burned)
     writeAuditor(draft, closing!, verifier, undefined)
     audits.verifierFaults.push({ verifier, reason: 'secret kept back', bounty: 0n, burned })

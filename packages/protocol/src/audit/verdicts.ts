@@ -5,6 +5,7 @@ import { check, ProtocolError } from '../errors.ts'
 import { accountOf } from '../keys.ts'
 import type { ApplyContext } from '../ledger/apply-transaction.ts'
 import { addAmount, credit, isBarred, readAmount } from '../ledger/entries.ts'
+import { ROLE_VERIFIER } from '../ledger/keys.ts'
 import { modelOf } from '../market/models.ts'
 import type { Model } from '../model/types.ts'
 import type { Params } from '../params/types.ts'
@@ -19,6 +20,7 @@ import { type AuditedUnit, readAuditedUnit, readAuditor, readVerdicts, writeAudi
 import { epochOf, epochWindows } from './epochs.ts'
 import { auditableUnit } from './fraud-proof.ts'
 import type { UnitVerdict, VerdictProof } from './payloads.ts'
+import { findersOf } from './plants.ts'
 import { takeFromBond } from './secrets.ts'
 import { auditedSteps, FIXED_STEPS, wasSelected } from './selection.ts'
 import { stepAccumulators, stepDigest } from './transcript.ts'
@@ -54,22 +56,26 @@ export function prepareVerdict(context: ApplyContext, sender: Uint8Array, verdic
 
 /**
  * The verdicts that stood share `audits.payPpm` of what the unit burned, from the verifier pool as far as it reaches: those whose
- * verifier has revealed its secret, was chosen by it, and has not been shown false or barred. What does not divide stays in the
+ * verifier has revealed its secret, was chosen by it, and has not been shown false or barred; of a plant those too who found it (AUD-8). What does not divide stays in the
  * pool. Own jobs under own audits so cost more than they earn, whatever they cost.
  */
 export function payVerdicts(context: ApplyContext, jobId: Uint8Array, unit: AuditedUnit): void {
   const { params, draft, audits } = context
   const epoch = epochOf(params, unit.receiptHeight)
-  const stood = readVerdicts(draft, jobId).filter(({ verifier }) => {
-    const secret = readAuditor(draft, epoch, verifier)?.secret
-    return secret !== undefined && !isBarred(draft, verifier) && wasSelected(params, draft, secret, unit)
-  })
+  const stood = readVerdicts(draft, jobId)
+    .map(({ verifier }) => verifier)
+    .filter((verifier) => {
+      const secret = readAuditor(draft, epoch, verifier)?.secret
+      return secret !== undefined && !isBarred(draft, verifier) && wasSelected(params, draft, secret, unit)
+    })
+  for (const finder of findersOf(params, draft, jobId, unit))
+    if (!stood.some((verifier) => equalBytes(verifier, finder))) stood.push(finder)
   if (stood.length === 0) return
   const pool = readAmount(draft, 'verifierPool')
   const due = partOf(unit.burnedGrains, params.audits.payPpm)
   const grains = (due < pool ? due : pool) / BigInt(stood.length)
   if (grains === 0n) return
-  for (const { verifier } of stood) {
+  for (const verifier of stood) {
     credit(draft, accountOf(verifier), grains)
     audits.verdictPay.push({ jobId, verifier, grains })
   }
@@ -152,7 +158,7 @@ export function prepareVerdictProof(context: ApplyContext, sender: Uint8Array, p
       return
     }
     accusation.keep()
-    const taken = takeFromBond(draft, verifier, params.audits.falseVerdictPpm)
+    const taken = takeFromBond(draft, ROLE_VERIFIER, verifier, params.audits.falseVerdictPpm)
     const bounty = partOf(taken, params.audits.bountyPpm)
     credit(draft, accountOf(sender), bounty)
     addAmount(draft, 'burned', taken - bounty)

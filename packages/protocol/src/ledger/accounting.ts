@@ -12,6 +12,7 @@ import {
   unitCountsCodec,
   verdictsCodec,
 } from '../audit/entries.ts'
+import { foundCountsCodec, planterCodec, plantersCodec, suspicionCodec } from '../audit/plant-entries.ts'
 import type { Codec } from '../codec.ts'
 import { ProtocolError } from '../errors.ts'
 import {
@@ -88,6 +89,10 @@ const WITHOUT_GRAINS: Readonly<Record<string, Codec<unknown>>> = {
   'auditor/': auditorCodec,
   'verdicts/': verdictsCodec,
   'challenges-due/': dueCodec,
+  'planters/': plantersCodec,
+  'planter/': planterCodec,
+  'suspicion/': suspicionCodec,
+  'found/': foundCountsCodec,
   'full/': countCodec,
 } as Readonly<Record<string, Codec<unknown>>>
 

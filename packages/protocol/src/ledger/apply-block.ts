@@ -1,6 +1,7 @@
 /** The state transition of one block (ECO-1 to ECO-8); the order of its steps is docs/spec/10-ledger.md. */
 import { type AuditSummary, auditSummary } from '../audit/block-audits.ts'
 import { closeChallenges } from '../audit/challenges.ts'
+import { closePlants } from '../audit/plants.ts'
 import { bytesToHex, equalBytes, hexToBytes } from '../bytes.ts'
 import { targetFromBits, workOfTarget } from '../difficulty/bits.ts'
 import { bootstrapCoinbase, type CoinbaseParts, paidCoinbase } from '../emission/coinbase.ts'
@@ -77,7 +78,7 @@ export function applyBlock(input: BlockInput): AppliedBlock {
   const { context } = begun
   const { draft, books } = context
   const { fees, transactionIds, forfeitures } = applyTransactions(context, transactions)
-  forfeitures.push(...closeChallenges(context, transactions))
+  forfeitures.push(...closeChallenges(context, transactions), ...closePlants(context))
   check(!isBarred(draft, minerKey), 'BLOCK_KEY_BARRED', 'the block bars its own miner')
   if (job !== undefined) checkOwnReceipt(input, draft)
   const closed = closeWindows(context)

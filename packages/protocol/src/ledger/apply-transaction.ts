@@ -3,6 +3,7 @@ import { prepareAccusation } from '../audit/accusations.ts'
 import type { BlockAudits, StepModel } from '../audit/block-audits.ts'
 import { prepareChallenge, prepareResponse } from '../audit/challenges.ts'
 import { prepareFraudProof } from '../audit/fraud-proof.ts'
+import { preparePlantCommit, preparePlantReveal } from '../audit/plants.ts'
 import { prepareVerifierCommit, prepareVerifierReveal } from '../audit/secrets.ts'
 import { prepareVerdict, prepareVerdictProof } from '../audit/verdicts.ts'
 import { bytesToHex, equalBytes } from '../bytes.ts'
@@ -101,6 +102,8 @@ export function spending(rules: MarketRules, body: TransactionBody): bigint {
     case 'verifierReveal':
     case 'verdict':
     case 'response':
+    case 'plantCommit':
+    case 'plantReveal':
       return 0n
   }
 }
@@ -146,6 +149,10 @@ function prepare(context: ApplyContext, transaction: Transaction): () => Forfeit
       return just(prepareChallenge(context, sender, body))
     case 'response':
       return just(prepareResponse(context, body))
+    case 'plantCommit':
+      return just(preparePlantCommit(context, sender, body))
+    case 'plantReveal':
+      return just(preparePlantReveal(context, sender, body))
   }
 }
 

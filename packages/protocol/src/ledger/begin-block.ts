@@ -3,6 +3,7 @@
 import { endAccusations } from '../audit/accusations.ts'
 import { endAuditedUnits } from '../audit/audited-unit.ts'
 import { BlockAudits, type StepModel } from '../audit/block-audits.ts'
+import { forgetPlants, returnPlantPay } from '../audit/plants.ts'
 import { closeEpochs } from '../audit/secrets.ts'
 import { checkHeight } from '../emission/subsidy.ts'
 import { check } from '../errors.ts'
@@ -81,6 +82,7 @@ export function beginBlock(input: Omit<BlockInput, 'transactions' | 'ltHash' | '
   check(!isBarred(draft, minerKey), 'BLOCK_KEY_BARRED', 'the miner is barred')
   rememberParent(input, draft)
   const { assigned, returned } = assignJobs(input, draft, height, beacon)
+  returnPlantPay(params, draft, height)
   const matured = mature(input, draft)
   const settled = settleReceipts(input, draft, height)
   const context: ApplyContext = {
@@ -99,6 +101,7 @@ export function beginBlock(input: Omit<BlockInput, 'transactions' | 'ltHash' | '
   endAccusations(context)
   closeEpochs(context)
   endAuditedUnits(context)
+  forgetPlants(context)
   return { context, assigned, returned, matured, settled }
 }
 

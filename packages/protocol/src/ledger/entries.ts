@@ -8,6 +8,7 @@ import {
   type AmountName,
   accountKey,
   barredKey,
+  foundKey,
   immatureKey,
   ROLE_MINER,
   ROLE_VERIFIER,
@@ -140,6 +141,8 @@ export function writeRegistration(
   value: Registration | undefined,
 ): void {
   draft.set(registrationKey(role, publicKey), value === undefined ? undefined : registrationCodec.encode(value))
+  // What a verifier found belongs to its registration (AUD-8).
+  if (role === ROLE_VERIFIER && value === undefined) draft.set(foundKey(publicKey), undefined)
 }
 
 export function writeImmature(draft: StateDraft, height: number, entries: readonly ImmatureEntry[]): void {

@@ -74,6 +74,15 @@ export const verdictsKey = (jobId: Uint8Array): string => `verdicts/${bytesToHex
 export const challengesKey = (jobId: Uint8Array): string => `challenges/${bytesToHex(jobId)}`
 /** The key of the jobs with a challenge that comes due at `height`. */
 export const challengesDueKey = (height: number): string => `challenges-due/${padded(height)}`
+/** The key of the miners that committed to plants of an epoch (AUD-8). */
+export const plantersKey = (epoch: number): string => `planters/${padded(epoch)}`
+/** The key of one miner's plants of an epoch. */
+export const planterKey = (epoch: number, publicKey: Uint8Array): string =>
+  `planter/${padded(epoch)}-${bytesToHex(publicKey)}`
+/** The key of what is known of a unit that may be a plant, by its job. */
+export const suspicionKey = (jobId: Uint8Array): string => `suspicion/${bytesToHex(jobId)}`
+/** The key of how many plants a verifier was to look at, and how many it found. */
+export const foundKey = (publicKey: Uint8Array): string => `found/${bytesToHex(publicKey)}`
 /** The key that marks a recent block as full (AUD-3). */
 export const fullBlockKey = (height: number): string => `full/${padded(height)}`
 

@@ -57,6 +57,8 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'audits.falseVerdictPpm': '0: saying `right` without looking costs the pay of one epoch at most',
   'audits.payPpm':
     '0: only bounties pay for checking; with emission.mintCapPpm above 1000000 together: own jobs under own audits earn more than they burn',
+  'audits.plantPpm':
+    '0: nothing shows whether anybody looks while nobody forges; large: a miner that plants works for nothing',
   'audits.accusationDelayBlocks': 'short: who mines the next blocks can commit to the proof it reads and overtake it',
   'audits.accusationBlocks': 'short: full blocks push a proof out of its time',
   'audits.accusationDepositGrains': '0: false accusations make every node run steps for the fee alone',

@@ -61,13 +61,19 @@ function checkAuditWindows({ audits, block, jobs, bonds }: Params): void {
     jobs.auditWindowBlocks + audits.challengeWindowBlocks + 2 * audits.responseBlocks < block.maturityBlocks,
     'block.maturityBlocks does not exceed jobs.auditWindowBlocks, audits.challengeWindowBlocks and twice audits.responseBlocks (ECO-8)',
   )
+  const windowBlocks = jobs.assignmentWindowBlocks * (1 + jobs.fallbacks)
   const revealed = audits.epochBlocks + audits.verdictBlocks + audits.revealBlocks
   need(
     revealed + audits.accusationDelayBlocks < block.maturityBlocks,
     'block.maturityBlocks does not exceed audits.epochBlocks, verdictBlocks, revealBlocks and accusationDelayBlocks (ECO-8)',
   )
+  const planted = Math.max(audits.verdictBlocks + audits.accusationDelayBlocks, windowBlocks)
   need(
-    bonds.unbondingBlocks >= jobs.assignmentWindowBlocks * (1 + jobs.fallbacks) + block.maturityBlocks,
+    audits.plantPpm === 0 || audits.epochBlocks + planted + audits.responseBlocks <= block.maturityBlocks,
+    'block.maturityBlocks is less than audits.epochBlocks, the windows of all ranks (or audits.verdictBlocks and accusationDelayBlocks) and audits.responseBlocks (AUD-8)',
+  )
+  need(
+    bonds.unbondingBlocks >= windowBlocks + block.maturityBlocks,
     'bonds.unbondingBlocks does not cover the windows of all ranks and block.maturityBlocks (ECO-1)',
   )
   need(

@@ -135,6 +135,7 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'audits.missedRevealPpm': ppm('part of the bond that a secret kept back costs'),
   'audits.falseVerdictPpm': ppm('part of the bond that a false verdict costs'),
   'audits.payPpm': ppm('what the verdicts on a unit earn over what the unit burned (AUD-5)'),
+  'audits.plantPpm': ppm('part of the units of a miner that plants which are drawn as planted faults (AUD-8)'),
   'audits.accusationDelayBlocks': integer('blocks', 1, 10_000, 'blocks from the commitment to a proof until the proof'),
   'audits.accusationBlocks': integer('blocks', 1, 10_000, 'blocks after that in which the proof is taken'),
   'audits.accusationDepositGrains': amount('deposit of an accusation, lost if it is false (AUD-6)'),

@@ -149,6 +149,7 @@ const nacre: Params = {
     missedRevealPpm: 20_000,
     falseVerdictPpm: 500_000,
     payPpm: 250_000, // with the mint cap at most three quarters of what a unit burned
+    plantPpm: 20_000, // of the miners that plant: what they do without pay
     accusationDelayBlocks: 3,
     accusationBlocks: 24,
     accusationDepositGrains: GRAINS_PER_NCR, // a tenth of the bounty

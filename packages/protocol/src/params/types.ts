@@ -144,6 +144,8 @@ export interface AuditParams {
   readonly falseVerdictPpm: number
   /** What the verdicts on a unit earn together, over what the unit burned. */
   readonly payPpm: number
+  /** AUD-8: part of the units of a miner that commits to it which are drawn as planted faults; 0: there are none. */
+  readonly plantPpm: number
   /** AUD-4: blocks from the commitment to an accusation until its proof. */
   readonly accusationDelayBlocks: number
   /** Blocks after that in which the proof is taken. */

@@ -1,9 +1,10 @@
-/** Builds `vectors/audits.json`: rates, selection, steps, commitments, accumulators and digests, Freivalds vectors (AUD-1 to AUD-6). */
+/** Builds `vectors/audits.json`: rates, selection, steps, commitments, accumulators and digests, Freivalds vectors (AUD-1 to AUD-8). */
 import { accusationCommitment } from '../../src/audit/accusations.ts'
 import { answerHash } from '../../src/audit/check-receipt-step.ts'
 import type { AuditedUnit } from '../../src/audit/entries.ts'
 import { epochWindows } from '../../src/audit/epochs.ts'
 import { freivaldsKey } from '../../src/audit/freivalds.ts'
+import { drawsPlant, plantCommitment, plantWindows } from '../../src/audit/plant-draws.ts'
 import { verifierRatePpm } from '../../src/audit/rates.ts'
 import { auditedSteps, isAudited, secretCommitment } from '../../src/audit/selection.ts'
 import { stepAccumulators, stepDigest } from '../../src/audit/transcript.ts'
@@ -33,6 +34,7 @@ const unitOf = (unitId: Uint8Array, promptTokens: number, newTokens: number): Au
   newTokens,
   maxNewTokens: newTokens,
   decoding: task().decoding,
+  openedHeight: 1,
   receiptHeight: 1,
   ratePpm: 1_000_000,
   feeGrains: 0n,
@@ -69,6 +71,21 @@ export function auditVectors(): unknown {
       const rates = [20_000, 250_000, 500_000, 1_000_000]
       return { unitId: hex(unitId), audited: rates.filter((rate) => isAudited(SECRET, unitId, rate)) }
     }),
+    plants: {
+      windows: [0, 1, 100].map((epoch) => ({ epoch, ...plantWindows(presets.nacre, epoch) })),
+      commitments: [0, 7, 2 ** 32 - 1].map((epoch) => ({
+        epoch,
+        commitment: hex(plantCommitment(VERIFIER, epoch, SECRET)),
+      })),
+      drawn: Array.from({ length: 12 }, (_, i) => {
+        const drawnId = taggedHash('unitId', u32le(i))
+        const shares = [20_000, 250_000, 500_000, 1_000_000]
+        const drawn = shares.filter((plantPpm) =>
+          drawsPlant({ ...presets.nacre, audits: { ...presets.nacre.audits, plantPpm } }, SECRET, drawnId),
+        )
+        return { unitId: hex(drawnId), drawn }
+      }),
+    },
     steps: [
       [7, 5],
       [16, 1],

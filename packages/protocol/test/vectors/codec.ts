@@ -89,6 +89,18 @@ const BODIES: [name: string, body: TransactionBody, nonce: bigint, fee: bigint][
   ['fraud proof', FRAUD_PROOF, 12n, 1000n],
   ['verdict proof', VERDICT_PROOF, 13n, 1000n],
   ['verifier commit', { kind: 'verifierCommit', epoch: 7, commitment: new Uint8Array(32).fill(0xc0) }, 14n, 1000n],
+  ['plant commit', { kind: 'plantCommit', epoch: 7, commitment: new Uint8Array(32).fill(0xc7) }, 20n, 1000n],
+  [
+    'plant reveal',
+    {
+      kind: 'plantReveal',
+      epoch: 7,
+      secret: new Uint8Array(32).fill(0x5e),
+      plants: [{ jobId: JOB, traceRoot: new Uint8Array(32).fill(0x7a) }],
+    },
+    21n,
+    1000n,
+  ],
   ['verifier reveal', { kind: 'verifierReveal', epoch: 7, secret: new Uint8Array(32).fill(0x5e) }, 15n, 1000n],
   [
     'verdict',

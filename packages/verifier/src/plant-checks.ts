@@ -1,0 +1,95 @@
+/** AUD-8: once a plant is revealed its unit answers for its honest trace, of which some steps are run here. */
+import type { FullNode } from '@nacre/node'
+import {
+  type AuditedUnit,
+  auditedTask,
+  bytesToHex,
+  checkReceiptStep,
+  FIXED_STEPS,
+  hexToBytes,
+  ProtocolError,
+  RECEIPT_FRAUD_CODES,
+  readAuditedUnit,
+  readSuspicion,
+  registeredModel,
+  type StepOpening,
+  sampleSteps,
+} from '@nacre/protocol'
+import type { Accuser } from './accuser.ts'
+import { FraudError, type OpeningsSource } from './openings-source.ts'
+
+/** Drawn steps of one plant, by local randomness: its miner knows by now what secrets have drawn. */
+const STEPS_PER_PLANT = 14
+/** Plants looked at for each tip. */
+const CHECKS_PER_TIP = 2
+/** A plant for which nobody has openings is asked for so often. */
+const MAX_TRIES = 3
+/** Plants remembered; the oldest are forgotten, and may be looked at again. */
+const MAX_REMEMBERED = 4_096
+
+export interface PlantChecksOptions {
+  readonly node: FullNode
+  readonly openings: OpeningsSource
+  readonly accuser: Accuser
+  readonly signal: AbortSignal
+}
+
+/** Looks at each plant once. What is wrong is accused; who gives no openings earns nothing from it and is left alone. */
+export class PlantChecks {
+  readonly #options: PlantChecksOptions
+  /** By honest root, hex: times that it was asked for; infinite once it is settled. */
+  readonly #tries = new Map<string, number>()
+
+  constructor(options: PlantChecksOptions) {
+    this.#options = options
+  }
+
+  /** Looks at some plants among these units. @param jobs hex. */
+  async look(jobs: Iterable<string>): Promise<void> {
+    const { node, signal } = this.#options
+    let checks = 0
+    for (const job of jobs) {
+      if (checks >= CHECKS_PER_TIP || signal.aborted) return
+      const jobId = hexToBytes(job)
+      const unit = readAuditedUnit(node.chain.reader, jobId)
+      const root = readSuspicion(node.chain.reader, jobId)?.honestRoot
+      if (unit === undefined || unit.isCondemned || root === undefined) continue
+      if ((this.#tries.get(bytesToHex(root)) ?? 0) >= MAX_TRIES) continue
+      checks++
+      await this.#check(job, jobId, { ...unit, traceRoot: root })
+    }
+  }
+
+  /** @param unit with the root of its honest trace. */
+  async #check(job: string, jobId: Uint8Array, unit: AuditedUnit): Promise<void> {
+    const { node, openings, accuser, signal } = this.#options
+    const { promptTokens, newTokens, traceRoot } = unit
+    const { model } = registeredModel(node.context, unit.modelId)
+    const shape = { promptTokens, newTokens, dims: model.config }
+    const steps = [...FIXED_STEPS, ...sampleSteps(node.random.bytes(32), shape, STEPS_PER_PLANT)]
+    const task = auditedTask(node.chain.reader, jobId, unit)
+    const check = (opening: StepOpening): void => {
+      try {
+        checkReceiptStep(model, unit, task, opening)
+      } catch (error) {
+        if (error instanceof ProtocolError && RECEIPT_FRAUD_CODES.has(error.code)) throw new FraudError(opening, error)
+        throw error
+      }
+    }
+    const asked = await openings.ask({ id: traceRoot, minerKey: unit.minerKey }, steps, check, signal)
+    if (signal.aborted) return
+    const name = bytesToHex(traceRoot)
+    if (asked.outcome === 'unanswered') this.#remember(name, (this.#tries.get(name) ?? 0) + 1)
+    else this.#remember(name, Number.POSITIVE_INFINITY)
+    if (asked.outcome === 'fraud') {
+      const isTaken = accuser.accuse(job, unit, asked.fraud.opening)
+      node.log.warn({ event: 'plant', jobId: job, outcome: 'fraud', reason: asked.fraud.message, isAccused: isTaken })
+    } else node.log.info({ event: 'plant', jobId: job, outcome: asked.outcome })
+  }
+
+  #remember(name: string, tries: number): void {
+    this.#tries.delete(name)
+    this.#tries.set(name, tries)
+    if (this.#tries.size > MAX_REMEMBERED) this.#tries.delete(this.#tries.keys().next().value!)
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * Audits across a reorganisation (P5, P7): what was said on the branch that lost is said again on the one that won, so the cheater is
+ * condemned all the same, and whoever answered in time is not.
+ */
+import type { UnitRunner } from '@nacre/miner'
+import {
+  bytesToHex,
+  commitTrace,
+  decodeTransaction,
+  epochOf,
+  equalBytes,
+  isBarred,
+  readAuditedUnit,
+  readAuditors,
+  readChallenges,
+  type TransactionKind,
+} from '@nacre/protocol'
+import { afterEach, expect, test } from 'vitest'
+import type { LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
+import { heightOf, type MarketNet, marketNet } from '../../miner/test/market-net.ts'
+
+let network: LocalNetwork
+afterEach(() => network.stop())
+
+/** Room for a few blocks apart in every window. */
+const OVERRIDES = [
+  'audits.mode=on',
+  'audits.steps=8',
+  'audits.responseBlocks=8',
+  'audits.challengeWindowBlocks=60',
+  'audits.accusationBlocks=20',
+  'block.maturityBlocks=100',
+  'bonds.unbondingBlocks=140',
+  'jobs.auditWindowBlocks=6',
+  'jobs.paidDrawPpm=0',
+]
+
+/** Changes one bit of what the last layer's last step gave, and commits to that. */
+const garbling = (runner: UnitRunner): UnitRunner => ({
+  ...runner,
+  executeUnit: async (...unit) => {
+    const { tokens, trace: honest } = await runner.executeUnit(...unit)
+    const trace = structuredClone(honest)
+    for (const rows of trace.h.slice(1)) rows[rows.length - 1] = -rows[rows.length - 1]! + 1
+    return { tokens, trace, traceRoot: commitTrace(trace).traceRoot }
+  },
+})
+const withholding = (runner: UnitRunner): UnitRunner => ({
+  ...garbling(runner),
+  openSteps: () => Promise.reject(new Error('no openings')),
+})
+/** Peers ask for many steps at once, a challenge for one. */
+const silent = (runner: UnitRunner): UnitRunner => ({
+  ...runner,
+  openSteps: (trace, steps) =>
+    steps.length > 1 ? Promise.reject(new Error('no openings')) : runner.openSteps(trace, steps),
+})
+
+/** Kinds of a key's transactions in a member's best chain. */
+function sent({ node: { chain } }: LocalMember, publicKey: Uint8Array): TransactionKind[] {
+  const found: TransactionKind[] = []
+  for (let height = 1; height <= chain.tip.header.height; height++)
+    for (const bytes of chain.block(chain.atHeight(height)!)!.body.transactions) {
+      const { sender, body } = decodeTransaction(bytes)
+      if (equalBytes(sender, publicKey)) found.push(body.kind)
+    }
+  return found
+}
+
+/**
+ * Three miners, of which only the first asks for jobs, in an epoch with the verifier's secret.
+ *
+ *     - delivered - apart: the few                        |
+ *                 \ the many, longer ------------------- heal: one chain
+ */
+async function setUp(engine: (runner: UnitRunner) => UnitRunner): Promise<MarketNet & { readonly first: LocalMember }> {
+  const net = await marketNet({
+    miners: 1,
+    engine: (runner) => engine(runner),
+    overrides: OVERRIDES,
+  })
+  network = net.network
+  // They could open an honest unit too, by executing it.
+  for (const name of ['other-1', 'other-2', 'other-3', 'other-4'])
+    await network.startMember(network.add(name, 'miner', { runner: silent }))
+  const { params } = network.context
+  await net.run(() => readAuditors(net.plain.node.chain.reader, epochOf(params, heightOf(net.plain))).length === 1)
+  return { ...net, first: net.miners[0]! }
+}
+
+const names = (members: readonly LocalMember[]): string[] => members.map(({ name }) => name)
+
+/** Cuts a few off from all others until `said` holds among them and the others are ahead; then all follow the others. */
+async function loseBranch(
+  { run }: MarketNet,
+  few: readonly LocalMember[],
+  many: LocalMember,
+  said: () => boolean,
+): Promise<void> {
+  const others = network.members.filter((member) => !few.includes(member))
+  const [one] = few as [LocalMember]
+  network.hub.partition(names(few), names(others))
+  await run(said)
+  await run(() => many.node.chain.tip.totalWork > one.node.chain.tip.totalWork)
+  const lost = one.node.chain.tip
+  network.hub.heal()
+  await run(() => network.members.every(({ node }) => node.chain.tip.hex === many.node.chain.tip.hex))
+  expect(one.node.chain.isOnBestChain(lost)).toBe(false)
+}
+
+const agree = (): void => {
+  const roots = network.members.map(({ node }) => bytesToHex(node.chain.tip.header.stateRoot))
+  expect(new Set(roots).size).toBe(1)
+}
+
+test.each([
+  ['accusation', garbling],
+  ['challenge', withholding],
+] as const)('%s: what is on the branch that lost is made again, and the cheater is condemned', async (kind, engine) => {
+  const net = await setUp(engine)
+  const { plain, verifier, first, post, job, run } = net
+  const jobId = await post(job())
+  await run(() => readAuditedUnit(verifier.node.chain.reader, jobId) !== undefined)
+  const few = [verifier, first, network.members.find(({ name }) => name === 'other-1')!]
+  const said = (member: LocalMember): boolean => sent(member, verifier.keys.publicKey).includes(kind)
+  expect(said(verifier)).toBe(false)
+  await loseBranch(net, few, plain, () => said(verifier))
+  const isSettled = (): boolean =>
+    network.members.every(({ node }) => node.chain.tip.hex === plain.node.chain.tip.hex) &&
+    isBarred(plain.node.chain.reader, first.keys.publicKey)
+  await run(isSettled)
+  expect(said(plain)).toBe(true)
+  expect(readAuditedUnit(plain.node.chain.reader, jobId)!.isCondemned).toBe(true)
+  agree()
+  for (const { keys } of network.members)
+    expect(isBarred(plain.node.chain.reader, keys.publicKey)).toBe(equalBytes(keys.publicKey, first.keys.publicKey))
+})
+
+test('a response on the branch that lost is given again: the honest miner keeps everything', async () => {
+  const net = await setUp(silent)
+  const { plain, verifier, first, post, job, run } = net
+  const jobId = await post(job())
+  const challenges = (member: LocalMember) => readChallenges(member.node.chain.reader, jobId)
+  await run(() => challenges(first).length > 0)
+  expect(challenges(plain).some(({ dueHeight }) => dueHeight === 0)).toBe(false)
+  const few = [first]
+  await loseBranch(net, few, plain, () => challenges(first).some(({ dueHeight }) => dueHeight === 0))
+  await run(() => challenges(plain).some(({ dueHeight }) => dueHeight === 0))
+  expect(sent(plain, first.keys.publicKey)).toContain('response')
+  const { height } = challenges(plain)[0]!
+  await run(() => heightOf(plain) > height + 2 * 8)
+  expect(isBarred(plain.node.chain.reader, first.keys.publicKey)).toBe(false)
+  expect(isBarred(plain.node.chain.reader, verifier.keys.publicKey)).toBe(false)
+  await run(() => network.members.every(({ node }) => node.chain.tip.hex === plain.node.chain.tip.hex))
+  agree()
+})
