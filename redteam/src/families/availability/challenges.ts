@@ -115,7 +115,7 @@ export const challenges: readonly Attack[] = [
     check: uncheckedIn(
       'protocol',
       'audit/challenges.ts',
-      'checkReceiptStep(stepModel(unit.modelId), unit, auditedTask(draft, jobId, unit), opening)',
+      'checkReceiptStep(stepModel(unit.modelId), answering, auditedTask(draft, jobId, unit), opening)',
       '',
     ),
     run: async () => ({
