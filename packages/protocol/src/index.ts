@@ -1,4 +1,5 @@
 export * from './audit/accusations.ts'
+export * from './audit/answer-claim.ts'
 export * from './audit/audited-unit.ts'
 export * from './audit/block-audits.ts'
 export * from './audit/challenges.ts'

@@ -1,6 +1,6 @@
 import { bigintFromLe, u32le } from '../bytes.ts'
 import { taggedXof } from '../hash.ts'
-import { runWeight, type StepRun, stepOfRun, stepRuns } from './step-ref.ts'
+import { prefixWeight, type StepRun, stepOfRun, stepRuns } from './step-ref.ts'
 import type { StepRef, TraceShape } from './types.ts'
 
 /**
@@ -21,12 +21,6 @@ export function sampleSteps(seed: Uint8Array, shape: TraceShape, count: number):
     const run = runs[i]!
     return stepOfRun(run, offsetAt(shape, run, left))
   })
-}
-
-/** Weight of the first `n` steps of a run. Only runs that start at position 0 have a slope. */
-function prefixWeight(shape: TraceShape, run: StepRun, n: number): bigint {
-  const { base, slope } = runWeight(shape, run)
-  return BigInt(n) * BigInt(base) + (BigInt(slope) * BigInt(n) * BigInt(n + 1)) / 2n
 }
 
 /** The last offset whose prefix weight is at most `left`. */

@@ -89,6 +89,26 @@ export function maxStepMacs(shape: TraceShape): number {
   )
 }
 
+/** Weight of one step in multiplications. Throws STEP_OUT_OF_RANGE. */
+export function stepWeight(shape: TraceShape, ref: StepRef): number {
+  checkStepRef(shape, ref)
+  const { kind, layer, group } = ref
+  const run = stepRuns(shape).find((each) => each.kind === kind && each.layer === layer && each.group === group)!
+  const { base, slope } = runWeight(shape, run)
+  return base + slope * (ref.position - run.firstPosition + 1)
+}
+
+/** Weight of all steps of a unit of this shape: what one draw of `sampleSteps` is a share of. */
+export function totalWeight(shape: TraceShape): bigint {
+  return stepRuns(shape).reduce((sum, run) => sum + prefixWeight(shape, run, run.count), 0n)
+}
+
+/** Weight of the first `n` steps of a run. Only runs that start at position 0 have a slope. */
+export function prefixWeight(shape: TraceShape, run: StepRun, n: number): bigint {
+  const { base, slope } = runWeight(shape, run)
+  return BigInt(n) * BigInt(base) + (BigInt(slope) * BigInt(n) * BigInt(n + 1)) / 2n
+}
+
 /**
  * Weight of the steps of a run: at the n-th position of the unit `base + slope * (n + 1)` multiplications, attention's
  * products included, because that is what a forger would save. `shape` and `input` multiply nothing and weigh 1.

@@ -1,0 +1,176 @@
+/** `nacre job verify`: whether an answer of anybody is the model's, complete or by steps drawn here (AUD-7). */
+import { randomBytes } from 'node:crypto'
+import { createFastHash } from '@nacre/engine'
+import { verifyAnswer } from '@nacre/gateway'
+import { type JobView, messageOf, readChain } from '@nacre/node/rpc-client'
+import {
+  type AnswerClaim,
+  bytesToHex,
+  claimedShape,
+  detectionChance,
+  FIXED_STEPS,
+  hexToBytes,
+  type Params,
+  type StepRef,
+  stepOpeningCodec,
+  stepRuns,
+  stepWeight,
+  totalWeight,
+  type UnitTask,
+} from '@nacre/protocol'
+import { type AnswerCheck, checkAnswer, MAX_CLIENT_STEPS, rpcAnswerSource } from '@nacre/verifier/client'
+import { CliError } from '../errors.ts'
+import { receiptLines } from '../jobs/describe.ts'
+import { inlineModelWorkers, loadTextModel, type TextModel } from '../network-model.ts'
+import { integerFlag } from '../options.ts'
+import { interruptible } from '../signals.ts'
+import type { JobCall } from './job.ts'
+import { jobOf, modelOf } from './job-show.ts'
+
+/** Exit codes beside 1, which says that the answer is false, or that it could not be checked for another reason. */
+const WITHHELD = 3
+const NO_ANSWER_YET = 4
+const UNKNOWN_JOB = 5
+
+/** `verify ID`. */
+export async function verifyCommand(call: JobCall): Promise<void> {
+  const { sample } = call.options
+  const draws = sample === undefined ? undefined : integerFlag('sample', sample, 1, MAX_CLIENT_STEPS)
+  await interruptible(async (signal) => {
+    const view = await jobOf(call, signal).catch((error: unknown) => {
+      if (error instanceof CliError && error.code === 'UNKNOWN_JOB')
+        throw new CliError(error.message, UNKNOWN_JOB, error.code)
+      throw error
+    })
+    if (view.receipt === undefined) throw noAnswer(view.id, view.status)
+    const { params, chainId } = await readChain(call.rpc, signal)
+    if (draws === undefined) await verifyWhole(call, view, params, signal)
+    else await verifySampled(call, view, params, chainId, draws, signal)
+  })
+}
+
+const noAnswer = (id: string, status: string): CliError =>
+  new CliError(`job ${id} has no answer to verify: it is ${status}`, NO_ANSWER_YET, 'NO_ANSWER_YET')
+
+/** Executes the unit again. */
+async function verifyWhole(call: JobCall, view: JobView, params: Params, signal: AbortSignal): Promise<void> {
+  const receipt = view.receipt!
+  const hash = await createFastHash()
+  const model = await modelOf(params, view, hash)
+  const workers = await inlineModelWorkers(model, hash)
+  const startMs = performance.now()
+  const claim = { modelId: model.modelId, task: taskOf(view), tokens: receipt.tokens, traceRoot: receipt.traceRoot }
+  const verdict = await verifyAnswer(workers, claim, signal)
+  const checkMs = Math.round(performance.now() - startMs)
+  if (!verdict.isTrue) {
+    call.say(receiptLines(view).join('\n'))
+    throw new CliError(`the answer of job ${view.id} is FALSE: ${verdict.reason}`, 1, 'ANSWER_FALSE')
+  }
+  call.print({ ...jsonOf(view, model), checkMs, isTrue: true }, [
+    ...receiptLines(view),
+    `right     all ${receipt.tokens.length} tokens and the trace root are what ${model.name} gives (executed again in ${checkMs} ms)`,
+  ])
+}
+
+/** Opens steps drawn here. */
+async function verifySampled(
+  call: JobCall,
+  view: JobView,
+  params: Params,
+  chainId: string,
+  draws: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const hash = await createFastHash()
+  let model: TextModel | undefined
+  const startMs = performance.now()
+  const check = await checkAnswer({
+    source: rpcAnswerSource(call.rpc),
+    chainId: hexToBytes(chainId),
+    jobId: hexToBytes(view.id),
+    model: async (modelId) => {
+      model = await loadTextModel(params, nameOf(params, modelId), hash)
+      return model.model
+    },
+    seed: new Uint8Array(randomBytes(32)),
+    steps: draws,
+    signal,
+  })
+  const checkMs = Math.round(performance.now() - startMs)
+  if (check.outcome === 'undelivered') throw noAnswer(view.id, check.status)
+  if (check.outcome !== 'right') {
+    call.say(receiptLines(view).join('\n'))
+    throw failureOf(view.id, check)
+  }
+  const { claim, steps } = check
+  const odds = oddsOf(model!, claim, draws)
+  call.print({ ...jsonOf(view, model!), checkMs, isTrue: true, draws, steps, odds }, [
+    ...receiptLines(view),
+    `right     ${steps.length - FIXED_STEPS.length} of ${odds.steps} steps, drawn here by their multiplications, are what ${model!.name} gives, and the trace`,
+    `          holds this prompt and this answer (${checkMs} ms)`,
+    `odds      ${draws} draws find a miner that forged 10 % of the work with ${percent(odds.tenth)}, one that forged half with ${percent(odds.half)}, and one that`,
+    `          forged a single step with ${percent(odds.lightest)} to ${percent(odds.heaviest)}. Only "job verify" without --sample finds any forged step for sure`,
+  ])
+}
+
+function failureOf(id: string, check: Extract<AnswerCheck, { outcome: 'wrong' | 'withheld' }>): CliError {
+  if (check.outcome === 'wrong') {
+    const { code, opening } = check.evidence
+    const step = textOf(opening.ref)
+    return new CliError(
+      `the answer of job ${id} is FALSE in the step ${step}: ${check.reason}. Its opening proves it to everybody (AUD-4); --json prints it`,
+      1,
+      'ANSWER_FALSE',
+      { rule: code, step: opening.ref, opening: bytesToHex(stepOpeningCodec.encode(opening)) },
+    )
+  }
+  const { missing, reason, isOver } = check
+  const what = `${missing.length} steps of job ${id} could not be checked, among them ${textOf(missing[0]!)}: ${messageOf(reason)}`
+  const hint = isOver
+    ? '"job verify" without --sample still executes the answer again'
+    : 'That says nothing about the answer: its client and verifiers can ask for a step on the chain (AUD-3), and "job verify" without --sample executes it again'
+  return new CliError(`${what}. ${hint}`, WITHHELD, 'WITHHELD', { missing, isOver })
+}
+
+/** What a number of draws finds, 0 to 1: forgeries of a tenth and of half of the work, and of one step of the least and of the most work. */
+function oddsOf({ model }: TextModel, claim: AnswerClaim, draws: number) {
+  const shape = claimedShape(model.config, claim)
+  const total = Number(totalWeight(shape))
+  // Weights grow with the position: the ends of each run are its extremes. `shape` and `input` are always looked at.
+  const ends = stepRuns(shape)
+    .filter(({ kind }) => !FIXED_STEPS.some((fixed) => fixed.kind === kind))
+    .flatMap(({ kind, layer, group, firstPosition, count }) =>
+      [firstPosition, firstPosition + count - 1].map((position) => stepWeight(shape, { kind, layer, group, position })),
+    )
+  const found = (weight: number): number => detectionChance(weight / total, draws)
+  return {
+    steps: stepRuns(shape).reduce((sum, { count }) => sum + count, 0),
+    tenth: detectionChance(0.1, draws),
+    half: detectionChance(0.5, draws),
+    lightest: found(Math.min(...ends)),
+    heaviest: found(Math.max(...ends)),
+  }
+}
+
+const percent = (share: number): string =>
+  share > 0.999 ? 'more than 99.9 %' : `${Number((100 * share).toPrecision(3))} %`
+const textOf = ({ kind, layer, group, position }: StepRef): string =>
+  kind === 'shape' || kind === 'input' ? kind : `${kind} (layer ${layer}, group ${group}, position ${position})`
+
+function jsonOf({ id, receipt }: JobView, model: TextModel) {
+  const { minerKey, transactionId, traceRoot, isAudited } = receipt!
+  return { id, model: model.name, receipt: { minerKey, transactionId, traceRoot, isAudited } }
+}
+
+function nameOf(params: Params, modelId: Uint8Array): string {
+  const hex = bytesToHex(modelId)
+  const listed = params.models.find((each) => each.modelId === hex)
+  if (listed === undefined) throw new CliError(`the network lists no model ${hex}`, 1, 'UNKNOWN_MODEL')
+  return listed.name
+}
+
+function taskOf({ id, promptTokens, maxNewTokens, decoding }: JobView): UnitTask {
+  if (promptTokens === undefined || promptTokens.length === 0 || maxNewTokens === undefined || decoding === undefined)
+    throw new CliError(`the node does not have prompt and decoding of job ${id} any more`, 1, 'UNKNOWN_JOB')
+  return { promptTokens, maxNewTokens, decoding: { ...decoding, seed: hexToBytes(decoding.seed) } }
+}

@@ -1,0 +1,25 @@
+import { readJob, readOpenings, readTransactionBytes } from '@nacre/node/rpc-client'
+import { bytesToHex } from '@nacre/protocol'
+import type { AnswerSource } from './check-answer.ts'
+
+/** Transactions and openings from the RPC of any node. Its methods reject with RpcError. */
+export function rpcAnswerSource(rpc: string): AnswerSource {
+  return {
+    transactions: async (jobId, signal) => {
+      const id = bytesToHex(jobId)
+      const { status, receipt } = await readJob(rpc, id, signal)
+      // One that waits for a block is no answer yet, and nobody owes openings of it.
+      if (receipt?.height === undefined) return { status }
+      const [posted, delivered] = await Promise.all(
+        [id, receipt.transactionId].map((each) => readTransactionBytes(rpc, each, signal)),
+      )
+      return { posted: posted!, delivered: delivered! }
+    },
+    openings: async (jobId, steps, signal) => {
+      const answer = await readOpenings(rpc, jobId, steps, signal)
+      if ('refusal' in answer) return { openings: [], reason: answer.reason, isOver: answer.refusal === 'AUDIT_UNIT' }
+      const { openings, reason } = answer
+      return { openings, ...(reason === undefined ? {} : { reason }) }
+    },
+  }
+}
