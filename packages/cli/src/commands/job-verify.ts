@@ -14,9 +14,9 @@ import {
   type StepRef,
   stepOpeningCodec,
   stepRuns,
-  stepWeight,
-  totalWeight,
+  stepShares,
   type UnitTask,
+  type Weighing,
 } from '@nacre/protocol'
 import { type AnswerCheck, checkAnswer, MAX_CLIENT_STEPS, rpcAnswerSource } from '@nacre/verifier/client'
 import { CliError } from '../errors.ts'
@@ -106,10 +106,11 @@ async function verifySampled(
   const odds = oddsOf(model!, claim, draws)
   call.print({ ...jsonOf(view, model!), checkMs, isTrue: true, draws, steps, odds }, [
     ...receiptLines(view),
-    `right     ${steps.length - FIXED_STEPS.length} of ${odds.steps} steps, drawn here by their multiplications, are what ${model!.name} gives, and the trace`,
+    `right     ${steps.length - FIXED_STEPS.length} of ${odds.steps} steps, drawn here by what forging them saves, are what ${model!.name} gives, and the trace`,
     `          holds this prompt and this answer (${checkMs} ms)`,
-    `odds      ${draws} draws find a miner that forged 10 % of the work with ${percent(odds.tenth)}, one that forged half with ${percent(odds.half)}, and one that`,
-    `          forged a single step with ${percent(odds.lightest)} to ${percent(odds.heaviest)}. Only "job verify" without --sample finds any forged step for sure`,
+    `odds      ${draws} draws find a miner that opens the trace of quite another prompt with ${percent(odds.kept)}, one that left out the last`,
+    `          layer with ${percent(odds.layer)}, and one that forged a single step with ${percent(odds.lightest)} to ${percent(odds.heaviest)}. Only "job verify" without`,
+    '          --sample finds any forged step for sure',
   ])
 }
 
@@ -132,23 +133,32 @@ function failureOf(id: string, check: Extract<AnswerCheck, { outcome: 'wrong' | 
   return new CliError(`${what}. ${hint}`, WITHHELD, 'WITHHELD', { missing, isOver })
 }
 
-/** What a number of draws finds, 0 to 1: forgeries of a tenth and of half of the work, and of one step of the least and of the most work. */
+/**
+ * What a number of draws finds, 0 to 1: a miner that computed nothing and kept the trace of another prompt, one that left out the last layer,
+ * and a single forged step, of those that are least and most likely drawn.
+ */
 function oddsOf({ model }: TextModel, claim: AnswerClaim, draws: number) {
   const shape = claimedShape(model.config, claim)
-  const total = Number(totalWeight(shape))
-  // Weights grow with the position: the ends of each run are its extremes. `shape` and `input` are always looked at.
-  const ends = stepRuns(shape)
+  const shares = stepShares(shape)
+  const steps: StepRef[] = stepRuns(shape).flatMap(({ kind, layer, group, firstPosition, count }) =>
+    Array.from({ length: count }, (_, i) => ({ kind, layer, group, position: firstPosition + i })),
+  )
+  const found = (of: (step: StepRef) => boolean): number => {
+    const all = steps.filter(of).map(shares)
+    const sum = (weighing: Weighing): number => all.reduce((total, each) => total + each[weighing], 0)
+    return detectionChance({ macs: sum('macs'), reach: sum('reach') }, draws)
+  }
+  // `shape` and `input` are always looked at.
+  const single = steps
     .filter(({ kind }) => !FIXED_STEPS.some((fixed) => fixed.kind === kind))
-    .flatMap(({ kind, layer, group, firstPosition, count }) =>
-      [firstPosition, firstPosition + count - 1].map((position) => stepWeight(shape, { kind, layer, group, position })),
-    )
-  const found = (weight: number): number => detectionChance(weight / total, draws)
+    .map((step) => detectionChance(shares(step), draws))
+  const last = model.config.nLayers - 1
   return {
-    steps: stepRuns(shape).reduce((sum, { count }) => sum + count, 0),
-    tenth: detectionChance(0.1, draws),
-    half: detectionChance(0.5, draws),
-    lightest: found(Math.min(...ends)),
-    heaviest: found(Math.max(...ends)),
+    steps: steps.length,
+    kept: found(({ kind, position }) => kind === 'embed' && position < shape.promptTokens),
+    layer: found(({ kind, layer }) => layer === last && (kind === 'kv' || kind === 'ffn')),
+    lightest: Math.min(...single),
+    heaviest: Math.max(...single),
   }
 }
 

@@ -33,7 +33,7 @@ The text goes to standard output, everything else to standard error. A job that 
 interrupted: "job show" finds it again.
 
 verify:
-  --sample N              open the steps that bind prompt and answer, and N more drawn by their work. A forged step is found only
+  --sample N              open the steps that bind prompt and answer, and N more. A forged step is found only
                           if it is drawn: the command says how likely that is. Without it everything is checked
 
 Exit codes: 0 done, 1 refused, failed or false, 2 wrong usage, 130 interrupted. Of verify also: 3 nobody opens the steps,

@@ -71,8 +71,8 @@ export function claimedShape(dims: ModelDims, { task, tokens }: AnswerClaim): Tr
 }
 
 /**
- * The steps that a client opens of an answer: {@link FIXED_STEPS}, which bind prompt and answer to the trace, then `count` drawn by
- * their MACs as those of an audit are.
+ * The steps that a client opens of an answer: {@link FIXED_STEPS}, which bind prompt and answer to the trace, then `count` drawn as those
+ * of an audit are.
  * @param seed 32 bytes that nobody else knew before the receipt: whoever does can be right in these steps alone.
  * Throws UNIT_PROMPT, UNIT_SHAPE (no such task), RECEIPT_TOKENS: no block contains such a job, or such a receipt.
  */
@@ -85,9 +85,4 @@ export function clientSteps(config: ModelConfig, claim: AnswerClaim, seed: Uint8
     `${tokens.length} tokens are no answer of at most ${task.maxNewTokens}`,
   )
   return [...FIXED_STEPS, ...sampleSteps(seed, claimedShape(config, claim), count)]
-}
-
-/** Chance that `draws` independent steps hit a forgery of this share of a unit's MACs, both 0 to 1: 1 - (1 - share)^draws. */
-export function detectionChance(share: number, draws: number): number {
-  return 1 - (1 - share) ** draws
 }

@@ -8,7 +8,7 @@ import { check } from '../errors.ts'
 import { taggedHash } from '../hash.ts'
 import { attendQueries } from '../inference/attend-group.ts'
 import { embedRow } from '../inference/embed-row.ts'
-import { gatedOperand, residualRow } from '../inference/ffn-row.ts'
+import { addResidual, gatedOperand } from '../inference/ffn-row.ts'
 import { kvRowOf } from '../inference/forward.ts'
 import { kvFrom } from '../inference/kv-of.ts'
 import { chooseToken } from '../inference/next-token.ts'
@@ -231,13 +231,13 @@ function checkLayer(keys: UnitFreivaldsKeys, { model, trace, layer, hints }: Hin
       same('attend', layer, i, encodeO(groupRow(trace, layer, g, i)), encodeO(attended))
     }
     const scales = trace.oScale[layer]!.subarray(i * nKvHeads, (i + 1) * nKvHeads)
-    const x = residualRow(
+    const x = addResidual(
       h,
       groupedRow(o, scales, (n, g) => hints.o[g]![i * dModel + n]!),
     )
     same('proj', layer, i, encodeRow(xs[i]!), encodeRow(x))
     const added = outputs(hints.down, i, gated[i]!.scale, down)(0, dModel)
-    same('ffn', layer, i, encodeRow(next[i]!), encodeRow(residualRow(x, added)))
+    same('ffn', layer, i, encodeRow(next[i]!), encodeRow(addResidual(x, added)))
   })
 }
 

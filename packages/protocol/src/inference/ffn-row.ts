@@ -31,11 +31,11 @@ export function ffnRow(model: Model, layer: number, x: Float32Array): Float32Arr
   const { down } = model.layers[layer]!
   const { dModel } = model.config
   const s = downOperand(model, layer, x)
-  return residualRow(x, linearRow(s.q, s.scale, down, 0, dModel))
+  return addResidual(x, linearRow(s.q, s.scale, down, 0, dModel))
 }
 
 /** A residual row and what a layer adds to it, element by element, non-finite sums stored as +0. Overwrites `added`. */
-export function residualRow(row: Float32Array, added: Float32Array): Float32Array {
+export function addResidual(row: Float32Array, added: Float32Array): Float32Array {
   for (let d = 0; d < added.length; d++) added[d] = f(row[d]! + added[d]!)
   return storeFinite(added)
 }

@@ -1,6 +1,6 @@
 import type { Model } from '../model/types.ts'
 import { groupedLinearRow } from '../numerics/linear.ts'
-import { residualRow } from './ffn-row.ts'
+import { addResidual } from './ffn-row.ts'
 
 /**
  * The residual row after attention: x[d] = f(h[d] + W_o(o)[d]), non-finite elements stored as +0.
@@ -14,5 +14,5 @@ export function projRow(
   o: Int8Array,
   oScale: Float32Array,
 ): Float32Array {
-  return residualRow(h, groupedLinearRow(o, oScale, model.layers[layer]!.o))
+  return addResidual(h, groupedLinearRow(o, oScale, model.layers[layer]!.o))
 }
