@@ -10,7 +10,7 @@ import {
 } from '@nacre/protocol'
 import { finds } from './detection.ts'
 import { fewerLayers, fourBits, garble, keptTrace, skipDecode } from './forge.ts'
-import { auditors, auditRate, survival, unitChance } from './rates.ts'
+import { auditors, auditRate, ppmOf, secretsOf, survival, unitChance } from './rates.ts'
 import { seedOf } from './seeds.ts'
 import { quantileOf, type Share, wilson } from './statistics.ts'
 import { delivered, wrongSteps } from './units.ts'
@@ -29,7 +29,10 @@ export const CHEATS: readonly Cheat[] = [
   { name: 'skips the decode, makes rows up', trace: (model, task) => skipDecode(model, task, 1, false) },
   { name: 'skips the decode, repeats the last row', trace: (model, task) => skipDecode(model, task, 1, true) },
   { name: KEPT_TRACE, trace: (model, task) => keptTrace(model, task, 1, Number.POSITIVE_INFINITY) },
-  { name: 'opens the trace of a prompt that differs in one token', trace: (model, task) => keptTrace(model, task, 1, 1) },
+  {
+    name: 'opens the trace of a prompt that differs in one token',
+    trace: (model, task) => keptTrace(model, task, 1, 1),
+  },
   {
     name: 'serves a model of half the layers',
     trace: (model, task) => fewerLayers(model, task, Math.floor(model.config.nLayers / 2)),
@@ -57,12 +60,14 @@ export interface CheaterOptions {
   readonly params: Params
   readonly stages: readonly Stage[]
   readonly verifiers: number
-  /** Miners, with seeds 0 to miners - 1. */
+  /** Miners of each row at most. */
   readonly miners: number
 }
 
 /** A count until a miner is caught. */
 export interface Until {
+  /** Miners, with seeds 0 to miners - 1. */
+  readonly miners: number
   /** Least k that theory gives at least 99 % for. */
   readonly quantile: number
   /** Miners caught within it. */
@@ -84,11 +89,14 @@ export interface CheaterRow {
 }
 
 const Q = 0.99
+/** Units that are looked at for one row, about: there would be no end to those of careful cheats. */
+const MOST_LOOKS = 400_000
 
 function until(counts: readonly number[], missed: (k: number) => number): Until {
   const quantile = quantileOf(missed, Q)
   const sorted = counts.toSorted((a, b) => a - b)
   return {
+    miners: counts.length,
     quantile,
     within: wilson(counts.filter((count) => count <= quantile).length, counts.length),
     observedQuantile: sorted[Math.ceil(Q * sorted.length) - 1]!,
@@ -110,28 +118,32 @@ function cheater(options: CheaterOptions, cheat: Cheat): CheaterRow {
   const unit = { task, wrong, forged: wrong.wrong }
   const { steps } = params.audits
   const chance = detectionChance(wrong.shares, steps)
-  const seeds = Array.from({ length: miners }, (_, i) => i)
-
-  const audits = seeds.map((seed) => {
+  const seeds = (most: number): number[] => Array.from({ length: Math.min(miners, most) }, (_, i) => i)
+  const audits = seeds(Math.ceil((MOST_LOOKS / 8) * chance)).map((seed) => {
     for (let k = 1; ; k++) if (finds(unit, model, seedOf(`cheat/${cheat.name}/audit`, seed, k), steps)) return k
   })
   const units = options.stages.map((stage) => {
-    const rates: number[] = []
-    const rateOf = (k: number): number => {
-      while (rates.length < k) rates.push(auditRate(params, { ...stage, atStake: stage.atStake + rates.length }))
+    const rates: { readonly rate: number; readonly ppm: number }[] = []
+    const rateOf = (k: number): { readonly rate: number; readonly ppm: number } => {
+      while (rates.length < k) {
+        const rate = auditRate(params, { ...stage, atStake: stage.atStake + rates.length })
+        rates.push({ rate, ppm: ppmOf(rate, verifiers) })
+      }
       return rates[k - 1]!
     }
-    const counts = seeds.map((seed) => {
+    const lateChance = unitChance(rateOf(1000).rate, verifiers, chance)
+    const counts = seeds(Math.ceil(MOST_LOOKS * lateChance)).map((seed) => {
       const purpose = `cheat/${cheat.name}/${stage.name}/${seed}`
+      const secrets = secretsOf(purpose, verifiers)
       for (let k = 1; ; k++)
-        for (const verifier of auditors(purpose, k, rateOf(k), verifiers))
+        for (const verifier of auditors(secrets, seedOf(`${purpose}/unit`, k), rateOf(k).ppm))
           if (finds(unit, model, seedOf(purpose, k, verifier), steps)) return k
     })
     return {
       stage: stage.name,
       ...until(
         counts,
-        survival((k) => unitChance(rateOf(k), verifiers, chance)),
+        survival((k) => unitChance(rateOf(k).rate, verifiers, chance)),
       ),
     }
   })

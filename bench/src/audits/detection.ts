@@ -10,7 +10,7 @@ import {
   type UnitTask,
 } from '@nacre/protocol'
 import { forgeSteps } from './forge.ts'
-import { auditors, auditRate, survival, unitChance } from './rates.ts'
+import { auditors, auditRate, ppmOf, secretsOf, survival, unitChance } from './rates.ts'
 import { Draws, seedOf } from './seeds.ts'
 import { type Share, wilson } from './statistics.ts'
 import { delivered, type WrongSteps, wrongSteps } from './units.ts'
@@ -85,6 +85,9 @@ export function detection(
   })
 }
 
+/** A record that is long enough not to be a new key's. */
+const MATURED = 1000
+
 export interface CampaignOptions extends DetectionOptions {
   readonly verifiers: number
   /** Units that the miner has at stake when it begins to forge; all before have ended well. */
@@ -106,12 +109,15 @@ export function campaign(options: CampaignOptions, fraction: number): CampaignRo
   const { model, params, verifiers, atStake, miners } = options
   const unit = forgedUnit(options, fraction)
   const most = Math.max(...options.units)
-  const rateOf = (k: number): number => auditRate(params, { matured: 1000, atStake: atStake + k - 1 })
-  const rates = Array.from({ length: most + 1 }, (_, k) => (k === 0 ? 0 : rateOf(k)))
+  const rates = Array.from({ length: most + 1 }, (_, k) =>
+    k === 0 ? 0 : auditRate(params, { matured: MATURED, atStake: atStake + k - 1 }),
+  )
+  const ppm = rates.map((rate) => ppmOf(rate, verifiers))
   const caughtAt = Array.from({ length: miners }, (_, miner) => {
     const purpose = `campaign/${fraction}/${atStake}/${miner}`
+    const secrets = secretsOf(purpose, verifiers)
     for (let k = 1; k <= most; k++)
-      for (const verifier of auditors(purpose, k, rates[k]!, verifiers))
+      for (const verifier of auditors(secrets, seedOf(`${purpose}/unit`, k), ppm[k]!))
         if (finds(unit, model, seedOf(purpose, k, verifier), params.audits.steps)) return k
     return Number.POSITIVE_INFINITY
   })

@@ -33,18 +33,20 @@ export function auditRate(params: Params, record: MinerRecord): number {
   return auditRatePpm(params, draft, MINER) / 1e6
 }
 
-/** Whether one of `verifiers`, whose secrets belong to `purpose`, audits a unit at this rate (AUD-1). */
-export function auditors(purpose: string, unit: number, rate: number, verifiers: number): number[] {
-  const ppm = verifierRatePpm(Math.round(rate * 1e6), verifiers)
-  const unitId = seedOf(`${purpose}/unit`, unit)
-  return Array.from({ length: verifiers }, (_, v) => v).filter((v) => isAudited(secretOf(purpose, v), unitId, ppm))
+/** Secrets of the verifiers that a miner has against it. */
+export const secretsOf = (purpose: string, verifiers: number): readonly Uint8Array[] =>
+  Array.from({ length: verifiers }, (_, v) => seedOf(`${purpose}/secret`, v))
+
+/** The verifiers, by their secrets, that audit a unit at this rate (AUD-1). @param ppm of each, by `verifierRatePpm`. */
+export function auditors(secrets: readonly Uint8Array[], unitId: Uint8Array, ppm: number): number[] {
+  return secrets.flatMap((secret, v) => (isAudited(secret, unitId, ppm) ? [v] : []))
 }
 
-export const secretOf = (purpose: string, verifier: number): Uint8Array => seedOf(`${purpose}/secret`, verifier)
+export const ppmOf = (rate: number, verifiers: number): number => verifierRatePpm(Math.round(rate * 1e6), verifiers)
 
 /** Chance that one of `verifiers` finds a unit at this rate, when an audit of it finds with chance `found`: they choose independently. */
 export function unitChance(rate: number, verifiers: number, found: number): number {
-  const each = verifierRatePpm(Math.round(rate * 1e6), verifiers) / 1e6
+  const each = ppmOf(rate, verifiers) / 1e6
   return 1 - (1 - each * found) ** verifiers
 }
 
