@@ -34,13 +34,13 @@ test('audited steps of random honest jobs give no alarm', () => {
 })
 
 test('a forger is wrong in the steps that it forges and in no other, and found as theory says', () => {
-  const unit = forgedUnit({ ...common, fractions: [], audits: 0 }, 0.1)
+  const unit = forgedUnit(common, 0.1)
   expect(unit.forged).toBeGreaterThan(10)
   expect(unit.wrong.wrong).toBe(unit.forged)
-  const audits = 600
+  const [units, audits] = [2, 300]
   // Five standard deviations.
-  for (const { theory, found } of detection({ ...common, fractions: [0.02, 0.1], audits }))
-    expect(Math.abs(found.value - theory)).toBeLessThan(5 * Math.sqrt((theory * (1 - theory)) / audits))
+  for (const { theory, found } of detection({ ...common, fractions: [0.02, 0.1], units, audits }))
+    expect(Math.abs(found.value - theory)).toBeLessThan(5 * Math.sqrt((theory * (1 - theory)) / (units * audits)))
 })
 
 test('over units it is caught at the rates of the ledger', () => {

@@ -22,12 +22,13 @@ export interface DetectionOptions {
   readonly params: Params
   /** Chances with which each step is forged. */
   readonly fractions: readonly number[]
-  /** Audits of each forged unit. */
+  /** Units that are forged with each chance, and audits of each of them. */
+  readonly units: number
   readonly audits: number
 }
 
 export interface DetectionRow {
-  /** Of the steps that are forged, and of what they are drawn by. */
+  /** Of the steps that are forged, and of what they are drawn by: means over the units. */
   readonly stepShare: number
   readonly shares: Shares
   readonly theory: number
@@ -42,8 +43,12 @@ export interface ForgedUnit {
   readonly forged: number
 }
 
-export function forgedUnit({ model, hash, task }: DetectionOptions, fraction: number): ForgedUnit {
-  const draws = new Draws(`forge/${fraction}`)
+export function forgedUnit(
+  { model, hash, task }: Pick<DetectionOptions, 'model' | 'hash' | 'task'>,
+  fraction: number,
+  n = 0,
+): ForgedUnit {
+  const draws = new Draws(`forge/${fraction}/${n}`)
   const forged = new Set<StepRef>()
   const trace = forgeSteps(model, task, (ref) => {
     if (draws.unit() >= fraction) return false
@@ -70,15 +75,19 @@ export function detection(
   const { model, params, audits } = options
   const { steps } = params.audits
   return options.fractions.map((fraction) => {
-    const unit = forgedUnit(options, fraction)
+    const units = Array.from({ length: options.units }, (_, n) => forgedUnit(options, fraction, n))
     let hits = 0
-    for (let i = 0; i < audits; i++) if (finds(unit, model, seedOf(`detection/${fraction}`, i), steps)) hits++
-    const { shares } = unit.wrong
+    units.forEach((unit, n) => {
+      for (let i = 0; i < audits; i++) if (finds(unit, model, seedOf(`detection/${fraction}`, n, i), steps)) hits++
+    })
     const row = {
-      stepShare: unit.forged / unit.wrong.steps,
-      shares,
-      theory: detectionChance(shares, steps),
-      found: wilson(hits, audits),
+      stepShare: mean(units.map(({ forged, wrong }) => forged / wrong.steps)),
+      shares: {
+        macs: mean(units.map(({ wrong }) => wrong.shares.macs)),
+        reach: mean(units.map(({ wrong }) => wrong.shares.reach)),
+      },
+      theory: mean(units.map(({ wrong }) => detectionChance(wrong.shares, steps))),
+      found: wilson(hits, audits * units.length),
     }
     done(row)
     return row
@@ -88,7 +97,7 @@ export function detection(
 /** A record that is long enough not to be a new key's. */
 const MATURED = 1000
 
-export interface CampaignOptions extends DetectionOptions {
+export interface CampaignOptions extends Omit<DetectionOptions, 'units'> {
   readonly verifiers: number
   /** Units that the miner has at stake when it begins to forge; all before have ended well. */
   readonly atStake: number
@@ -133,3 +142,5 @@ export function campaign(options: CampaignOptions, fraction: number): CampaignRo
     })),
   }
 }
+
+const mean = (values: readonly number[]): number => values.reduce((sum, each) => sum + each, 0) / values.length

@@ -27,7 +27,7 @@ export type Measured = Omit<
 
 /** Registered verifiers with a secret in each epoch. */
 const VERIFIERS = 3
-const FRACTIONS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+const FRACTIONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4]
 const CAMPAIGNS = [0.01, 0.05, 0.2]
 /** Units in these, about evenly on a logarithmic axis. */
 const CAMPAIGN_UNITS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
@@ -48,9 +48,10 @@ export function measureAudits(options: MeasureOptions): Measured {
     ...{ warmUps: scale(3, 1), budgetMs: scale(40, 1) },
     onRound: (round) => print(`cost: round ${round + 1} of ${rounds}`),
   })
-  const audits = scale(2000, 100)
+  const audits = scale(1000, 100)
+  const forgedUnits = scale(3, 1)
   const common = { model, hash, task, params, fractions: isQuick ? [0.01, 0.2] : FRACTIONS, audits }
-  const found = detection(common, ({ stepShare, found: { value } }) =>
+  const found = detection({ ...common, units: forgedUnits }, ({ stepShare, found: { value } }) =>
     print(`detection: ${(100 * stepShare).toFixed(2)} % of the steps forged, found ${(100 * value).toFixed(1)} %`),
   )
   const campaignMiners = scale(400, 20)
@@ -72,7 +73,7 @@ export function measureAudits(options: MeasureOptions): Measured {
   const drawn = stepSelection(model.config, promptTokens.length, maxNewTokens, scale(40_000, 1500), steps)
   print('deterrence')
   return {
-    ...{ steps, verifiers: VERIFIERS, cost, audits, detection: found, campaignMiners, campaigns, honest },
+    ...{ steps, verifiers: VERIFIERS, cost, forgedUnits, audits, detection: found, campaignMiners, campaigns, honest },
     ...{ cheaters: cheats, unitSelection: units, stepSelection: drawn },
     deterrence: deterrence(options, cheats),
   }

@@ -96,9 +96,9 @@ function costPlot({ cost }: AuditResult): string {
   )
 }
 
-function detectionText({ detection, audits, steps }: AuditResult): string[] {
+function detectionText({ detection, forgedUnits, audits, steps }: AuditResult): string[] {
   return [
-    `In one unit for each row every step is forged with the same chance, by the least change that its leaf allows (one bit of a row, one of an int8, the next token); the forger goes on from what it forged, so exactly these steps are wrong, which is checked for each of the unit's steps, through encoded openings. Then ${audits.toLocaleString('en-US')} audits with seeds of their own draw ${steps} steps each. Theory is 1 - (1 - m)^${Math.ceil(steps / 2)} (1 - r)^${Math.floor(steps / 2)} with the shares m of the multiplications and r of the reach ([chapter 7](../spec/07-traces-and-steps.md#sampling-aud-1)).`,
+    `In ${forgedUnits === 1 ? 'one unit' : `${forgedUnits} units`} for each row every step is forged with the same chance, by the least change that its leaf allows (one bit of a row, one of an int8, the next token); the forger goes on from what it forged, so exactly these steps are wrong, which is checked for each of the unit's steps, through encoded openings. Then ${audits.toLocaleString('en-US')} audits of each, with seeds of their own, draw ${steps} steps. Theory, for each unit, is 1 - (1 - m)^${Math.ceil(steps / 2)} (1 - r)^${Math.floor(steps / 2)} with the shares m of the multiplications and r of the reach ([chapter 7](../spec/07-traces-and-steps.md#sampling-aud-1)).`,
     '![Detection against the share of forged steps](audits-detection.svg)',
     table(
       ['steps forged', 'of the multiplications', 'of the reach', 'theory', 'found'],

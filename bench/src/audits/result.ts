@@ -49,7 +49,8 @@ export interface AuditResult {
   readonly steps: number
   readonly verifiers: number
   readonly cost: CostResult
-  /** Audits of each row. */
+  /** Units that are forged for each row, and audits of each of them. */
+  readonly forgedUnits: number
   readonly audits: number
   readonly detection: readonly DetectionRow[]
   readonly campaignMiners: number

@@ -15,7 +15,9 @@ export function wilson(hits: number, trials: number): Share {
   const z2 = Z_975 ** 2
   const centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
   const half = (Z_975 * Math.sqrt((p * (1 - p)) / trials + z2 / (4 * trials ** 2))) / (1 + z2 / trials)
-  return { value: p, low: Math.max(0, centre - half), high: Math.min(1, centre + half) }
+  // At none and at all one end is exact, but for rounding.
+  const [low, high] = [hits === 0 ? 0 : centre - half, hits === trials ? 1 : centre + half]
+  return { value: p, low, high }
 }
 
 export interface ChiSquare {
