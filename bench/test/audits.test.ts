@@ -54,20 +54,20 @@ test('over units it is caught at the rates of the ledger', () => {
   expect(points.at(-1)!.theory).toBeLessThan(1)
 })
 
-test('miners that save work are caught within the 99 % quantile of theory, seeds 0 to 199', () => {
+test('miners that save work are caught within the 99 % quantile of theory, seeds 0 to 99', () => {
   const stages = [
     { name: 'new', matured: 0, atStake: 0 },
     { name: 'busy', matured: 100, atStake: 40 },
   ]
-  const rows = cheaters({ ...common, stages, verifiers: 2, miners: 200 })
+  const rows = cheaters({ ...common, stages, verifiers: 2, miners: 100 })
   expect(rows.map(({ name }) => name)).toEqual(CHEATS.map(({ name }) => name))
   for (const { audits, units } of rows)
     for (const { within, quantile, miners, observedMax } of [audits, ...units]) {
-      expect(miners).toBe(200)
+      expect(miners).toBe(100)
       expect(quantile).toBeGreaterThan(0)
       expect(observedMax).toBeGreaterThan(0)
-      // 198 are expected at least; fewer than 191 happen once in 30,000 times.
-      expect(within.value).toBeGreaterThanOrEqual(191 / 200)
+      // 99 are expected at least; fewer than 94 happen in one of 14,000 rows. The seeds are fixed.
+      expect(within.value).toBeGreaterThanOrEqual(94 / 100)
     }
   const chanceOf = (name: string): number => rows.find((row) => row.name === name)!.chance
   expect(chanceOf('garbles everything')).toBeGreaterThan(0.9999)
