@@ -9,7 +9,7 @@ import type { AuditResult } from './result.ts'
 import type { ChiSquare, Share } from './statistics.ts'
 
 export const percent = (value: number): string =>
-  value > 0.9999 && value < 1 ? '> 99.99 %' : `${Number((100 * value).toPrecision(3))} %`
+  value > 0.9999 && value < 1 ? '> 99.99 %' : `${Number((100 * value).toPrecision(value > 0.99 ? 4 : 3))} %`
 export const share = ({ value, low, high }: Share): string => `${percent(value)} (${percent(low)} to ${percent(high)})`
 
 /** Files by name. */
