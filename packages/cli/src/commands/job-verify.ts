@@ -49,8 +49,13 @@ export async function verifyCommand(call: JobCall): Promise<void> {
   })
 }
 
-const noAnswer = (id: string, status: string): CliError =>
-  new CliError(`job ${id} has no answer to verify: it is ${status}`, NO_ANSWER_YET, 'NO_ANSWER_YET')
+const noAnswer = (id: string, status: string): CliError => {
+  const why =
+    status === 'answered'
+      ? 'its receipt waits for a block, and nobody owes openings before it is in one'
+      : `it is ${status}`
+  return new CliError(`job ${id} has no answer to verify: ${why}`, NO_ANSWER_YET, 'NO_ANSWER_YET')
+}
 
 /** Executes the unit again. */
 async function verifyWhole(call: JobCall, view: JobView, params: Params, signal: AbortSignal): Promise<void> {
