@@ -1,15 +1,7 @@
 /** Miners that save work in every unit: how many audits, and how many units, until they are caught. */
-import {
-  detectionChance,
-  executeUnit,
-  type KeyedHash,
-  type Model,
-  type Params,
-  type Shares,
-  type UnitTask,
-} from '@nacre/protocol'
+import { executeUnit, type KeyedHash, type Model, type Params, type Shares, type UnitTask } from '@nacre/protocol'
 import { finds } from './detection.ts'
-import { fewerLayers, fourBits, garble, keptTrace, skipDecode } from './forge.ts'
+import { fewerLayers, fourBits, garble, keptBesides, keptLayers, keptTrace, skipDecode } from './forge.ts'
 import { auditors, auditRate, ppmOf, secretsOf, survival, unitChance } from './rates.ts'
 import { seedOf } from './seeds.ts'
 import { quantileOf, type Share, wilson } from './statistics.ts'
@@ -21,17 +13,19 @@ export interface Cheat {
   trace(model: Model, task: UnitTask): ReturnType<typeof executeUnit>
 }
 
-/** The one that draws by multiplications alone would miss. */
+/** The ones that draws by multiplications alone would miss: they compute little or nothing. */
 export const KEPT_TRACE = 'opens the trace of quite another prompt'
+export const KEPT_LAYERS = 'computes the first attention, takes all behind it from the trace of another prompt'
 
 export const CHEATS: readonly Cheat[] = [
   { name: 'garbles everything', trace: (model, task) => garble(model, task, 1) },
   { name: 'skips the decode, makes rows up', trace: (model, task) => skipDecode(model, task, 1, false) },
   { name: 'skips the decode, repeats the last row', trace: (model, task) => skipDecode(model, task, 1, true) },
-  { name: KEPT_TRACE, trace: (model, task) => keptTrace(model, task, 1, Number.POSITIVE_INFINITY) },
+  { name: KEPT_TRACE, trace: (model, task) => keptTrace(model, task, 1) },
+  { name: KEPT_LAYERS, trace: (model, task) => keptLayers(model, task, 1) },
   {
-    name: 'opens the trace of a prompt that differs in one token',
-    trace: (model, task) => keptTrace(model, task, 1, 1),
+    name: 'opens the trace of a prompt that differs in its last token, forged where the two meet',
+    trace: (model, task) => keptBesides(model, task),
   },
   {
     name: 'serves a model of half the layers',
@@ -117,7 +111,7 @@ function cheater(options: CheaterOptions, cheat: Cheat): CheaterRow {
   const wrong = wrongSteps(delivered(model, task, cheat.trace(model, task), hash))
   const unit = { task, wrong, forged: wrong.wrong }
   const { steps } = params.audits
-  const chance = detectionChance(wrong.shares, steps)
+  const chance = wrong.chance(steps)
   const seeds = (most: number): number[] => Array.from({ length: Math.min(miners, most) }, (_, i) => i)
   const audits = seeds(Math.ceil((MOST_LOOKS / 8) * chance)).map((seed) => {
     for (let k = 1; ; k++) if (finds(unit, model, seedOf(`cheat/${cheat.name}/audit`, seed, k), steps)) return k

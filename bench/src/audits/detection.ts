@@ -1,6 +1,6 @@
 /** How often an audit finds a unit of which a part is forged: theory beside experiment. */
 import {
-  detectionChance,
+  FIXED_STEPS,
   type KeyedHash,
   type Model,
   type Params,
@@ -51,7 +51,8 @@ export function forgedUnit(
   const draws = new Draws(`forge/${fraction}/${n}`)
   const forged = new Set<StepRef>()
   const trace = forgeSteps(model, task, (ref) => {
-    if (draws.unit() >= fraction) return false
+    // A forged embedding is found by every audit, in `shape`.
+    if (ref.kind === 'embed' || draws.unit() >= fraction) return false
     forged.add(ref)
     return true
   })
@@ -61,10 +62,10 @@ export function forgedUnit(
   return { task, wrong, forged: forged.size }
 }
 
-/** Whether the steps that a secret draws of a unit hold a wrong one. */
+/** Whether the steps of an audit of a unit with this seed hold a wrong one. */
 export function finds({ task, wrong }: ForgedUnit, model: Model, seed: Uint8Array, steps: number): boolean {
   const shape = { promptTokens: task.promptTokens.length, newTokens: task.maxNewTokens, dims: model.config }
-  return sampleSteps(seed, shape, steps).some((ref) => wrong.isWrong(ref))
+  return [...FIXED_STEPS, ...sampleSteps(seed, shape, steps)].some((ref) => wrong.isWrong(ref))
 }
 
 /** One audit each, for every fraction. */
@@ -86,7 +87,7 @@ export function detection(
         macs: mean(units.map(({ wrong }) => wrong.shares.macs)),
         reach: mean(units.map(({ wrong }) => wrong.shares.reach)),
       },
-      theory: mean(units.map(({ wrong }) => detectionChance(wrong.shares, steps))),
+      theory: mean(units.map(({ wrong }) => wrong.chance(steps))),
       found: wilson(hits, audits * units.length),
     }
     done(row)
@@ -130,7 +131,7 @@ export function campaign(options: CampaignOptions, fraction: number): CampaignRo
         if (finds(unit, model, seedOf(purpose, k, verifier), params.audits.steps)) return k
     return Number.POSITIVE_INFINITY
   })
-  const chance = detectionChance(unit.wrong.shares, params.audits.steps)
+  const chance = unit.wrong.chance(params.audits.steps)
   const missed = survival((k) => unitChance(rates[k]!, verifiers, chance))
   return {
     stepShare: unit.forged / unit.wrong.steps,

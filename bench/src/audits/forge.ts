@@ -154,16 +154,49 @@ export function skipDecode(model: Model, task: UnitTask, seed: number, isRepeate
   return trace
 }
 
-/**
- * Executes nothing: opens the trace that it kept of another prompt of the same length, with that one's answer, under the tokens of this
- * one. @param different how many tokens of the prompt differ at most, the first ones.
- */
-export function keptTrace(model: Model, task: UnitTask, seed: number, different: number): Trace {
+/** The trace of a random prompt of the same length: what a miner may have kept. */
+function otherTrace(model: Model, task: UnitTask, seed: number): Trace {
   const draws = new Draws(`kept/${seed}`)
-  const promptTokens = task.promptTokens.map((token, i) => (i < different ? draws.below(256) : token))
-  const trace = executeUnit(model, { ...task, promptTokens })
+  return executeUnit(model, { ...task, promptTokens: task.promptTokens.map(() => draws.below(256)) })
+}
+
+/** Executes nothing: opens a kept trace, with its answer, under the tokens of this prompt. */
+export function keptTrace(model: Model, task: UnitTask, seed: number): Trace {
+  const trace = otherTrace(model, task, seed)
   trace.tokens.set(task.promptTokens)
   return trace
+}
+
+/** As {@link keptTrace}, with the embeddings and the first layer's keys, values and attention of its own tokens: only `proj` does not fit. */
+export function keptLayers(model: Model, task: UnitTask, seed: number): Trace {
+  const trace = keptTrace(model, task, seed)
+  for (let position = 0; position < positionCount(trace.shape); position++) {
+    runStep(model, task, trace, { kind: 'embed', layer: 0, group: 0, position })
+    for (const kind of ['kv', 'attend'] as const)
+      for (let group = 0; group < model.config.nKvHeads; group++)
+        runStep(model, task, trace, { kind, layer: 0, group, position })
+  }
+  return trace
+}
+
+/**
+ * Opens a kept trace of a prompt that differs in the last token. At that position it computes the embedding and the first attention; keys
+ * and values stay those of the other token, so that nothing behind changes: they and one `proj` do not fit.
+ */
+export function keptBesides(model: Model, task: UnitTask): Trace {
+  const position = task.promptTokens.length - 1
+  const promptTokens = task.promptTokens.with(position, (task.promptTokens[position]! + 1) % 256)
+  const trace = executeUnit(model, { ...task, promptTokens })
+  trace.tokens.set(task.promptTokens)
+  runStep(model, task, trace, { kind: 'embed', layer: 0, group: 0, position })
+  for (let group = 0; group < model.config.nKvHeads; group++)
+    runStep(model, task, trace, { kind: 'attend', layer: 0, group, position })
+  return trace
+}
+
+/** Computes one step of a trace from what is in it. */
+function runStep(model: Model, task: UnitTask, trace: Trace, ref: StepRef): void {
+  write(trace, ref, STEP_FUNCTIONS[ref.kind](viewOf(model, task, trace, ref)), false)
 }
 
 /** Serves a model of the first layers only: behind them residual rows pass through, with nothing in between. */

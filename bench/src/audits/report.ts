@@ -98,7 +98,7 @@ function costPlot({ cost }: AuditResult): string {
 
 function detectionText({ detection, forgedUnits, audits, steps }: AuditResult): string[] {
   return [
-    `In ${forgedUnits === 1 ? 'one unit' : `${forgedUnits} units`} for each row every step is forged with the same chance, by the least change that its leaf allows (one bit of a row, one of an int8, the next token); the forger goes on from what it forged, so exactly these steps are wrong, which is checked for each of the unit's steps, through encoded openings. Then ${audits.toLocaleString('en-US')} audits of each, with seeds of their own, draw ${steps} steps. Theory, for each unit, is 1 - (1 - m)^${Math.ceil(steps / 2)} (1 - r)^${Math.floor(steps / 2)} with the shares m of the multiplications and r of the reach ([chapter 7](../spec/07-traces-and-steps.md#sampling-aud-1)).`,
+    `In ${forgedUnits === 1 ? 'one unit' : `${forgedUnits} units`} for each row every step but the embeddings, which every audit checks whole, is forged with the same chance, by the least change that its leaf allows (one bit of a row, one of an int8, the next token); the forger goes on from what it forged, so exactly these steps are wrong, which is checked for each of the unit's steps, through encoded openings. Then ${audits.toLocaleString('en-US')} audits of each, with seeds of their own, draw ${steps} steps. Theory, for each unit, is 1 - (1 - m)^${Math.ceil(steps / 2)} (1 - r)^${Math.floor(steps / 2)} with the shares m of the multiplications and r of the reach ([chapter 7](../spec/07-traces-and-steps.md#sampling-aud-1)).`,
     '![Detection against the share of forged steps](audits-detection.svg)',
     table(
       ['steps forged', 'of the multiplications', 'of the reach', 'theory', 'found'],
@@ -205,7 +205,7 @@ function cheaterText({ cheaters, verifiers, steps: draws }: AuditResult): string
       ]),
       [1, 2, 3, 4, 5],
     ),
-    `The last column is what ${draws} draws by multiplications alone would find: next to nothing of a miner that computes nothing and opens a trace that it has, whose wrong steps are cheap ones ([chapter 7](../spec/07-traces-and-steps.md#sampling-aud-1)). If the prompts differ in one token, one wrong step is all that there is, and only its client's complete check finds it for sure.`,
+    `The last column is what ${draws} draws by multiplications alone would find, without the check of all embeddings in \`shape\`: next to nothing of miners that compute nothing and open a trace that they have, whose wrong steps are few or cheap ([chapter 7](../spec/07-traces-and-steps.md#sampling-aud-1)). If two prompts differ in one token, a few wrong steps are all that there is, and only the client's complete check finds them for sure.`,
     'The 99 % quantile is the least number within which theory catches 99 % of such miners. Seeds are 0 to one less than the number of miners; each stands for secrets and draws of its own. Of 1,000 miners 990 are expected within it, with a deviation of 3.',
     ...counts('Audits until it is caught:', ({ audits }) => audits),
     ...stages.flatMap((stage, i) =>

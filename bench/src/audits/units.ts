@@ -3,6 +3,8 @@ import { commitTraceFast } from '@nacre/engine'
 import {
   answerHash,
   checkReceiptStep,
+  detectionChance,
+  FIXED_STEPS,
   type KeyedHash,
   type Model,
   openStep,
@@ -72,6 +74,8 @@ export interface WrongSteps {
   /** Of what the draws of each kind go by: multiplications, reach. */
   readonly shares: Shares
   isWrong(ref: StepRef): boolean
+  /** Chance that an audit of so many draws finds one: certainty where a step is wrong that every audit opens. */
+  chance(draws: number): number
 }
 
 export const nameOf = ({ kind, layer, group, position }: StepRef): string => `${kind}/${layer}/${group}/${position}`
@@ -92,5 +96,7 @@ export function wrongSteps(unit: Delivered): WrongSteps {
   }
   // The sum of all shares is 1 up to rounding.
   const shares = { macs: Math.min(1, macs), reach: Math.min(1, reach) }
-  return { steps, wrong: wrong.size, shares, isWrong: (ref) => wrong.has(nameOf(ref)) }
+  const isWrong = (ref: StepRef): boolean => wrong.has(nameOf(ref))
+  const chance = (draws: number): number => (FIXED_STEPS.some(isWrong) ? 1 : detectionChance(shares, draws))
+  return { steps, wrong: wrong.size, shares, isWrong, chance }
 }

@@ -105,7 +105,7 @@ test('a sample of a right answer says what it found and what it could have misse
     /\nright {5}\d+ of \d+ steps, drawn here by what forging them saves, are what unit-model gives/,
   )
   expect(stdout).toMatch(
-    /\nodds {6}24 draws find a miner that opens the trace of quite another prompt with [\d.]+ %, .*\n.*single step with [\d.]+ % to/,
+    /\nodds {6}24 draws find a miner that took all behind the first attention from another trace with (more than )?[\d.]+ %, .*\n.*single step with [\d.]+ % to/,
   )
   const json = JSON.parse((await verify(jobId, '--sample', '24', '--json')).stdout)
   expect(json).toMatchObject({ id: jobId, isTrue: true, draws: 24, steps: expect.any(Array) })

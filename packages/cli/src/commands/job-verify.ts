@@ -113,9 +113,9 @@ async function verifySampled(
     ...receiptLines(view),
     `right     ${steps.length - FIXED_STEPS.length} of ${odds.steps} steps, drawn here by what forging them saves, are what ${model!.name} gives, and the trace`,
     `          holds this prompt and this answer (${checkMs} ms)`,
-    `odds      ${draws} draws find a miner that opens the trace of quite another prompt with ${percent(odds.kept)}, one that left out the last`,
-    `          layer with ${percent(odds.layer)}, and one that forged a single step with ${percent(odds.lightest)} to ${percent(odds.heaviest)}. Only "job verify" without`,
-    '          --sample finds any forged step for sure',
+    `odds      ${draws} draws find a miner that took all behind the first attention from another trace with ${percent(odds.kept)}, one that left`,
+    `          out the last layer with ${percent(odds.layer)}, and one that forged a single step with ${percent(odds.lightest)} to ${percent(odds.heaviest)}. Only "job verify"`,
+    '          without --sample finds any forged step for sure',
   ])
 }
 
@@ -139,7 +139,7 @@ function failureOf(id: string, check: Extract<AnswerCheck, { outcome: 'wrong' | 
 }
 
 /**
- * What a number of draws finds, 0 to 1: a miner that computed nothing and kept the trace of another prompt, one that left out the last layer,
+ * What a number of draws finds, 0 to 1: a miner that took all behind the first attention from the trace of another prompt, one that left out the last layer,
  * and a single forged step, of those that are least and most likely drawn.
  */
 function oddsOf({ model }: TextModel, claim: AnswerClaim, draws: number) {
@@ -153,14 +153,14 @@ function oddsOf({ model }: TextModel, claim: AnswerClaim, draws: number) {
     const sum = (weighing: Weighing): number => all.reduce((total, each) => total + each[weighing], 0)
     return detectionChance({ macs: sum('macs'), reach: sum('reach') }, draws)
   }
-  // `shape` and `input` are always looked at.
+  // `shape` and `input` are always looked at, and with them all embeddings.
   const single = steps
-    .filter(({ kind }) => !FIXED_STEPS.some((fixed) => fixed.kind === kind))
+    .filter(({ kind }) => kind !== 'embed' && !FIXED_STEPS.some((fixed) => fixed.kind === kind))
     .map((step) => detectionChance(shares(step), draws))
   const last = model.config.nLayers - 1
   return {
     steps: steps.length,
-    kept: found(({ kind, position }) => kind === 'embed' && position < shape.promptTokens),
+    kept: found(({ kind, layer }) => layer === 0 && kind === 'proj'),
     layer: found(({ kind, layer }) => layer === last && (kind === 'kv' || kind === 'ffn')),
     lightest: Math.min(...single),
     heaviest: Math.max(...single),

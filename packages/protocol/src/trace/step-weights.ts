@@ -1,6 +1,6 @@
 /** What steps weigh when they are drawn (AUD-1). */
 import { checkStepRef, type StepRun, stepRuns } from './step-ref.ts'
-import { groupWidth } from './subtrees.ts'
+import { groupWidth, positionCount } from './subtrees.ts'
 import type { StepRef, TraceShape } from './types.ts'
 
 /**
@@ -19,9 +19,10 @@ export interface RunWeight {
   readonly slope: number
 }
 
-/** Multiplications of the heaviest step of a unit of this shape. */
+/** Multiplications of the heaviest step of a unit of this shape; `shape` embeds all tokens again. */
 export function maxStepMacs(shape: TraceShape): number {
   return Math.max(
+    positionCount(shape) * shape.dims.dModel,
     ...stepRuns(shape).map((run) => {
       const { base, slope } = runWeight(shape, run, 'macs')
       return base + slope * run.count
@@ -30,7 +31,7 @@ export function maxStepMacs(shape: TraceShape): number {
 }
 
 /** Only runs that start at position 0 have a slope. */
-export function runWeight(shape: TraceShape, run: StepRun, weighing: Weighing): RunWeight {
+export function runWeight(shape: TraceShape, run: StepRun, weighing: Weighing = 'macs'): RunWeight {
   return weighing === 'macs' ? runMacs(shape, run) : runReach(shape, run)
 }
 
@@ -57,7 +58,10 @@ function runMacs(shape: TraceShape, { kind }: Pick<StepRun, 'kind'>): RunWeight 
   }
 }
 
-/** Residual rows carry a position from step to step: whoever forges one of them need not compute the rows behind it. */
+/**
+ * Residual rows carry a position from step to step: whoever forges one of them need not compute the rows behind it. Those of `embed` are
+ * all checked by `shape`, which every audit opens, and need no draws.
+ */
 function runReach(shape: TraceShape, { kind, layer }: StepRun): RunWeight {
   const { nLayers, nKvHeads } = shape.dims
   const macs = (of: StepRun['kind']): RunWeight => runMacs(shape, { kind: of })
@@ -68,8 +72,6 @@ function runReach(shape: TraceShape, { kind, layer }: StepRun): RunWeight {
     slope: layers * nKvHeads * attend.slope,
   })
   switch (kind) {
-    case 'embed':
-      return behind(nLayers, macs('embed').base)
     case 'proj':
       return behind(nLayers - layer - 1, proj.base + ffn.base)
     case 'ffn':
