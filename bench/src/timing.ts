@@ -31,3 +31,18 @@ export function elapsed(run: () => unknown): number {
 function runsFor(onceMs: number, budgetMs: number): number {
   return Math.max(1, Math.ceil(budgetMs / Math.max(onceMs, 1e-4)))
 }
+
+/** Milliseconds that one run keeps this thread busy: unlike time on the clock they do not grow when other processes wait for the cores. */
+export function processorMs(run: () => unknown, budgetMs: number): number {
+  const busyMs = (): number => {
+    const { user, system } = process.threadCpuUsage()
+    return (user + system) / 1000
+  }
+  const startMs = busyMs()
+  let runs = 0
+  for (let batch = 1; busyMs() - startMs < budgetMs; batch *= 2) {
+    for (let i = 0; i < batch; i++) run()
+    runs += batch
+  }
+  return (busyMs() - startMs) / runs
+}

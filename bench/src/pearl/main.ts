@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { describeMachine, othersBusy, processorTime } from '../machine.ts'
+import { processorMs } from '../timing.ts'
 import { pearlPieces } from './pieces.ts'
 import { weaknessReport } from './report.ts'
 import { zeroStepRank } from './step-rank.ts'
@@ -34,7 +35,7 @@ const samples = new Map([...pieces.keys()].map((name) => [name, [] as number[]])
 for (let round = -WARM_UPS; round < rounds; round++) {
   process.stderr.write(`pearl: round ${round + 1} of ${rounds}\n`)
   for (const [name, { run, per }] of pieces) {
-    const ms = processorMs(run)
+    const ms = processorMs(run, BUDGET_MS)
     if (round >= 0) samples.get(name)!.push(ms / per)
   }
 }
@@ -49,18 +50,3 @@ const report = weaknessReport({
 })
 writeFileSync(values.out, report)
 process.stdout.write(`${report}\nwritten to ${values.out}\n`)
-
-/** Milliseconds that one run keeps this thread busy: unlike time on the clock they do not grow when other processes wait for the cores. */
-function processorMs(run: () => unknown): number {
-  const busyMs = (): number => {
-    const { user, system } = process.threadCpuUsage()
-    return (user + system) / 1000
-  }
-  const startMs = busyMs()
-  let runs = 0
-  for (let batch = 1; busyMs() - startMs < BUDGET_MS; batch *= 2) {
-    for (let i = 0; i < batch; i++) run()
-    runs += batch
-  }
-  return (busyMs() - startMs) / runs
-}

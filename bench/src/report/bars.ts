@@ -85,17 +85,17 @@ export function bars(title: string, groups: readonly BarGroup[], options: BarsOp
 
 const at = (value: number): string => value.toFixed(1)
 
-function escapeText(text: string): string {
+export function escapeText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 }
 
 /** Whole powers of ten around positive values. */
-function logRange(values: readonly number[]): [number, number] {
+export function logRange(values: readonly number[]): [number, number] {
   const positive = values.filter((value) => value > 0)
   return [10 ** Math.floor(Math.log10(Math.min(...positive))), 10 ** Math.ceil(Math.log10(Math.max(...positive)))]
 }
 
-function logTicks(low: number, high: number): number[] {
+export function logTicks(low: number, high: number): number[] {
   const ticks: number[] = []
   for (let tick = low; tick <= high * 1.0001; tick *= 10) ticks.push(tick)
   return ticks

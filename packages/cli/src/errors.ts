@@ -3,11 +3,19 @@ export class CliError extends Error {
   readonly exitCode: number
   /** For programs that read `--json`. */
   readonly code: string
-  constructor(message: string, exitCode = 1, code: string = exitCode === 2 ? 'USAGE' : 'FAILED') {
+  /** What else they are told. */
+  readonly details: Readonly<Record<string, unknown>>
+  constructor(
+    message: string,
+    exitCode = 1,
+    code: string = exitCode === 2 ? 'USAGE' : 'FAILED',
+    details: Readonly<Record<string, unknown>> = {},
+  ) {
     super(message)
     this.name = 'CliError'
     this.exitCode = exitCode
     this.code = code
+    this.details = details
   }
 }
 

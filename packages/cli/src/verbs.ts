@@ -75,10 +75,11 @@ export async function reportingJson(args: readonly string[], run: () => Promise<
   }
 }
 
-function failure(error: unknown): { code: string; message: string } {
+function failure(error: unknown): { code: string; message: string; [detail: string]: unknown } {
   const message = (error instanceof Error ? error.message : String(error)).split('\n')[0]!
   const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return { code: typeof code === 'string' ? code : 'INTERNAL', message }
+  const details = error instanceof CliError ? error.details : {}
+  return { code: typeof code === 'string' ? code : 'INTERNAL', message, ...details }
 }
 
 function callOf<C, O extends OptionTypes>(

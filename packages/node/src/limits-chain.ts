@@ -90,4 +90,7 @@ export const MAX_RPC_MINERS = 512
 export const MAX_RPC_VERIFIERS = 512
 /** Jobs that one change of the tip tells the clients of the event stream about; those of several full blocks. */
 export const MAX_JOB_EVENTS = 1_024
+/** Requests for openings that the RPC forwards at once, and how long one may take. Audits of the same node wait behind them. */
+export const MAX_RPC_OPENINGS = 2
+export const RPC_OPENINGS_MS = 15_000
 export const MAX_RPC_BODY_BYTES: number = 2 * MIB

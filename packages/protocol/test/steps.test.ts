@@ -5,11 +5,13 @@ import { taggedXof } from '../src/hash.ts'
 import { buildModel } from '../src/model/build-model.ts'
 import { UNIT_MODEL_DIMS, unitModel } from '../src/model/synthetic.ts'
 import { checkStep } from '../src/trace/check-step.ts'
+import { commitTrace } from '../src/trace/commit.ts'
 import { openStep } from '../src/trace/open.ts'
 import { stepOpeningCodec } from '../src/trace/opening.ts'
 import { maxAttendOpeningBytes, maxStepOpeningBytes } from '../src/trace/opening-size.ts'
 import { sampleSteps } from '../src/trace/sample-steps.ts'
-import { checkStepRef, runWeight, stepAt, stepCount, stepRuns } from '../src/trace/step-ref.ts'
+import { checkStepRef, stepAt, stepCount, stepRuns } from '../src/trace/step-ref.ts'
+import { detectionChance, runWeight, stepShares, WEIGHINGS, weighingOf } from '../src/trace/step-weights.ts'
 import { STEP_KINDS, type StepKind, type StepRef } from '../src/trace/types.ts'
 import {
   allSteps,
@@ -26,6 +28,12 @@ import {
 const model = unitModel()
 const unit = execute(model, task())
 const shape = unit.trace.shape
+const ref = (kind: StepKind, layer: number, group: number, position: number): StepRef => ({
+  kind,
+  layer,
+  group,
+  position,
+})
 
 function expectAllAccepted(executed: Executed): void {
   const { trace, commitment, task: t, model: m } = executed
@@ -86,12 +94,6 @@ describe('enumeration', () => {
     expect(stepsOf(shape, 'head').map(({ position }) => position)).toEqual([6, 7, 8, 9, 10])
   })
 
-  const ref = (kind: StepKind, layer: number, group: number, position: number): StepRef => ({
-    kind,
-    layer,
-    group,
-    position,
-  })
   test.each([
     ref('shape', 0, 0, 1),
     ref('shape', 1, 0, 0),
@@ -122,18 +124,20 @@ describe('sampleSteps (AUD-1)', () => {
     for (const ref of sampleSteps(seed(3), shape, 200)) checkStepRef(shape, ref)
   })
 
-  test('draws each step by its weight', () => {
+  test.each(WEIGHINGS.map((weighing) => [weighing]))('draws each step by its %s, every other time', (weighing) => {
     const weights = stepRuns(shape).flatMap((run) => {
-      const { base, slope } = runWeight(shape, run)
+      const { base, slope } = runWeight(shape, run, weighing)
       return Array.from({ length: run.count }, (_, i) => base + (slope === 0 ? 0 : slope * (i + 1)))
     })
     const total = weights.reduce((sum, weight) => sum + weight, 0)
     const key = (ref: StepRef): string => JSON.stringify(ref)
     const counts = new Map<string, number>()
-    const draws = 10_000
-    const drawn = sampleSteps(seed(7), shape, draws)
+    const isOurs = (_: unknown, j: number): boolean => weighingOf(j) === weighing
+    const all = sampleSteps(seed(7), shape, 20_000)
+    const drawn = all.filter(isOurs)
     for (const ref of drawn) counts.set(key(ref), (counts.get(key(ref)) ?? 0) + 1)
     expect(weights).toHaveLength(stepCount(shape))
+    expect(drawn).toHaveLength(10_000)
     // The rule by linear search, on the same draws.
     const cumulative = (r: number): StepRef => {
       let left = r
@@ -145,18 +149,72 @@ describe('sampleSteps (AUD-1)', () => {
         }),
       )
     }
-    const wrong = drawn.filter((ref, j) => {
+    const wrong = all.filter((ref, j) => {
       const u = bigintFromLe(taggedXof('stepSampling', 16, seed(7), u32le(j)))
-      return key(ref) !== key(cumulative(Number((u * BigInt(total)) >> 128n)))
+      return isOurs(ref, j) && key(ref) !== key(cumulative(Number((u * BigInt(total)) >> 128n)))
     })
     expect(wrong).toEqual([])
     let chiSquare = 0
+    let degrees = -1
     weights.forEach((weight, i) => {
-      const expected = (draws * weight) / total
-      chiSquare += ((counts.get(key(stepAt(shape, i))) ?? 0) - expected) ** 2 / expected
+      const expected = (drawn.length * weight) / total
+      const count = counts.get(key(stepAt(shape, i))) ?? 0
+      if (expected === 0) {
+        expect(count).toBe(0)
+        return
+      }
+      chiSquare += (count - expected) ** 2 / expected
+      degrees++
     })
-    // 150 steps: mean 149, deviation 17.
-    expect(chiSquare).toBeLessThan(149 + 6 * 17)
+    expect(degrees).toBeGreaterThan(40)
+    // Its deviation is the root of twice the degrees.
+    expect(chiSquare).toBeLessThan(degrees + 6 * Math.sqrt(2 * degrees))
+  })
+
+  test('reach is what is behind a residual row: of the last layer its own, of the embedding nothing, since `shape` has them all', () => {
+    const position = 4
+    const at = (kind: StepKind, layer = 0): StepRef => ref(kind, layer, 0, position)
+    const sum = (kinds: readonly StepRef[]): number => kinds.reduce((total, step) => total + shares(step).macs, 0)
+    const shares = stepShares(shape)
+    const { nLayers, nKvHeads } = shape.dims
+    const layer = (l: number): StepRef[] => [
+      ...Array.from({ length: nKvHeads }, (_, g) => [ref('kv', l, g, position), ref('attend', l, g, position)]).flat(),
+      at('proj', l),
+      at('ffn', l),
+    ]
+    // In units of the last ffn, whose reach is itself.
+    const unitOf = (weighing: 'macs' | 'reach'): number => shares(at('ffn', nLayers - 1))[weighing]
+    const reach = (step: StepRef): number => shares(step).reach / unitOf('reach')
+    expect(reach(at('embed'))).toBe(0)
+    expect(reach(at('ffn'))).toBeCloseTo(sum([at('ffn'), ...layer(1)]) / unitOf('macs'), 9)
+    expect(reach(at('proj'))).toBeCloseTo(sum([at('proj'), at('ffn'), ...layer(1)]) / unitOf('macs'), 9)
+    expect(reach(at('kv'))).toBe(0)
+  })
+
+  test('shares of all steps are one, and chances are those of draws in turns', () => {
+    const shares = stepShares(shape)
+    const all = Array.from({ length: stepCount(shape) }, (_, i) => shares(stepAt(shape, i)))
+    for (const weighing of WEIGHINGS) expect(all.reduce((sum, each) => sum + each[weighing], 0)).toBeCloseTo(1, 9)
+    expect(detectionChance({ macs: 0.5, reach: 0 }, 3)).toBeCloseTo(0.75, 12)
+    expect(detectionChance({ macs: 0, reach: 0.5 }, 3)).toBeCloseTo(0.5, 12)
+    expect([detectionChance({ macs: 1, reach: 0 }, 1), detectionChance({ macs: 0.3, reach: 0.3 }, 0)]).toEqual([1, 0])
+    expect(codeOf(() => shares(ref('ffn', 99, 0, 0)))).toBe('STEP_OUT_OF_RANGE')
+  })
+
+  test('a trace kept from another prompt, under this one’s tokens, is wrong in an embedding, and so in `shape`', () => {
+    const last = unit.task.promptTokens.length - 1
+    const promptTokens = unit.task.promptTokens.map((token, i) => (i === last ? token + 1 : token))
+    const spliced = structuredClone(execute(unit.model, task({ promptTokens })).trace)
+    spliced.tokens.set(unit.task.promptTokens)
+    const commitment = commitTrace(spliced)
+    const codes = allSteps(shape).map((step) => {
+      const opening = openStep(spliced, commitment, step)
+      const { model: weights, task: own } = unit
+      return codeOf(() => checkStep({ model: weights, task: own, traceRoot: commitment.traceRoot, opening }))
+    })
+    const wrong = allSteps(shape).filter((_, i) => codes[i] !== 'accepted')
+    expect(wrong).toEqual([ref('shape', 0, 0, 0), ref('embed', 0, 0, last)])
+    expect(new Set(codes)).toEqual(new Set(['accepted', 'STEP_MISMATCH']))
   })
 })
 

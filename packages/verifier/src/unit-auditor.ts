@@ -3,10 +3,8 @@ import type { AccountAgent, FullNode, TreeNode } from '@nacre/node'
 import {
   type AuditedUnit,
   auditedSteps,
-  auditedTask,
   bytesToHex,
   challengeBond,
-  checkReceiptStep,
   decodeTransaction,
   epochOf,
   epochWindows,
@@ -17,23 +15,20 @@ import {
   isTransactionOfKind,
   lastChallengeHeight,
   MAX_UNIT_CHALLENGES,
-  ProtocolError,
-  RECEIPT_FRAUD_CODES,
   readAuditedUnit,
   readChallenges,
   readVerdicts,
   registeredModel,
   type StateReader,
-  type StepOpening,
   type StepRef,
-  type StepView,
   verdictDigests,
   wasSelected,
 } from '@nacre/protocol'
 import { Accuser } from './accuser.ts'
 import { EpochSecrets } from './epoch-secrets.ts'
-import { FraudError, type OpeningsSource } from './openings-source.ts'
+import type { OpeningsSource } from './openings-source.ts'
 import { PlantChecks } from './plant-checks.ts'
+import { receiptStepCheck } from './receipt-step-check.ts'
 import { VerdictChecks } from './verdict-checks.ts'
 
 /** Delivered units that are followed at once; the oldest give way, and settle unaudited by this verifier. */
@@ -226,7 +221,7 @@ export class UnitAuditor {
     const asked = await this.#openings.ask(
       { id: jobId, minerKey: unit.minerKey },
       steps,
-      this.#stepCheck(chosen),
+      receiptStepCheck(this.#node, jobId, unit),
       this.#abort.signal,
     )
     if (this.#abort.signal.aborted) return
@@ -242,20 +237,6 @@ export class UnitAuditor {
       followed.missedHeight ??= height
       log.warn({ event: 'audit', jobId: job, outcome: 'unanswered', reason: asked.reason })
       if (chain.tip.header.height - followed.missedHeight >= PATIENCE_BLOCKS) this.#challenge(chosen)
-    }
-  }
-
-  #stepCheck({ jobId, unit }: ChosenUnit): (opening: StepOpening) => StepView {
-    const { chain, context } = this.#node
-    const task = auditedTask(chain.reader, jobId, unit)
-    const { model } = registeredModel(context, unit.modelId)
-    return (opening) => {
-      try {
-        return checkReceiptStep(model, unit, task, opening)
-      } catch (error) {
-        if (error instanceof ProtocolError && RECEIPT_FRAUD_CODES.has(error.code)) throw new FraudError(opening, error)
-        throw error
-      }
     }
   }
 

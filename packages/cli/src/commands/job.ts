@@ -1,14 +1,16 @@
 import { rpcOf } from '../options.ts'
 import { type OptionValues, runVerb, type Verb, type VerbCall } from '../verbs.ts'
 import { defaultWalletPath } from '../wallet/key-file.ts'
-import { showCommand, verifyCommand } from './job-show.ts'
+import { showCommand } from './job-show.ts'
 import { submitCommand } from './job-submit.ts'
+import { verifyCommand } from './job-verify.ts'
 
 const USAGE = `Inference that the network executes for a fee.
 
   npm run nacre -- job submit "PROMPT"        post a job, follow it, print the answer, verify it
   npm run nacre -- job show ID                where a job stands, what it cost (needs no wallet)
   npm run nacre -- job verify ID              execute the answer of any job again and compare (needs no wallet)
+  npm run nacre -- job verify ID --sample N   check N steps of it, drawn here, which their miner has to open
 
   --rpc URL               a node (default http://127.0.0.1:8645)
   --json                  print one JSON object on standard output, for a failure too
@@ -22,7 +24,7 @@ submit:
   --max-price GRAINS      most grains for 10^9 output MACs (default: the larger of best ask and reference price, and 25 %)
   --miner KEY             who shall deliver, 64 hex digits, on a network with provenance client-signed (default: one that
                           asks at most the price, drawn by its room)
-  --verify MODE           full: execute the answer again here (default); sampled: one in ten; off: believe it
+  --verify MODE           full: execute the answer again here (default); sampled: one answer in ten; off: believe it
   --timeout SECONDS       give up waiting, not the job (default: ten times its lifetime)
   --replace               take the place of something else that the wallet signed with the same nonce
   --wallet FILE           the key file that pays (default ~/.nacre/wallet.json)
@@ -32,7 +34,12 @@ submit:
 The text goes to standard output, everything else to standard error. A job that is posted goes on when the command is
 interrupted: "job show" finds it again.
 
-Exit codes: 0 done, 1 refused, failed or false, 2 wrong usage, 130 interrupted.
+verify:
+  --sample N              open the steps that bind prompt and answer, and N more. A forged step is found only
+                          if it is drawn: the command says how likely that is. Without it everything is checked
+
+Exit codes: 0 done, 1 refused, failed or false, 2 wrong usage, 130 interrupted. Of verify also: 3 nobody opens the steps,
+4 no answer yet, 5 no such job.
 `
 
 const OPTIONS = {
@@ -46,6 +53,7 @@ const OPTIONS = {
   verify: { type: 'string' },
   timeout: { type: 'string' },
   replace: { type: 'boolean' },
+  sample: { type: 'string' },
   wallet: { type: 'string' },
   'passphrase-file': { type: 'string' },
   json: { type: 'boolean' },
@@ -75,7 +83,7 @@ const SUBMIT = [
 const VERBS: Readonly<Record<string, Verb<JobCall, Options>>> = {
   submit: { run: submitCommand, options: [...SUBMIT, 'wallet', 'passphrase-file'], positionals: ['PROMPT'] },
   show: { run: showCommand, options: [], positionals: ['ID'] },
-  verify: { run: verifyCommand, options: [], positionals: ['ID'] },
+  verify: { run: verifyCommand, options: ['sample'], positionals: ['ID'] },
 }
 
 /** `nacre job`. */

@@ -37,7 +37,7 @@ import {
   ROLE_MINER,
   ROLE_VERIFIER,
 } from '@nacre/protocol'
-import { OpeningsSource, UnitAuditor, Verifier } from '@nacre/verifier'
+import { forwardOpenings, OpeningsSource, type OwnOpenings, UnitAuditor, Verifier } from '@nacre/verifier'
 import { CliError } from '../errors.ts'
 import { createWorkers, loadContext } from '../network-model.ts'
 import { openDataDir } from './data-dir.ts'
@@ -141,11 +141,13 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
   })
   await node.start()
 
-  const parts = keys === undefined ? undefined : startParts(options, node, workers, keys)
+  const openings = new OpeningsSource(node)
+  const parts = keys === undefined ? undefined : startParts(options, node, workers, keys, openings)
   const rpc = await listenRpc(options, {
     node,
     host: options.rpcHost,
     role,
+    openings: forwardOpenings(node, openings, parts?.ownOpenings),
     ...(parts === undefined ? {} : { extra: () => parts.status() }),
   }).catch(async (error: unknown) => {
     await parts?.stop()
@@ -183,10 +185,18 @@ interface Parts {
   readonly address: string
   /** Figures for `/status`. */
   status(): Readonly<Record<string, unknown>>
+  /** Of a miner. */
+  readonly ownOpenings: OwnOpenings | undefined
   stop(): Promise<void>
 }
 
-function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort, keys: KeyPair): Parts {
+function startParts(
+  options: RunNodeOptions,
+  node: FullNode,
+  workers: WorkerPort,
+  keys: KeyPair,
+  openings: OpeningsSource,
+): Parts {
   const { role, dutyCycle, threads, stepsPerUnit, register, unregister, ask, work } = options
   const { context } = node
   const runner = engineUnitRunner(context, workers)
@@ -219,13 +229,14 @@ function startParts(options: RunNodeOptions, node: FullNode, workers: WorkerPort
   if (miner !== undefined) serveOpenings(node, runner, traces)
   const asks = miner === undefined || ask === undefined ? undefined : new AskKeeper({ node, agent, ...ask })
   const responder = miner === undefined ? undefined : new ChallengeResponder({ node, agent, runner, traces })
-  const openings = new OpeningsSource(node)
   const verifier = role === 'verifier' ? new Verifier({ node, stepsPerUnit, openings }) : undefined
   const auditor = role === 'verifier' ? new UnitAuditor({ node, agent, openings }) : undefined
   for (const part of [agent, registration, asks, plants, verifier, auditor, responder, miner]) part?.start()
   const address = encodeAddress(agent.account, node.context.params.network.addressPrefix)
   return {
     address,
+    ownOpenings:
+      miner === undefined ? undefined : async (jobId, steps) => runner.openSteps(await traces.of(jobId), steps),
     status: () => ({
       ...(miner === undefined ? {} : { miner: { ...miner.stats, ...(open && { work: open.work }) } }),
       registration: { address, ...registration.view, waiting: agent.waiting },

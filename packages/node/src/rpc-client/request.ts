@@ -67,14 +67,21 @@ export function noAnswer(base: string, error: unknown): RpcError {
 }
 
 async function bodyText(base: string, path: string, response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
+  const body = response.body?.getReader()
+  if (body === undefined) return ''
+  const decoder = new TextDecoder()
+  let text = ''
   let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw notNode(base, `${path} answered more than ${MAX_ANSWER_BYTES} bytes`)
-    chunks.push(chunk)
+  for (;;) {
+    const { done, value } = await body.read()
+    if (done) return text + decoder.decode()
+    size += value.length
+    if (size > MAX_ANSWER_BYTES) {
+      await body.cancel().catch(() => undefined)
+      throw notNode(base, `${path} answered more than ${MAX_ANSWER_BYTES} bytes`)
+    }
+    text += decoder.decode(value, { stream: true })
   }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 function jsonOf(base: string, what: string, text: string): unknown {

@@ -16,7 +16,8 @@ import { accountView, historyView } from './account.ts'
 import { EventStream } from './event-stream.ts'
 import { isLoopback, namesThisHost } from './local-host.ts'
 import { addMarketRoutes, forwardMarketEvents } from './market-routes.ts'
-import { transactionView } from './transaction.ts'
+import { addOpeningsRoute, type OpenSteps } from './openings.ts'
+import { transactionBytes, transactionView } from './transaction.ts'
 import { blockView, supplyGrains, supplyView } from './views.ts'
 
 export interface RpcServer {
@@ -34,6 +35,8 @@ export interface RpcOptions {
   readonly role: string
   /** Figures of whatever runs on the node, added to `/status` under its own name. */
   readonly extra?: () => Readonly<Record<string, unknown>>
+  /** Brings openings of delivered units; without it `/jobs/:id/openings` answers NO_OPENINGS. */
+  readonly openings?: OpenSteps
 }
 
 const HEX32 = /^[0-9a-f]{64}$/
@@ -85,7 +88,7 @@ export async function startRpc(options: RpcOptions): Promise<RpcServer> {
   }
 }
 
-function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, events: EventStream): void {
+function addRoutes(app: FastifyInstance, { node, role, extra, openings }: RpcOptions, events: EventStream): void {
   const { chain, context } = node
 
   app.setErrorHandler((error, _request, reply) => {
@@ -176,7 +179,16 @@ function addRoutes(app: FastifyInstance, { node, role, extra }: RpcOptions, even
     return { id: bytesToHex(await node.publishTransaction(hexToBytes(hex))) }
   })
 
+  app.get<{ Params: { id: string } }>('/transactions/:id/bytes', async (request, reply) => {
+    const { id } = request.params
+    const bytes = HEX32.test(id) ? transactionBytes(node, id) : undefined
+    if (bytes === undefined)
+      return reply.code(404).send({ error: { code: 'NOT_FOUND', message: `no transaction ${id} is known here` } })
+    return { id, transaction: bytesToHex(bytes) }
+  })
+
   addMarketRoutes(app, node)
+  addOpeningsRoute(app, node, openings)
 
   app.get('/events', (_request, reply) => {
     reply.hijack()

@@ -1,5 +1,5 @@
 /** What has become of a transaction. */
-import { hexToBytes } from '@nacre/protocol'
+import { bytesToHex, hexToBytes, transactionIdOfBytes } from '@nacre/protocol'
 import type { FullNode } from '../node.ts'
 
 /** `unknown`: it does not wait here, and no block from `searchedFrom` to the tip at `height` contains it. */
@@ -26,4 +26,13 @@ export function transactionView(node: FullNode, id: string, since: number): Tran
   if (at === undefined || at < searchedFrom) return { id, status: 'unknown', height, searchedFrom }
   const { hex } = chain.atHeight(at)!
   return { id, status: 'included', height, blockHeight: at, blockId: hex, depth: height - at + 1 }
+}
+
+/** Canonical bytes of a transaction that waits here or is in the best chain, as far as the index knows. Reads one block at most. */
+export function transactionBytes(node: FullNode, id: string): Uint8Array | undefined {
+  const { chain, mempool, store } = node
+  const at = store.transactionHeight(hexToBytes(id))
+  const block = at === undefined ? undefined : chain.atHeight(at)
+  if (block === undefined) return mempool.get(id)
+  return chain.block(block)?.body.transactions.find((bytes) => bytesToHex(transactionIdOfBytes(bytes)) === id)
 }

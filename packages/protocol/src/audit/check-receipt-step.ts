@@ -18,6 +18,9 @@ const READS_TOKENS: ReadonlySet<StepKind> = new Set<StepKind>(['shape', 'input',
 /** Codes of {@link checkReceiptStep} that prove fraud; all others only say that the opening is bad. */
 export const RECEIPT_FRAUD_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([...FRAUD_CODES, 'RECEIPT_ANSWER'])
 
+/** What a receipt commits its miner to, besides the task. */
+export type ReceiptUnit = Pick<AuditedUnit, 'traceRoot' | 'newTokens' | 'answerHash'>
+
 /** What the state keeps of a receipt's answer: the hash of the generated tokens as u32 each. */
 export function answerHash(tokens: readonly number[]): Uint8Array {
   return taggedHash('answer', u32ListToBytes(tokens))
@@ -32,7 +35,7 @@ export function auditedTask(reader: StateReader, jobId: Uint8Array, unit: Audite
  * Runs one step of a delivered unit again and returns what it read. Throws what {@link checkStep} throws, and RECEIPT_ANSWER when
  * the trace holds other tokens than the receipt delivered, which is fraud too: an answer that nobody computed.
  */
-export function checkReceiptStep(model: Model, unit: AuditedUnit, task: UnitTask, opening: StepOpening): StepView {
+export function checkReceiptStep(model: Model, unit: ReceiptUnit, task: UnitTask, opening: StepOpening): StepView {
   const view = checkStep({ model, task, traceRoot: unit.traceRoot, opening })
   const { newTokens, promptTokens } = view.shape
   check(

@@ -28,7 +28,7 @@ export const FIXED_STEPS: readonly StepRef[] = [
   { kind: 'input', layer: 0, group: 0, position: 0 },
 ]
 
-/** The steps that the holder of `secret` opens of a unit: {@link FIXED_STEPS}, then `audits.steps` drawn by their MACs. */
+/** The steps that the holder of `secret` opens of a unit: {@link FIXED_STEPS}, then `audits.steps` drawn by what forging them saves. */
 export function auditedSteps(params: Params, dims: ModelDims, secret: Uint8Array, unit: AuditedUnit): StepRef[] {
   const { promptTokens, newTokens } = unit
   const seed = taggedHash('auditSteps', secret, unit.unitId)

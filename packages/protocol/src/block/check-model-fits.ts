@@ -6,7 +6,7 @@ import { unitMacs } from '../model/macs.ts'
 import type { ModelDims } from '../model/types.ts'
 import type { ModelParams, Params } from '../params/types.ts'
 import { maxStepOpeningBytes } from '../trace/opening-size.ts'
-import { maxStepMacs } from '../trace/step-ref.ts'
+import { maxStepMacs } from '../trace/step-weights.ts'
 
 /**
  * What parameters demand of a model's dimensions, checked once when both are known, so that no block can run into it later:

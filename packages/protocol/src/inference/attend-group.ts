@@ -21,11 +21,25 @@ export function attendGroup(
   a: QuantRow,
   rows: readonly KvRow[],
 ): QuantRow {
+  const { headDim } = model.config
+  return attendQueries(model, group, position, rows, (start) =>
+    linearRow(a.q, a.scale, model.layers[layer]!.qkv, start, headDim),
+  )
+}
+
+/** {@link attendGroup} from the query of each head: `queryAt(start)` gives outputs start .. start + headDim - 1 of the fused projection. */
+export function attendQueries(
+  model: Model,
+  group: number,
+  position: number,
+  rows: readonly KvRow[],
+  queryAt: (start: number) => Float32Array,
+): QuantRow {
   const { nHeads, nKvHeads, headDim } = model.config
   const heads = nHeads / nKvHeads
   const out = new Float32Array(heads * headDim)
   for (let i = 0; i < heads; i++) {
-    const query = linearRow(a.q, a.scale, model.layers[layer]!.qkv, (group * heads + i) * headDim, headDim)
+    const query = queryAt((group * heads + i) * headDim)
     rotateAt(model, query, position)
     attendHead(quantiseRow(query), rows, out.subarray(i * headDim, (i + 1) * headDim))
   }

@@ -11,7 +11,12 @@ export function downOperand(model: Model, layer: number, x: Float32Array): Quant
   const { gateUp } = model.layers[layer]!
   const { ffnDim } = model.config
   const a = ffnOperand(model, layer, x)
-  const both = linearRow(a.q, a.scale, gateUp, 0, 2 * ffnDim)
+  return gatedOperand(linearRow(a.q, a.scale, gateUp, 0, 2 * ffnDim))
+}
+
+/** {@link downOperand} from the fused projection's outputs: all gates, then all ups. Length 2 ffnDim. */
+export function gatedOperand(both: Float32Array): QuantRow {
+  const ffnDim = both.length / 2
   const s = new Float32Array(ffnDim)
   for (let j = 0; j < ffnDim; j++) s[j] = f(siluF32(both[j]!) * both[ffnDim + j]!)
   return quantiseRow(s)
@@ -26,7 +31,11 @@ export function ffnRow(model: Model, layer: number, x: Float32Array): Float32Arr
   const { down } = model.layers[layer]!
   const { dModel } = model.config
   const s = downOperand(model, layer, x)
-  const out = linearRow(s.q, s.scale, down, 0, dModel)
-  for (let d = 0; d < dModel; d++) out[d] = f(x[d]! + out[d]!)
-  return storeFinite(out)
+  return addResidual(x, linearRow(s.q, s.scale, down, 0, dModel))
+}
+
+/** A residual row and what a layer adds to it, element by element, non-finite sums stored as +0. Overwrites `added`. */
+export function addResidual(row: Float32Array, added: Float32Array): Float32Array {
+  for (let d = 0; d < added.length; d++) added[d] = f(row[d]! + added[d]!)
+  return storeFinite(added)
 }

@@ -24,11 +24,16 @@ export function rotateAt(model: Model, head: Float32Array, position: number): vo
  * @param a the operand of the fused q,k,v projection at this position.
  */
 export function kvOf(model: Model, layer: number, group: number, position: number, a: QuantRow): KvRow {
-  const { nHeads, nKvHeads, headDim } = model.config
   const { qkv } = model.layers[layer]!
-  const key = linearRow(a.q, a.scale, qkv, (nHeads + group) * headDim, headDim)
+  return kvFrom(model, group, position, (start) => linearRow(a.q, a.scale, qkv, start, model.config.headDim))
+}
+
+/** {@link kvOf} from linear elements: `rowAt(start)` gives outputs start .. start + headDim - 1 of the fused projection. */
+export function kvFrom(model: Model, group: number, position: number, rowAt: (start: number) => Float32Array): KvRow {
+  const { nHeads, nKvHeads, headDim } = model.config
+  const key = rowAt((nHeads + group) * headDim)
   rotateAt(model, key, position)
-  const value = linearRow(a.q, a.scale, qkv, (nHeads + nKvHeads + group) * headDim, headDim)
+  const value = rowAt((nHeads + nKvHeads + group) * headDim)
   const k = quantiseRow(key)
   const v = quantiseRow(value)
   return { k: k.q, kScale: k.scale, v: v.q, vScale: v.scale }

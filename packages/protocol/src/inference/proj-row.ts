@@ -1,6 +1,6 @@
 import type { Model } from '../model/types.ts'
-import { storeFinite } from '../numerics/f32.ts'
 import { groupedLinearRow } from '../numerics/linear.ts'
+import { addResidual } from './ffn-row.ts'
 
 /**
  * The residual row after attention: x[d] = f(h[d] + W_o(o)[d]), non-finite elements stored as +0.
@@ -14,7 +14,5 @@ export function projRow(
   o: Int8Array,
   oScale: Float32Array,
 ): Float32Array {
-  const out = groupedLinearRow(o, oScale, model.layers[layer]!.o)
-  for (let d = 0; d < out.length; d++) out[d] = Math.fround(h[d]! + out[d]!)
-  return storeFinite(out)
+  return addResidual(h, groupedLinearRow(o, oScale, model.layers[layer]!.o))
 }

@@ -19,7 +19,12 @@ export function dotRow(
 
 /** Output element n of a linear layer: f32(acc) * rowScale * colScale, in that order (MOD-3). */
 export function linearElement(q: Int8Array, rowScale: number, matrix: QuantMatrix, n: number): number {
-  return f(f(f(dotRow(q, 0, matrix, n, 0, matrix.columns)) * rowScale) * matrix.scale[n]!)
+  return scaledElement(dotRow(q, 0, matrix, n, 0, matrix.columns), rowScale, matrix, n)
+}
+
+/** Output element n of a linear layer from its accumulator (MOD-3). */
+export function scaledElement(accumulator: number, rowScale: number, matrix: QuantMatrix, n: number): number {
+  return f(f(f(accumulator) * rowScale) * matrix.scale[n]!)
 }
 
 /** Elements nStart .. nStart + count - 1 of a linear layer on one quantised row. */
@@ -42,12 +47,19 @@ export function linearRow(
  */
 export function groupedLinearRow(q: Int8Array, groupScales: Float32Array, matrix: QuantMatrix): Float32Array {
   const length = matrix.columns / groupScales.length
+  return groupedRow(matrix, groupScales, (n, g) => dotRow(q, g * length, matrix, n, g * length, length))
+}
+
+/** {@link groupedLinearRow} from the accumulators of each output and group. */
+export function groupedRow(
+  matrix: QuantMatrix,
+  groupScales: Float32Array,
+  accumulator: (n: number, group: number) => number,
+): Float32Array {
   const out = new Float32Array(matrix.rows)
   for (let n = 0; n < matrix.rows; n++) {
     let sum = 0
-    for (let g = 0; g < groupScales.length; g++) {
-      sum = f(sum + f(f(dotRow(q, g * length, matrix, n, g * length, length)) * groupScales[g]!))
-    }
+    for (let g = 0; g < groupScales.length; g++) sum = f(sum + f(f(accumulator(n, g)) * groupScales[g]!))
     out[n] = f(sum * matrix.scale[n]!)
   }
   return out

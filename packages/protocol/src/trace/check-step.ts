@@ -1,17 +1,19 @@
 import { equalBytes } from '../bytes.ts'
 import { check, type ErrorCode } from '../errors.ts'
 import { type KeyedHash, keyedHash } from '../hash.ts'
+import { embedRow } from '../inference/embed-row.ts'
+import { merkleLeafHash, merkleTreeFromHashes } from '../merkle.ts'
 import type { Model } from '../model/types.ts'
 import { checkTask } from '../unit/task.ts'
 import type { UnitTask } from '../unit/types.ts'
-import { SUBROOT_DIMENSIONS } from './layout.ts'
-import { decodeDimensions } from './leaves.ts'
+import { SUBROOT_DIMENSIONS, subrootHPrompt, subrootHRest } from './layout.ts'
+import { decodeDimensions, encodeRow } from './leaves.ts'
 import type { StepOpening } from './opening.ts'
 import { checkStepRef } from './step-ref.ts'
 import { stepOutput, stepPlaces } from './steps/places.ts'
 import { STEP_FUNCTIONS } from './steps/step-functions.ts'
 import { type StepView, stepView } from './steps/view.ts'
-import { subtreesOf } from './subtrees.ts'
+import { positionCount, subtreesOf } from './subtrees.ts'
 import type { TraceShape } from './types.ts'
 import { verifyOpening } from './verify-opening.ts'
 
@@ -56,7 +58,27 @@ export function checkStep({ model, task, traceRoot, opening, hash = keyedHash }:
   const subtree = opening.subtrees.find(({ index }) => index === subroot)!
   const committed = subtree.leaves[subtree.indices.indexOf(leaf)]!.subarray(start, start + length)
   check(equalBytes(committed, expected), 'STEP_MISMATCH', `${opening.ref.kind} does not give the committed output`)
+  if (opening.ref.kind === 'shape') checkEmbeddings(view, opening, hash)
   return view
+}
+
+/**
+ * `shape` opens the tokens and all sub-roots: what follows from the tokens alone, the rows h[0], is checked whole. Otherwise a trace kept
+ * from another prompt would be wrong in single embeddings only, and right in all that is behind them.
+ */
+function checkEmbeddings({ model, shape, tokens }: StepView, opening: StepOpening, hash: KeyedHash): void {
+  const { dims, promptTokens } = shape
+  const leaves = tokens()
+    .slice(0, positionCount(shape))
+    .map((token) => merkleLeafHash(encodeRow(embedRow(model, token)), hash))
+  const isRoot = (subroot: number, hashes: readonly Uint8Array[]): boolean =>
+    equalBytes(opening.subtrees[subroot]!.root, merkleTreeFromHashes(hashes, hash).root)
+  check(
+    isRoot(subrootHPrompt(dims, 0), leaves.slice(0, promptTokens)) &&
+      isRoot(subrootHRest(dims, 0), leaves.slice(promptTokens)),
+    'STEP_MISMATCH',
+    'the rows h[0] are not the embeddings of the tokens',
+  )
 }
 
 /** P and G are read from the committed dimensions and must be possible for the task (TRACE_DIMENSIONS). */

@@ -1,6 +1,6 @@
-/** The steps of a unit in their one order (TRC-3), and what each weighs. */
+/** The steps of a unit in their one order (TRC-3). */
 import { check } from '../errors.ts'
-import { groupWidth, positionCount } from './subtrees.ts'
+import { positionCount } from './subtrees.ts'
 import { STEP_KINDS, type StepKind, type StepRef, type TraceShape } from './types.ts'
 
 /** Consecutive steps that differ only in their position. */
@@ -77,40 +77,4 @@ export function checkStepRef(shape: TraceShape, ref: StepRef): void {
   inRange('group', ref.group, 0, hasGroup ? nKvHeads - 1 : 0)
   const first = kind === 'head' ? shape.promptTokens - 1 : 0
   inRange('position', ref.position, first, isSingle ? 0 : positionCount(shape) - 1)
-}
-
-/** Multiplications of the heaviest step of a unit of this shape. */
-export function maxStepMacs(shape: TraceShape): number {
-  return Math.max(
-    ...stepRuns(shape).map((run) => {
-      const { base, slope } = runWeight(shape, run)
-      return base + slope * run.count
-    }),
-  )
-}
-
-/**
- * Weight of the steps of a run: at the n-th position of the unit `base + slope * (n + 1)` multiplications, attention's
- * products included, because that is what a forger would save. `shape` and `input` multiply nothing and weigh 1.
- */
-export function runWeight(shape: TraceShape, run: StepRun): { base: number; slope: number } {
-  const { dModel, headDim, ffnDim, vocabSize, nHeads } = shape.dims
-  const width = groupWidth(shape.dims)
-  switch (run.kind) {
-    case 'shape':
-    case 'input':
-      return { base: 1, slope: 0 }
-    case 'embed':
-      return { base: dModel, slope: 0 }
-    case 'kv':
-      return { base: 2 * headDim * dModel, slope: 0 }
-    case 'attend':
-      return { base: width * dModel, slope: 2 * width }
-    case 'proj':
-      return { base: nHeads * headDim * dModel, slope: 0 }
-    case 'ffn':
-      return { base: 3 * ffnDim * dModel, slope: 0 }
-    case 'head':
-      return { base: vocabSize * dModel, slope: 0 }
-  }
 }
