@@ -78,10 +78,11 @@ async function delivered(text: string): Promise<Uint8Array> {
 
 beforeAll(async () => {
   net = await marketNet({
-    miners: 1,
+    miners: 3, // whoever forges, or leaves a challenge unanswered, makes no more blocks
     engine: switched,
     overrides: [
       'audits.mode=on',
+      'audits.plantPpm=0', // so that another trace is a false answer
       'block.maturityBlocks=24',
       'bonds.unbondingBlocks=40',
       'jobs.auditWindowBlocks=6',
@@ -136,17 +137,6 @@ test('after its settlement, and after its audits, the prompt is that of the tran
   expect(late.error).toMatchObject({ code: 'WITHHELD', exitCode: 3 })
   expect(late.error!.message).toMatch(/openings are owed from the block of the receipt until the payment matures/)
   expect(JSON.parse(late.stdout).error).toMatchObject({ code: 'WITHHELD', isOver: true })
-})
-
-test('a miner that opens nothing leaves the answer unchecked: withheld, not false', async () => {
-  const jobId = bytesToHex(await delivered('and now?'))
-  isWithholding = true
-  const { error } = await verify(jobId, '--sample', '4')
-  isWithholding = false
-  expect(error).toMatchObject({ code: 'WITHHELD', exitCode: 3 })
-  expect(error!.message).toMatch(
-    /^[3-6] steps of job [0-9a-f]{64} could not be checked, among them shape: .*That says nothing/,
-  )
 })
 
 test('a forging miner is caught by a sample, with an opening that proves it', async () => {
@@ -210,4 +200,15 @@ test('the route for openings has bounds', async () => {
   expect(await Promise.race(asked)).toEqual({ status: 503, code: 'BUSY' })
   await hanging.stop()
   await Promise.all(asked)
+})
+
+test('a miner that opens nothing leaves the answer unchecked: withheld, not false', async () => {
+  const jobId = bytesToHex(await delivered('and now?'))
+  isWithholding = true
+  const { error } = await verify(jobId, '--sample', '4')
+  isWithholding = false
+  expect(error).toMatchObject({ code: 'WITHHELD', exitCode: 3 })
+  expect(error!.message).toMatch(
+    /^[3-6] steps of job [0-9a-f]{64} could not be checked, among them shape: .*That says nothing/,
+  )
 })
