@@ -110,13 +110,31 @@ const rewardTable = (rows: readonly Row[]): string[] =>
     ]),
   )
 
-export function markdown({ virtual, live }: Results): string {
-  const rows = virtual.flatMap((each) => each.rows)
+/** What was played on one kind of stage, under headings of this level. */
+function tablesOf(level: string, played: readonly PlayedCase[]): string[] {
+  const rows = played.flatMap((each) => each.rows)
   const plain = rows.filter(({ trick }) => trick === undefined)
   const tricks = rows.filter(({ trick, jobs }) => trick !== undefined && jobs > 0)
   const jobless = rows.filter(({ jobs }) => jobs === 0)
+  const missing = CASES.map(({ name }) => name).filter((name) => played.every((each) => each.name !== name))
+  return [
+    ...(missing.length === 0 ? [] : [`Not run: ${missing.join('; ')}. \`--only\` runs single cases.`, '']),
+    `${level} Fake jobs, delivered as everybody's`,
+    '',
+    ...shareTable(plain),
+    '',
+    `${level} Tricks, and the mint cap switched off`,
+    '',
+    'Burn 0.2 in each.',
+    '',
+    ...trickTable(tricks),
+    '',
+    ...(jobless.length === 0 ? [] : [`${level} Without any job`, '', ...rewardTable(jobless), '']),
+  ]
+}
+
+export function markdown({ virtual, live }: Results): string {
   const first = virtual[0] ?? live[0]!
-  const missing = CASES.map(({ name }) => name).filter((name) => virtual.every((each) => each.name !== name))
   return [
     '# Self-dealing: what a miner earns that posts fake jobs to itself',
     '',
@@ -137,23 +155,7 @@ export function markdown({ virtual, live }: Results): string {
     '- **net** = own miner + premiums - what was charged. Its interval is that of the number of jobs that it delivered (Wilson); premiums, with the number of their blocks, stand as they fell.',
     "  **bound** is ECO-5's, a (1 - beta)(1 - nu) - 1 and kappa times the prompts' burn, with its share of the weight as a, or 1 where it alone can be drawn; it holds on average. Transaction fees are in neither.",
     '',
-    ...(missing.length === 0 ? [] : [`Not run: ${missing.join('; ')}. \`--only\` runs single cases.`, '']),
-    "## Fake jobs, delivered as everybody's",
-    '',
-    ...shareTable(plain),
-    '',
-    '## Tricks, and the mint cap switched off',
-    '',
-    'Burn 0.2 in each.',
-    '',
-    ...trickTable(tricks),
-    '',
-    '## Without any job',
-    '',
-    ...rewardTable(jobless),
-    '',
-    ...(live.length === 0
-      ? []
-      : ['## Processes, libp2p and the wall clock', '', ...shareTable(live.flatMap((each) => each.rows)), '']),
+    ...tablesOf('##', virtual),
+    ...(live.length === 0 ? [] : ['## Processes, libp2p and the wall clock', '', ...tablesOf('###', live)]),
   ].join('\n')
 }
