@@ -17,7 +17,9 @@ import type { KernelFactory } from '../kernels/types.ts'
 import { compareLittleEndian } from '../run/best-ticket.ts'
 import { OpenProduct } from './product.ts'
 import {
+  drawnPlaces,
   freeOperands,
+  isFreeWork,
   joinOperand,
   numberOperand,
   type OpenPlan,
@@ -25,7 +27,6 @@ import {
   type OperandView,
   openPlan,
   repeatedWeights,
-  ticketPlaces,
 } from './work.ts'
 
 export interface OpenDrawInput {
@@ -40,9 +41,9 @@ export interface OpenDrawInput {
   readonly seed: Uint8Array
   /** Number of this draw: no two of a seed and a parent have the same operands. Below 2^32. */
   readonly draw: number
-  /** Rows of A for inference. */
+  /** Rows of A for work over a model. */
   readonly promptTokens: number
-  /** What inference executes: as many prompts as the plan says, `promptTokens` long. */
+  /** What inference executes, or begins with: as many prompts as the plan says, `promptTokens` long. */
   readonly tasks: readonly UnitTask[]
 }
 
@@ -74,6 +75,8 @@ export interface OpenDrawOutcome {
  * multiplied. Throws UNIT_PROMPT and UNIT_SHAPE.
  */
 export type InferWithOperands = (task: UnitTask, use: (slot: number, view: OperandView) => void) => Trace
+/** Shows the operand of a task's first ticket operation and executes nothing. Throws as the other. */
+export type EmbedOperand = (task: UnitTask, use: (view: OperandView) => void) => void
 
 /** Both operands of one product; the B is the one of the plan's `slot`. */
 interface Operands {
@@ -99,13 +102,15 @@ export class OpenDrawer {
   readonly #factory: KernelFactory
   readonly #hash: KeyedHash
   readonly #infer: InferWithOperands
+  readonly #embed: EmbedOperand
   readonly #places = new Map<OpenWork, Place>()
 
-  constructor(model: Model, factory: KernelFactory, hash: KeyedHash, infer: InferWithOperands) {
+  constructor(model: Model, factory: KernelFactory, hash: KeyedHash, infer: InferWithOperands, embed: EmbedOperand) {
     this.#model = model
     this.#factory = factory
     this.#hash = hash
     this.#infer = infer
+    this.#embed = embed
   }
 
   /** One draw of each tile of the plan's products. Throws RangeError for another number of tasks, UNIT_PROMPT and UNIT_SHAPE. */
@@ -144,7 +149,7 @@ export class OpenDrawer {
   /** Executes the prompts; their operands side by side, one A for each ticket operation. */
   #execute(
     { plan }: Place,
-    { tasks }: OpenDrawInput,
+    { work, tasks }: OpenDrawInput,
   ): { readonly as: readonly Int8Array[]; readonly newTokens: number } {
     const { dModel } = this.#model.config
     const { m, k } = plan.shape
@@ -153,8 +158,9 @@ export class OpenDrawer {
     for (const [prompt, task] of tasks.entries()) {
       if (task.promptTokens.length !== m)
         throw new RangeError(`a prompt of ${task.promptTokens.length} tokens, not ${m}`)
-      const trace = this.#infer(task, (slot, view) => joinOperand(as[slot]!, view, prompt, tasks.length, dModel))
-      newTokens += trace.shape.newTokens
+      const join = (slot: number, view: OperandView): void => joinOperand(as[slot]!, view, prompt, tasks.length, dModel)
+      if (work === 'first-layer') this.#embed(task, (view) => join(0, view))
+      else newTokens += this.#infer(task, join).shape.newTokens
     }
     return { as, newTokens }
   }
@@ -162,12 +168,14 @@ export class OpenDrawer {
   #placeFor({ work, seed, promptTokens }: OpenDrawInput): Place {
     const known = this.#places.get(work)
     const isKnown = known !== undefined && equalBytes(known.seed, seed)
-    if (isKnown && (work !== 'inference' || known.plan.shape.m === promptTokens)) return known
+    if (isKnown && (isFreeWork(work) || known.plan.shape.m === promptTokens)) return known
     const { config } = this.#model
     const plan = openPlan(work, config, promptTokens)
-    const free = work === 'inference' ? undefined : freeOperands(work, plan.shape, seed, this.#hash)
+    const free = isFreeWork(work) ? freeOperands(work, plan.shape, seed, this.#hash) : undefined
     const weights = (): Int8Array[] =>
-      ticketPlaces(config).map(({ layer, op }) => repeatedWeights(this.#model, layer, op, plan.prompts))
+      isFreeWork(work)
+        ? []
+        : drawnPlaces(work, config).map(({ layer, op }) => repeatedWeights(this.#model, layer, op, plan.prompts))
     const place = {
       plan,
       product: new OpenProduct(this.#factory, plan.shape, this.#hash),
@@ -197,7 +205,7 @@ export class OpenDrawer {
   }
 
   *#operands({ a, bs, plan }: Place, { work, draw }: OpenDrawInput, as: readonly Int8Array[]): Generator<Operands> {
-    if (work !== 'inference') {
+    if (isFreeWork(work)) {
       numberOperand(a!, plan.shape.k, draw, work)
       yield { slot: 0, a: a!, b: bs[0]! }
     }

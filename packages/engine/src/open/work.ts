@@ -1,4 +1,4 @@
-/** What a miner of the open lane multiplies (chapter 12): matrices at random, structured ones, or real inference. */
+/** What a miner of the open lane multiplies (chapter 12): matrices at random, structured ones, real inference, or the beginning of it. */
 import {
   type KeyedHash,
   type Model,
@@ -13,12 +13,17 @@ import { ticketColumns } from '../run/layout.ts'
 import { randomBytes } from '../run/noise.ts'
 import type { OpenProductShape } from './product.ts'
 
-export const OPEN_WORKS = ['random', 'structured', 'inference'] as const
+export const OPEN_WORKS = ['random', 'structured', 'inference', 'first-layer'] as const
 /**
  * `random`: two matrices at random, one entry after the other of A changed for each draw. `structured`: all rows of A equal, B zero.
- * `inference`: prompts' activations times the model's weights.
+ * `inference`: prompts' activations times the model's weights. `first-layer`: of these only the first product, over the prompts' embeddings;
+ * nothing else is executed.
  */
 export type OpenWork = (typeof OPEN_WORKS)[number]
+/** Work over matrices that no model has anything to do with. */
+export type FreeWork = 'random' | 'structured'
+
+export const isFreeWork = (work: OpenWork): work is FreeWork => work === 'random' || work === 'structured'
 
 /** Tiles of 16 x 16: the largest there are, so that the proof has the fewest rows for its products. */
 const TILE_SIDE = 16
@@ -37,7 +42,7 @@ const consecutive = (length: number): pearl.Pattern =>
 export interface OpenPlan {
   readonly configuration: pearl.Configuration
   readonly shape: OpenProductShape
-  /** Prompts that one draw takes; 0 for other work than inference. */
+  /** Prompts that one draw takes; 0 for work without a model. */
   readonly prompts: number
 }
 
@@ -48,10 +53,11 @@ export interface OpenPlan {
  */
 export function openPlan(work: OpenWork, dims: ModelDims, promptTokens: number): OpenPlan {
   const [h, w] = [TILE_SIDE, TILE_SIDE]
-  const isInference = work === 'inference'
-  const prompts = isInference ? promptsOf(dims.dModel) : 0
-  const { m, k, rank } = isInference ? { m: promptTokens, k: prompts * dims.dModel, rank: INFERENCE_RANK } : FREE_SHAPE
-  const columns = isInference ? ticketPlaces(dims).map(({ op }) => ticketColumns(dims, op)) : [FREE_SHAPE.n]
+  const prompts = isFreeWork(work) ? 0 : promptsOf(dims.dModel)
+  const { m, k, rank } = isFreeWork(work)
+    ? FREE_SHAPE
+    : { m: promptTokens, k: prompts * dims.dModel, rank: INFERENCE_RANK }
+  const columns = isFreeWork(work) ? [FREE_SHAPE.n] : drawnPlaces(work, dims).map(({ op }) => ticketColumns(dims, op))
   const configuration = { k, rank, rows: consecutive(h), columns: consecutive(w) }
   pearl.checkConfiguration(configuration)
   return { configuration, shape: { m, k, rank, h, w, columns }, prompts }
@@ -64,9 +70,13 @@ function promptsOf(dModel: number): number {
   return prompts
 }
 
-/** The ticket operations of all layers in the order in which they draw. */
-export function ticketPlaces(dims: ModelDims): { readonly layer: number; readonly op: TicketOp }[] {
-  return Array.from({ length: dims.nLayers }, (_, layer) => TICKET_OPS.map((op) => ({ layer, op }))).flat()
+/** The ticket operations whose products a draw over a model has: those of all layers in their order, or the first one. */
+export function drawnPlaces(
+  work: Exclude<OpenWork, FreeWork>,
+  dims: ModelDims,
+): { readonly layer: number; readonly op: TicketOp }[] {
+  const all = Array.from({ length: dims.nLayers }, (_, layer) => TICKET_OPS.map((op) => ({ layer, op }))).flat()
+  return work === 'first-layer' ? all.slice(0, 1) : all
 }
 
 /** B of a ticket operation: its weights repeated along k, n x k values. */
@@ -111,7 +121,7 @@ function randomOperand(seed: Uint8Array, slot: number, length: number, hash: Key
 
 /** Both operands of work that is not inference. @param seed 32 bytes. */
 export function freeOperands(
-  work: Exclude<OpenWork, 'inference'>,
+  work: FreeWork,
   shape: OpenProductShape,
   seed: Uint8Array,
   hash: KeyedHash,
@@ -133,7 +143,7 @@ const BASE = 127
  * Writes the number of a draw into the first entries of A, so that it is another A. Structured operands get it in every row, so that
  * their rows stay equal.
  */
-export function numberOperand(a: Int8Array, k: number, draw: number, work: Exclude<OpenWork, 'inference'>): void {
+export function numberOperand(a: Int8Array, k: number, draw: number, work: FreeWork): void {
   const last = work === 'structured' ? a.length : k
   for (let row = 0; row < last; row += k) {
     for (let i = 0, rest = draw; i < DIGITS; i++, rest = Math.floor(rest / BASE)) a[row + i] = (rest % BASE) - 63
