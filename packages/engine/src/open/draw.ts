@@ -1,9 +1,11 @@
 /** Draws of the open lane (chapter 12): commit to both operands, multiply, hash all tiles, open the one that wins. */
 import {
+  DEPLOYED_RULES,
   equalBytes,
   FOLD_WORDS,
   type KeyedHash,
   type Model,
+  type OpenRules,
   openPearlHeader,
   openUnit,
   pearl,
@@ -45,6 +47,8 @@ export interface OpenDrawInput {
   readonly promptTokens: number
   /** What inference executes, or begins with: as many prompts as the plan says, `promptTokens` long. */
   readonly tasks: readonly UnitTask[]
+  /** Of the network. Default: those deployed. */
+  readonly rules?: OpenRules
 }
 
 export interface OpenWin {
@@ -92,6 +96,7 @@ interface Place {
   readonly bs: readonly Int8Array[]
   readonly a: Int8Array | undefined
   readonly seed: Uint8Array
+  readonly rules: OpenRules
   jobKey: Uint8Array
   roots: readonly Uint8Array[]
 }
@@ -126,7 +131,7 @@ export class OpenDrawer {
     const header = openPearlHeader(unit, input.minerKey, input.bits)
     this.#commitToBs(place, header)
     const work = { h: shape.h, w: shape.w, k: shape.k, rank: shape.rank }
-    const bound = pearl.ticketBound(targetFromBits(input.bits), work)
+    const bound = pearl.ticketBound(targetFromBits(input.bits), work, place.rules.rankPenalty)
     let tickets = 0
     let win: OpenWin | undefined
     for (const operands of this.#operands(place, input, as)) {
@@ -165,12 +170,13 @@ export class OpenDrawer {
     return { as, newTokens }
   }
 
-  #placeFor({ work, seed, promptTokens }: OpenDrawInput): Place {
+  #placeFor({ work, seed, promptTokens, rules = DEPLOYED_RULES }: OpenDrawInput): Place {
     const known = this.#places.get(work)
-    const isKnown = known !== undefined && equalBytes(known.seed, seed)
+    const isSame = known?.rules.rule === rules.rule && known.rules.rankPenalty === rules.rankPenalty
+    const isKnown = known !== undefined && isSame && equalBytes(known.seed, seed)
     if (isKnown && (isFreeWork(work) || known.plan.shape.m === promptTokens)) return known
     const { config } = this.#model
-    const plan = openPlan(work, config, promptTokens)
+    const plan = openPlan(work, config, promptTokens, rules)
     const free = isFreeWork(work) ? freeOperands(work, plan.shape, seed, this.#hash) : undefined
     const weights = (): Int8Array[] =>
       isFreeWork(work)
@@ -182,6 +188,7 @@ export class OpenDrawer {
       bs: free === undefined ? weights() : [free.b],
       a: free?.a,
       seed,
+      rules,
       jobKey: new Uint8Array(0),
       roots: [],
     }
@@ -197,7 +204,8 @@ export class OpenDrawer {
     place.roots = place.bs.map((b, slot) => {
       const hashB = this.#rootOf(b, jobKey)
       // seedB does not depend on A.
-      const input = { jobKey, hashA: hashB, hashB, m: shape.m, n: shape.columns[slot]! }
+      const { rule } = place.rules
+      const input = { jobKey, hashA: hashB, hashB, m: shape.m, n: shape.columns[slot]!, rule }
       place.product.noiseB(slot, b, pearl.noiseSeeds(input, this.#hash).seedB)
       return hashB
     })
@@ -213,7 +221,7 @@ export class OpenDrawer {
   }
 
   #drawProduct(
-    { plan, product, jobKey, roots }: Place,
+    { plan, product, jobKey, roots, rules }: Place,
     { slot, a, b }: Operands,
     header: pearl.PearlHeader,
     bound: bigint,
@@ -221,7 +229,9 @@ export class OpenDrawer {
     const { configuration, shape } = plan
     const { m, h, w } = shape
     const n = shape.columns[slot]!
-    const seeds = pearl.noiseSeeds({ jobKey, hashA: this.#rootOf(a, jobKey), hashB: roots[slot]!, m, n }, this.#hash)
+    const { rule } = rules
+    const input = { jobKey, hashA: this.#rootOf(a, jobKey), hashB: roots[slot]!, m, n, rule }
+    const seeds = pearl.noiseSeeds(input, this.#hash)
     const states = product.states(slot, a, seeds.seedA)
     const tickets = states.length / STATE_BYTES
     const hashes = batchOf(this.#hash).many(seeds.seedA, states, tickets, STATE_BYTES)
@@ -230,7 +240,7 @@ export class OpenDrawer {
       const ticket = hashes.subarray(32 * i, 32 * (i + 1))
       if (compareLittleEndian(ticket, most) > 0) continue
       const state = states.slice(STATE_BYTES * i, STATE_BYTES * (i + 1))
-      const committed = pearl.commitWork({ header, configuration, m, n, a, b })
+      const committed = pearl.commitWork({ header, configuration, m, n, a, b, rule })
       const perRow = Math.floor(n / w)
       const opened = pearl.openTile(committed, h * Math.floor(i / perRow), w * (i % perRow))
       const win = {

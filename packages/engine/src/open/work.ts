@@ -1,8 +1,10 @@
 /** What a miner of the open lane multiplies (chapter 12): matrices at random, structured ones, real inference, or the beginning of it. */
 import {
+  DEPLOYED_RULES,
   type KeyedHash,
   type Model,
   type ModelDims,
+  type OpenRules,
   pearl,
   TICKET_OPS,
   type TicketOp,
@@ -29,7 +31,7 @@ export const isFreeWork = (work: OpenWork): work is FreeWork => work === 'random
 const TILE_SIDE = 16
 /** A product that any machine has done in a fraction of a second, at the least k for this rank. */
 const FREE_SHAPE = { m: 256, n: 512, k: 2048, rank: 128 } as const
-/** Largest rank that the least k allows. */
+/** Largest rank that the least k allows; the rank penalty asks for a larger one, and so for more prompts at once. */
 const INFERENCE_RANK = 64
 
 const consecutive = (length: number): pearl.Pattern =>
@@ -51,22 +53,26 @@ export interface OpenPlan {
  * activations of several prompts lie side by side along k and the weights are repeated below one another: a model's width is far
  * below Pearl's least k. Every product that Pearl counts is then one that the model needs.
  */
-export function openPlan(work: OpenWork, dims: ModelDims, promptTokens: number): OpenPlan {
+export function openPlan(
+  work: OpenWork,
+  dims: ModelDims,
+  promptTokens: number,
+  { rankPenalty }: Pick<OpenRules, 'rankPenalty'> = DEPLOYED_RULES,
+): OpenPlan {
   const [h, w] = [TILE_SIDE, TILE_SIDE]
-  const prompts = isFreeWork(work) ? 0 : promptsOf(dims.dModel)
-  const { m, k, rank } = isFreeWork(work)
-    ? FREE_SHAPE
-    : { m: promptTokens, k: prompts * dims.dModel, rank: INFERENCE_RANK }
+  const modelRank = rankPenalty ? pearl.PENALTY_BASE_RANK : INFERENCE_RANK
+  const prompts = isFreeWork(work) ? 0 : promptsOf(dims.dModel, modelRank)
+  const { m, k, rank } = isFreeWork(work) ? FREE_SHAPE : { m: promptTokens, k: prompts * dims.dModel, rank: modelRank }
   const columns = isFreeWork(work) ? [FREE_SHAPE.n] : drawnPlaces(work, dims).map(({ op }) => ticketColumns(dims, op))
   const configuration = { k, rank, rows: consecutive(h), columns: consecutive(w) }
   pearl.checkConfiguration(configuration)
   return { configuration, shape: { m, k, rank, h, w, columns }, prompts }
 }
 
-/** The fewest prompts whose widths add up to a k that Pearl allows. */
-function promptsOf(dModel: number): number {
-  let prompts = Math.ceil(pearl.MIN_K / dModel)
-  while ((prompts * dModel) % pearl.K_STEP !== 0) prompts++
+/** The fewest prompts whose widths add up to a k that Pearl allows at a rank, and that the rank divides. */
+function promptsOf(dModel: number, rank: number): number {
+  let prompts = Math.ceil(Math.max(pearl.MIN_K, 16 * rank) / dModel)
+  while ((prompts * dModel) % pearl.K_STEP !== 0 || (prompts * dModel) % rank !== 0) prompts++
   return prompts
 }
 
