@@ -13,8 +13,11 @@ export interface UsefulnessCase {
   readonly earning: readonly MinerName[]
   /** Whom the rule keeps out. */
   readonly freed?: MinerName
+  /** The miners that execute nothing ask for jobs too, and deliver made-up answers. */
+  readonly isGarbageSold?: true
 }
 
+const EVERYBODY: readonly MinerName[] = ['honest', 'random', 'first-layer', 'self-dealing']
 const HONEST: readonly MinerName[] = ['honest', 'self-dealing']
 const nacre = (
   rest: Pick<UsefulnessCase, 'name' | 'title' | 'off'> & { readonly freed?: MinerName },
@@ -26,7 +29,7 @@ const nacre = (
 export const CASES: readonly UsefulnessCase[] = [
   {
     ...{ name: 'pearl', title: 'Pearl’s rules', preset: 'pearl-devnet', off: [] },
-    earning: ['honest', 'random', 'first-layer', 'self-dealing'],
+    earning: EVERYBODY,
   },
   nacre({ name: 'nacre', title: 'Nacre’s rules', off: [] }),
   nacre({
@@ -57,6 +60,14 @@ export const CASES: readonly UsefulnessCase[] = [
     title: 'the same, premiums beyond what burned, and paid tickets that count in full',
     off: ['bindings.provenance=client-signed', 'emission.mintCapPpm=4000000', 'jobs.paidDrawPpm=1000000'],
   }),
+  {
+    ...{ name: 'pearl, garbage for jobs', title: 'cheats deliver made-up answers', preset: 'pearl-devnet', off: [] },
+    ...{ earning: EVERYBODY, isGarbageSold: true },
+  },
+  {
+    ...{ name: 'nacre, garbage for jobs', title: 'cheats deliver made-up answers', preset: 'devnet', off: [] },
+    ...{ earning: HONEST, isGarbageSold: true },
+  },
 ]
 
 export const paramsOf = ({ preset, off }: UsefulnessCase): Params => overrideParams(presets[preset], off)

@@ -1,6 +1,18 @@
 /** What a network did, out of its chain and of what its miners charged to their machines. */
+import type { UnitEngine } from '@nacre/engine'
 import type { JobView } from '@nacre/node/rpc-client'
-import { bytesToHex, equalBytes, immatureCodec, subsidy, usefulSharePpm } from '@nacre/protocol'
+import {
+  barredCodec,
+  barredKey,
+  bytesToHex,
+  equalBytes,
+  equalNumbers,
+  hexToBytes,
+  immatureCodec,
+  readEntry,
+  subsidy,
+  usefulSharePpm,
+} from '@nacre/protocol'
 import { CliError } from '../../src/errors.ts'
 import { coinbasesOf } from '../../src/launch/coinbases.ts'
 import { readChain } from '../../src/launch/rpc.ts'
@@ -34,6 +46,8 @@ export interface MinerFigures {
   /** Blocks that its own node refused and that it sent all the same, and what the honest miner's node said. */
   readonly sent: number
   readonly refusals: Readonly<Record<string, number>>
+  /** Height at which the chain barred it. */
+  readonly barredHeight?: number
 }
 
 export interface Figures {
@@ -51,6 +65,8 @@ export interface Figures {
   readonly clients: {
     readonly posted: number
     readonly settled: number
+    /** Of those settled: what the model really answers. */
+    readonly right?: number
     readonly tokens: number
     readonly chargedGrains: string
   }
@@ -112,10 +128,11 @@ export async function figuresOf({ play, seed, network, before, after, jobs, ownJ
       )
     const [then, now] = [before.miners[i]!, after.miners[i]!]
     const forfeited = lost.get(keyHex) ?? 0n
+    const barredHeight = readEntry(boot.chain.reader, barredKey(hexToBytes(keyHex)), barredCodec)
     return {
       ...{ name, key: keyHex, blocks: mine.length, paidBlocks: mine.filter(({ lane }) => lane === 'paid').length },
       maturedGrains: matured.toString(),
-      immatureGrains: (reward - matured - forfeited).toString(),
+      immatureGrains: (barredHeight === undefined ? reward - matured : 0n).toString(),
       forfeitedGrains: forfeited.toString(),
       premiumGrains: sumOf(mine, (block) => blockPremiums[block.height - 1]!).toString(),
       ...{ clientFeesGrains: delivered(client).toString(), ownFeesGrains: delivered(own).toString() },
@@ -126,6 +143,7 @@ export async function figuresOf({ play, seed, network, before, after, jobs, ownJ
         PURPOSES.map((purpose) => [purpose, now.spentMs[purpose] - then.spentMs[purpose]]),
       ) as Record<Purpose, number>,
       tokens: now.tokens - then.tokens,
+      ...(barredHeight === undefined ? {} : { barredHeight }),
       sent: now.sent - then.sent,
       refusals: Object.fromEntries(
         Object.entries(now.refusals).flatMap(([code, count]) => {
@@ -135,6 +153,9 @@ export async function figuresOf({ play, seed, network, before, after, jobs, ownJ
       ),
     }
   })
+  const settled = jobs.filter(({ status }) => status === 'settled')
+  // What a client that executes its job again would find.
+  const right = settled.filter((job) => isRight(lab.engine, job))
   const spent = (...purposes: readonly Purpose[]): number =>
     figures.reduce((sum, { spentMs }) => sum + purposes.reduce((part, purpose) => part + spentMs[purpose], 0), 0)
   const parts = blocks.map(({ height: at }) => usefulnessOf(network, at, new Set(jobs.map(({ id }) => id))))
@@ -146,8 +167,9 @@ export async function figuresOf({ play, seed, network, before, after, jobs, ownJ
     ...{ fromHeight: before.height + 1, toHeight: after.height, height, miners: figures },
     clients: {
       posted: jobs.length,
-      settled: client.filter(({ end }) => end === 'settled').length,
-      tokens: jobs.reduce((sum, { status, receipt }) => sum + (status === 'settled' ? receipt!.tokens.length : 0), 0),
+      settled: settled.length,
+      right: right.length,
+      tokens: right.reduce((sum, { receipt }) => sum + receipt!.tokens.length, 0),
       chargedGrains: sumOf(client, ({ chargedGrains }) => chargedGrains).toString(),
     },
     ownJobs: {
@@ -164,6 +186,13 @@ export async function figuresOf({ play, seed, network, before, after, jobs, ownJ
     usefulTime: spent('clients') / spent(...PURPOSES),
     inferenceTime: spent('clients', 'chain prompts') / spent(...PURPOSES),
   }
+}
+
+function isRight(engine: UnitEngine, { promptTokens, maxNewTokens, decoding, receipt }: JobView): boolean {
+  const { temperatureMilli, seed, stopAtEos } = decoding!
+  const how = { temperatureMilli, seed: hexToBytes(seed), stopAtEos }
+  const { tokens } = engine.generate({ promptTokens: promptTokens!, maxNewTokens: maxNewTokens!, decoding: how })
+  return equalNumbers(tokens.subarray(promptTokens!.length), receipt!.tokens)
 }
 
 /** What of a block's work clients asked for, and what of it was inference that nobody left out: by what its miner did. */

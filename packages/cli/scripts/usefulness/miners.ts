@@ -1,7 +1,7 @@
 /** The four miners under each network's rules: how each uses its machine. */
-import type { OpenWork } from '@nacre/engine'
-import type { OpenRunner, UnitJob, UnitOutcome, UnitRunner } from '@nacre/miner'
-import { bytesToHex, ticketMacs, type UnitTask } from '@nacre/protocol'
+import { commitTraceFast, type OpenWork } from '@nacre/engine'
+import type { ExecutedUnit, OpenRunner, UnitJob, UnitOutcome, UnitRunner } from '@nacre/miner'
+import { bytesToHex, emptyTrace, ticketMacs, type UnitTask } from '@nacre/protocol'
 import { type Costs, executionMs, newParentMs, TIMED_TOKENS, unitMs } from './costs.ts'
 import type { Lab } from './lab.ts'
 import type { Machine, Purpose } from './machine.ts'
@@ -27,6 +27,8 @@ export interface Trade {
   readonly account: Account
   /** Whether a task is a job of the self-dealer's own. */
   readonly isOwnJob: (task: UnitTask) => boolean
+  /** Whoever executes nothing delivers made-up answers. */
+  readonly isGarbageSold: boolean
   readonly seed: string
 }
 
@@ -94,14 +96,27 @@ function macsOf({ context }: Lab, isPaid: boolean): number {
   return ticketMacs(params, isPaid ? 1 : 0, bootstrap.model.config, bootstrap.params)
 }
 
+/** An answer of zeros with a trace of zeros: all of its tokens are charged, and nothing was executed. */
+function garbage({ lab }: Trade, { promptTokens, maxNewTokens }: UnitTask): ExecutedUnit {
+  const shape = { promptTokens: promptTokens.length, newTokens: maxNewTokens, dims: lab.context.bootstrap.model.config }
+  const trace = emptyTrace(shape)
+  trace.tokens.set(promptTokens)
+  return { tokens: [...trace.tokens], traceRoot: commitTraceFast(trace, lab.hash).traceRoot, trace }
+}
+
+/** Delivers garbage at once, at no cost; everything else as `runner` does it. */
+const sellingGarbage = (trade: Trade, runner: UnitRunner): UnitRunner => ({
+  ...runner,
+  executeUnit: async (_, task) => garbage(trade, task),
+  runUnit: async (job, signal) =>
+    job.wantTrace === true ? { ...garbage(trade, job.task), tickets: 0, won: undefined } : runner.runUnit(job, signal),
+})
+
 /** Draws with a cheat and executes nothing that does not win. */
-function cheating(
-  { lab, costs, machine, account }: Trade,
-  cheat: Cheat,
-  work: 'kept rows' | 'first product',
-): (runner: UnitRunner) => UnitRunner {
+function cheating(trade: Trade, cheat: Cheat, work: 'kept rows' | 'first product'): (runner: UnitRunner) => UnitRunner {
+  const { lab, costs, machine, account } = trade
   const drawMs = work === 'kept rows' ? costs.ms['draw over kept rows'] : costs.ms['draw from the first product']
-  return (runner) => ({
+  const drawing = (runner: UnitRunner): UnitRunner => ({
     ...runner,
     runUnit: async (job: UnitJob, signal) => {
       const { outcome } = await machine.work(
@@ -118,6 +133,7 @@ function cheating(
       return outcome
     },
   })
+  return (runner) => (trade.isGarbageSold ? sellingGarbage(trade, drawing(runner)) : drawing(runner))
 }
 
 /** How each miner runs units under Nacre's rules. */
@@ -176,7 +192,7 @@ function plainDraws(trade: Trade, work: OpenWork, piece: OpenPiece): OpenMiner {
   const fresh = freshOf(costs, piece)
   return {
     work,
-    runner: wholeUnits(trade),
+    runner: trade.isGarbageSold ? (runner) => sellingGarbage(trade, runner) : wholeUnits(trade),
     openRunner: (runner) => (input, signal) =>
       machine.work(
         () => runner(input, signal),

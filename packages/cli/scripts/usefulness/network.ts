@@ -17,8 +17,9 @@ import { Machine, type Purpose } from './machine.ts'
 import { type Account, MINERS, type MinerName, nacreRunner, pearlMiner, type Trade } from './miners.ts'
 import { ASK, budgetMs, drawnMacsPerMs, paceOf } from './size.ts'
 
-/** Who asks for jobs: the others execute nothing that they could deliver. */
-const ASKING: readonly MinerName[] = ['honest', 'self-dealing']
+/** Who asks for jobs: the others execute nothing that they could deliver, unless they sell garbage. */
+const asking = ({ isGarbageSold }: UsefulnessCase): readonly MinerName[] =>
+  isGarbageSold === true ? MINERS : ['honest', 'self-dealing']
 /** Blocks until registrations and asks stand. */
 const MAX_START_BLOCKS = 60
 /** How long a peer lives that exists for one message. */
@@ -99,12 +100,12 @@ export async function startNetwork(options: NetworkOptions): Promise<PlayedNetwo
     const { url } = rpc
     await advance(1)
     const address = (publicKey: Uint8Array): string => addressOfKey(params, publicKey)
-    const registered = miners.filter(({ name }) => ASKING.includes(name)).map(({ member }) => member)
+    const registered = miners.filter(({ name }) => asking(play).includes(name)).map(({ member }) => member)
     const bonds = [boot, ...registered].map(({ keys }, i) =>
       bondGrant(params, i === 0 ? 'verifier' : 'miner', address(keys.publicKey)),
     )
     await fund(url, params, [...bonds, ...options.grants(address)])
-    for (let blocks = 0; !(await isAsked(url)); blocks++) {
+    for (let blocks = 0; !(await isAsked(url, asking(play).length)); blocks++) {
       if (blocks === MAX_START_BLOCKS) throw new CliError(`after ${blocks} blocks not every miner asks`)
       await advance(1)
     }
@@ -116,9 +117,9 @@ export async function startNetwork(options: NetworkOptions): Promise<PlayedNetwo
   }
 }
 
-async function isAsked(rpc: string): Promise<boolean> {
+async function isAsked(rpc: string, miners: number): Promise<boolean> {
   const { models } = await readMarket(rpc)
-  return models.every(({ asks }) => asks === ASKING.length)
+  return models.every(({ asks }) => asks === miners)
 }
 
 /** The first target is that of everybody whose blocks the rules let through. */
@@ -132,12 +133,13 @@ async function calibratedLab(play: UsefulnessCase, costs: Costs): Promise<Lab> {
 }
 
 function addMiner(network: LocalNetwork, lab: Lab, name: MinerName, options: NetworkOptions, log: Logger): PlayedMiner {
-  const { costs, seed, isOwnJob } = options
+  const { costs, seed, isOwnJob, play } = options
   const { params } = lab.context
   const machine = new Machine(network.clock, paceOf(costs, params.block.timeMs))
   const account: Account = { drawnMacs: 0, tokens: 0, usefulParts: new Map() }
-  const trade: Trade = { lab, costs, machine, account, isOwnJob, seed: `${seed}/${name}` }
-  const asks = ASKING.includes(name) ? { register: true, ask: ASK } : {}
+  const isGarbageSold = play.isGarbageSold === true
+  const trade: Trade = { lab, costs, machine, account, isOwnJob, isGarbageSold, seed: `${seed}/${name}` }
+  const asks = asking(play).includes(name) ? { register: true, ask: ASK } : {}
   const how = params.bindings.provenance === 'open' ? pearlMiner(name, trade) : { runner: nacreRunner(name, trade) }
   const member = network.add(name, 'miner', { ...asks, ...how, ...(name === 'honest' ? { log } : {}) })
   const keyHex = bytesToHex(member.keys.publicKey)

@@ -24,6 +24,8 @@ export interface PooledMiner {
   readonly drawnMacs: number
   readonly sent: number
   readonly refusals: readonly (readonly [code: string, count: number])[]
+  /** Of the runs: those in which the chain barred it. */
+  readonly barred: number
 }
 
 export interface Pooled {
@@ -41,6 +43,7 @@ export interface Pooled {
   readonly jobs: {
     readonly posted: number
     readonly settled: number
+    readonly right: number
     readonly tokens: number
     readonly chargedCoins: number
   }
@@ -95,6 +98,7 @@ export function poolOf(title: string, runs: readonly Figures[]): Pooled {
       drawnMacs: of(({ drawnMacs }) => drawnMacs),
       sent: of(({ sent }) => sent),
       refusals: [...refusals],
+      barred: mine.filter(({ barredHeight }) => barredHeight !== undefined).length,
     }
   })
   const tokens = total(({ clients }) => clients.tokens)
@@ -115,6 +119,7 @@ export function poolOf(title: string, runs: readonly Figures[]): Pooled {
     jobs: {
       posted: total(({ clients }) => clients.posted),
       settled: total(({ clients }) => clients.settled),
+      right: total(({ clients }) => clients.right ?? clients.settled),
       ...{ tokens, chargedCoins: charged },
     },
     ownJobs: {

@@ -25,8 +25,8 @@ const WHO: Readonly<Record<PooledMiner['name'], string>> = {
   'self-dealing': 'self-dealing',
 }
 
-const refusalsOf = ({ refusals }: PooledMiner): string =>
-  refusals.length === 0 ? '' : refusals.map(([code, count]) => `\`${code}\` ${count}`).join(', ')
+const refusalsOf = ({ refusals, barred }: PooledMiner): string =>
+  [...refusals.map(([code, count]) => `\`${code}\` ${count}`), ...(barred === 0 ? [] : ['barred for fraud'])].join(', ')
 
 const minerRow = (title: string, pool: Pooled, miner: PooledMiner): Cell[] => [
   ...[title, WHO[miner.name], percent(miner.drawnShare)],
@@ -51,12 +51,12 @@ const nameOf = ({ name, off }: Pooled): string => (off.length === 0 ? `**${name}
 const usefulTable = (pools: readonly Pooled[]): string[] =>
   table(
     [
-      ...['network', 'answers', 'tokens', 'processor time for clients', 'for inference at all'],
+      ...['network', 'jobs settled', 'answered truly', 'tokens', 'processor time for clients', 'for inference at all'],
       ...['blocks over clients’ prompts', 'over whole inference', '`usefulShare` of the chain'],
       ...['a client pays per token, NCR', 'new coins per token', 'given up per token, NCR'],
     ],
     pools.map((pool) => [
-      ...[nameOf(pool), `${pool.jobs.settled} of ${pool.jobs.posted}`, pool.jobs.tokens],
+      ...[nameOf(pool), `${pool.jobs.settled} of ${pool.jobs.posted}`, pool.jobs.right, pool.jobs.tokens],
       ...[percent(pool.usefulTime), percent(pool.inferenceTime), percent(pool.usefulBlocks)],
       ...[percent(pool.inferenceBlocks), percent(pool.chainUsefulShare)],
       ...[figure(pool.feePerToken), coins(pool.mintedPerToken), figure(pool.forgonePerToken)],
