@@ -5,7 +5,7 @@ import { bytesToHex, emptyTrace, ticketMacs, type UnitTask } from '@nacre/protoc
 import { type Costs, executionMs, newParentMs, TIMED_TOKENS, unitMs } from './costs.ts'
 import type { Lab } from './lab.ts'
 import type { Machine, Purpose } from './machine.ts'
-import { type Cheat, firstLayerOnly, keptPrompt, randomRows } from './nacre-cheats.ts'
+import { type Cheat, fillEmbeddings, fillRows, firstLayerOnly, keptPrompt, randomRows } from './nacre-cheats.ts'
 
 export const MINERS = ['honest', 'random', 'first-layer', 'self-dealing'] as const
 export type MinerName = (typeof MINERS)[number]
@@ -27,8 +27,11 @@ export interface Trade {
   readonly account: Account
   /** Whether a task is a job of the self-dealer's own. */
   readonly isOwnJob: (task: UnitTask) => boolean
-  /** Whoever executes nothing delivers made-up answers. */
-  readonly isGarbageSold: boolean
+  /**
+   * What whoever executes nothing delivers for jobs: answers of zeros, with a trace of random rows, or of the embeddings and nothing else.
+   * Undefined: it does not ask for jobs.
+   */
+  readonly garbage: 'random rows' | 'embeddings' | undefined
   readonly seed: string
 }
 
@@ -96,20 +99,24 @@ function macsOf({ context }: Lab, isPaid: boolean): number {
   return ticketMacs(params, isPaid ? 1 : 0, bootstrap.model.config, bootstrap.params)
 }
 
-/** An answer of zeros with a trace of zeros: all of its tokens are charged, and nothing was executed. */
-function garbage({ lab }: Trade, { promptTokens, maxNewTokens }: UnitTask): ExecutedUnit {
+/** An answer of which all tokens are charged, and for which nothing was executed. */
+function garbageFor({ lab, garbage, seed }: Trade, { promptTokens, maxNewTokens }: UnitTask): ExecutedUnit {
   const shape = { promptTokens: promptTokens.length, newTokens: maxNewTokens, dims: lab.context.bootstrap.model.config }
   const trace = emptyTrace(shape)
   trace.tokens.set(promptTokens)
+  if (garbage === 'random rows') fillRows(trace, seed)
+  else fillEmbeddings(trace, lab.context.bootstrap.model)
   return { tokens: [...trace.tokens], traceRoot: commitTraceFast(trace, lab.hash).traceRoot, trace }
 }
 
 /** Delivers garbage at once, at no cost; everything else as `runner` does it. */
 const sellingGarbage = (trade: Trade, runner: UnitRunner): UnitRunner => ({
   ...runner,
-  executeUnit: async (_, task) => garbage(trade, task),
+  executeUnit: async (_, task) => garbageFor(trade, task),
   runUnit: async (job, signal) =>
-    job.wantTrace === true ? { ...garbage(trade, job.task), tickets: 0, won: undefined } : runner.runUnit(job, signal),
+    job.wantTrace === true
+      ? { ...garbageFor(trade, job.task), tickets: 0, won: undefined }
+      : runner.runUnit(job, signal),
 })
 
 /** Draws with a cheat and executes nothing that does not win. */
@@ -133,7 +140,7 @@ function cheating(trade: Trade, cheat: Cheat, work: 'kept rows' | 'first product
       return outcome
     },
   })
-  return (runner) => (trade.isGarbageSold ? sellingGarbage(trade, drawing(runner)) : drawing(runner))
+  return (runner) => (trade.garbage !== undefined ? sellingGarbage(trade, drawing(runner)) : drawing(runner))
 }
 
 /** How each miner runs units under Nacre's rules. */
@@ -192,7 +199,7 @@ function plainDraws(trade: Trade, work: OpenWork, piece: OpenPiece): OpenMiner {
   const fresh = freshOf(costs, piece)
   return {
     work,
-    runner: trade.isGarbageSold ? (runner) => sellingGarbage(trade, runner) : wholeUnits(trade),
+    runner: trade.garbage !== undefined ? (runner) => sellingGarbage(trade, runner) : wholeUnits(trade),
     openRunner: (runner) => (input, signal) =>
       machine.work(
         () => runner(input, signal),

@@ -8,6 +8,7 @@ import {
   embedRow,
   emptyTrace,
   type MerkleTree,
+  type Model,
   merkleTree,
   OP_QKV,
   residualRow,
@@ -36,13 +37,25 @@ export function madeUpRows(lab: Lab, drawer: RowDrawer, seed: string): MadeUp {
   const { model } = context.bootstrap
   const { bootstrapPromptTokens: promptTokens, bootstrapNewTokens: newTokens } = context.params.units
   const trace = emptyTrace({ promptTokens, newTokens, dims: model.config })
+  fillRows(trace, seed)
+  placeRows(drawer, trace)
+  return { trace, ...commitTraceFast(trace, hash) }
+}
+
+/** Random numbers in all residual rows. */
+export function fillRows(trace: Trace, seed: string): void {
   const random = seededRandom(seed)
   for (const rows of [...trace.h, ...trace.x]) {
     const bytes = random.bytes(rows.length)
     for (let i = 0; i < rows.length; i++) rows[i] = bytes[i]! - 127.5
   }
-  placeRows(drawer, trace)
-  return { trace, ...commitTraceFast(trace, hash) }
+}
+
+/** The rows that enter the first layer, of all positions. */
+export function fillEmbeddings(trace: Trace, model: Model): void {
+  const { dModel } = model.config
+  const last = trace.h[0]!.length / dModel
+  for (let i = 0; i < last; i++) trace.h[0]!.set(embedRow(model, trace.tokens[i]!), i * dModel)
 }
 
 /** Puts the prompt's rows of a trace into a drawer over all operations. */

@@ -137,8 +137,9 @@ function addMiner(network: LocalNetwork, lab: Lab, name: MinerName, options: Net
   const { params } = lab.context
   const machine = new Machine(network.clock, paceOf(costs, params.block.timeMs))
   const account: Account = { drawnMacs: 0, tokens: 0, usefulParts: new Map() }
-  const isGarbageSold = play.isGarbageSold === true
-  const trade: Trade = { lab, costs, machine, account, isOwnJob, isGarbageSold, seed: `${seed}/${name}` }
+  const made = name === 'random' ? 'random rows' : 'embeddings'
+  const garbage = play.isGarbageSold === true ? made : undefined
+  const trade: Trade = { lab, costs, machine, account, isOwnJob, garbage, seed: `${seed}/${name}` }
   const asks = asking(play).includes(name) ? { register: true, ask: ASK } : {}
   const how = params.bindings.provenance === 'open' ? pearlMiner(name, trade) : { runner: nacreRunner(name, trade) }
   const member = network.add(name, 'miner', { ...asks, ...how, ...(name === 'honest' ? { log } : {}) })

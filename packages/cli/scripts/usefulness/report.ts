@@ -170,6 +170,7 @@ export function markdown({ costs, runs, bindings }: Results): string {
     '- **random** multiplies random matrices. Under Nacre’s rules it claims that they are the rows of its unit’s trace; where B1 is off it executes one prompt of its own once and draws over its rows for every unit.',
     '- **first layer** draws over the first product of each prompt. Under Nacre’s rules it executes the rest after a win, but the root under which it drew is then not that of the trace.',
     '- **self-dealing** mines and delivers as the honest one does, and is a client of its own: fake jobs with one prompt, whose answer it keeps. Under Pearl’s rules it need not post them: it draws over its own prompts’ activations, executed once, again and again.',
+    '- In the two networks named *garbage for jobs* the two that execute nothing register, ask and deliver as well: answers of zeros, with traces of random rows or of the embeddings alone. *Answered truly* is what the model really answers.',
     '- What their own nodes refuse, cheats send to everybody through peers made for one message, so that bans cost them nothing; counted is what the honest miner’s node answered.',
     `- Counted are the blocks after ${FULL.warmUpBlocks} with demand, and jobs of the next ${FULL.blocks}; at the end every job has ended. Rewards are the miner’s part of subsidies with premiums; fees stand apart. Mature are those that could be spent.`,
     '',
