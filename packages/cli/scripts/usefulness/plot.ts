@@ -23,9 +23,9 @@ const MINERS = [
   ['random', 'random matrices', '#d55e00'],
 ] as const
 const TIMES: readonly (readonly [Purpose, string, string])[] = [
-  ['clients', 'inference for clients', '#009e73'],
-  ['chain prompts', 'inference of the chain’s prompts', '#8fd3bd'],
-  ['own prompts', 'inference of the miner’s own prompts', '#f0e442'],
+  ['clients', 'clients’ jobs', '#009e73'],
+  ['chain prompts', 'the chain’s prompts', '#8fd3bd'],
+  ['own prompts', 'prompts of its own', '#f0e442'],
   ['own jobs', 'fake jobs', '#56b4e9'],
   ['draws without inference', 'draws without inference', '#d55e00'],
 ]
