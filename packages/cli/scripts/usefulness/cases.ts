@@ -57,8 +57,8 @@ export const CASES: readonly UsefulnessCase[] = [
   }),
   nacre({
     name: 'nacre, and no mint cap',
-    title: 'the same, premiums beyond what burned, and paid tickets that count in full',
-    off: ['bindings.provenance=client-signed', 'emission.mintCapPpm=4000000', 'jobs.paidDrawPpm=1000000'],
+    title: 'the same, premiums without a cap, and paid tickets that count in full',
+    off: ['bindings.provenance=client-signed', 'emission.mintCapPpm=1000000000', 'jobs.paidDrawPpm=1000000'],
   }),
   {
     ...{ name: 'pearl, garbage for jobs', title: 'cheats deliver made-up answers', preset: 'pearl-devnet', off: [] },
