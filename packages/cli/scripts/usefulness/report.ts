@@ -46,7 +46,10 @@ const minerTable = (pools: readonly Pooled[]): string[] =>
     pools.flatMap((pool) => pool.miners.map((miner, i) => minerRow(i === 0 ? nameOf(pool) : '', pool, miner))),
   )
 
-const nameOf = ({ name, off }: Pooled): string => (off.length === 0 ? `**${name}**` : name)
+const nameOf = ({ name, off, seeds }: Pooled): string => {
+  const shown = off.length === 0 ? `**${name}**` : name
+  return seeds.length === 1 ? shown : `${shown}, ${seeds.length} seeds`
+}
 
 const usefulTable = (pools: readonly Pooled[]): string[] =>
   table(
@@ -143,15 +146,15 @@ function differences(): string {
 
 export function markdown({ costs, runs, bindings }: Results): string {
   const pools = pooled(runs)
-  const [first] = pools as [Pooled]
+  const seeds = [...new Set(pools.flatMap((pool) => pool.seeds))]
   const missing = CASES.map(({ name }) => name).filter((name) => pools.every((pool) => pool.name !== name))
   const { ms } = costs
   return [
     '# Usefulness: who earns what under Pearl’s rules and under Nacre’s',
     '',
     'Two devnets of the same size and demand, one on the rules of the [baseline](../spec/12-pearl.md), one on Nacre’s, each with an honest inference miner and three that would rather not: one multiplies random',
-    'matrices, one computes the first layer alone, one pays itself. Then Nacre’s with one rule less at a time. Measured by `npm run demo:usefulness`; seeds',
-    `${first.seeds.map((seed) => `\`${seed}\``).join(', ')}; all figures, chain ids and keys are in [usefulness.json](usefulness.json).`,
+    'matrices, one computes the first layer alone, one pays itself. Then Nacre’s with one rule less at a time. Measured by `npm run demo:usefulness`, seeds',
+    `${seeds.map((seed) => `\`${seed}\``).join(', ')}. All figures, seeds, chain ids and keys are in [usefulness.json](usefulness.json); of a network with several seeds the tables have all blocks together.`,
     '',
     '![share of reward and use of processor time](usefulness.svg)',
     '',
