@@ -54,12 +54,15 @@ export const UNIT_MS = 900
 const hash = await createFastHash()
 const kernels = await createKernels()
 
+/** What a member's node and miner run their work on. */
+export interface LocalEngine {
+  readonly workers: BlockWorkers
+  readonly runner: UnitRunner
+  readonly openRunner: OpenRunner
+}
+
 /** The real engine, on the spot; a unit takes its time on the virtual clock. */
-export function inlineEngine(
-  context: ConsensusContext,
-  clock: VirtualClock,
-  openMacsPerMs?: number,
-): { workers: BlockWorkers; runner: UnitRunner; openRunner: OpenRunner } {
+export function inlineEngine(context: ConsensusContext, clock: VirtualClock, openMacsPerMs?: number): LocalEngine {
   const engines = [...context.models.values()].map(({ model }) => createUnitEngine({ model, kernels, hash }))
   const port = inlineWorkers(engines, hash)
   const runner = engineUnitRunner(context, port)
@@ -124,6 +127,8 @@ export interface MemberOptions {
   readonly work?: OpenWork
   /** Puts something between the miner and its engine. */
   readonly runner?: (runner: UnitRunner) => UnitRunner
+  /** The same under provenance `open`. */
+  readonly openRunner?: (runner: OpenRunner) => OpenRunner
 }
 
 export interface LocalNetworkOptions {
@@ -131,6 +136,10 @@ export interface LocalNetworkOptions {
   readonly params?: Params
   /** Models that the parameters list after the first. */
   readonly further?: readonly Model[]
+  /** In place of `params` and `further`: any network. */
+  readonly context?: ConsensusContext
+  /** One engine for all members, which takes no virtual time. Default: one for each, which does. */
+  readonly engine?: LocalEngine
   readonly miners: number
   readonly verifiers?: number
   /** Products of an open draw in a virtual millisecond, whatever is multiplied. Default: any draw takes as long as a unit. */
@@ -146,12 +155,14 @@ export class LocalNetwork {
   readonly members: LocalMember[] = []
   readonly #random: Random
   readonly #openMacsPerMs: number | undefined
+  readonly #engine: LocalEngine | undefined
 
   constructor(options: LocalNetworkOptions) {
-    const params = options.params ?? presets.unit
     this.#openMacsPerMs = options.openMacsPerMs
-    this.context = createContext(params, unitModel(), unitCorpus(), options.further)
-    this.clock = new VirtualClock(params.network.genesisTimeMs + 1000)
+    this.#engine = options.engine
+    this.context =
+      options.context ?? createContext(options.params ?? presets.unit, unitModel(), unitCorpus(), options.further)
+    this.clock = new VirtualClock(this.context.params.network.genesisTimeMs + 1000)
     this.#random = seededRandom(options.seed)
     this.hub = new MemoryHub({
       clock: this.clock,
@@ -170,8 +181,10 @@ export class LocalNetwork {
     const keys = options.keys ?? keyPairFromSeed(random.bytes(32))
     const minerKey = role === 'miner' ? { minerKey: keys.publicKey } : {}
     const network = this.hub.join(name)
-    const { workers, runner: engineRunner, openRunner } = inlineEngine(context, clock, this.#openMacsPerMs)
-    const runner = options.runner?.(engineRunner) ?? engineRunner
+    const engine = this.#engine ?? inlineEngine(context, clock, this.#openMacsPerMs)
+    const { workers } = engine
+    const runner = options.runner?.(engine.runner) ?? engine.runner
+    const openRunner = options.openRunner?.(engine.openRunner) ?? engine.openRunner
     const node = new FullNode({
       context,
       network,

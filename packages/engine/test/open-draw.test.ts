@@ -2,9 +2,12 @@
 import {
   bitsFromTarget,
   bootstrapTask,
+  DEPLOYED_RULES,
   equalBytes,
   executeUnit,
   type KeyedHash,
+  type OpenParams,
+  type OpenRules,
   openClaim,
   openPearlHeader,
   openUnit,
@@ -21,6 +24,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import {
   createFastHash,
   createUnitEngine,
+  isFreeWork,
   type KernelFactory,
   OPEN_WORKS,
   type OpenDrawInput,
@@ -57,12 +61,21 @@ function inputFor(work: OpenDrawInput['work'], change: Partial<OpenDrawInput> = 
   return { work, ...fixed, promptTokens, tasks: tasks(prompts), ...change }
 }
 
+/** The parameters `open.*` behind some rules. */
+const paramsOf = (rules: OpenRules = DEPLOYED_RULES): OpenParams => ({
+  seedRule: rules.rule === 'legacy' ? 'legacy' : 'version-3',
+  rankPenalty: rules.rankPenalty ? 'on' : 'off',
+})
+
 function verify(input: OpenDrawInput, engine: UnitEngine): pearl.VerifiedProof {
   const { win } = engine.drawOpen(input)
   expect(win).toBeDefined()
   const { unit, seedA, foldState, proof, ticket } = win!
   const { minerKey, bits } = input
-  const verified = verifyOpenProof(openClaim({ unit, minerKey, bits, traceRoot: seedA, foldState }), proof)
+  const verified = verifyOpenProof(
+    openClaim({ unit, minerKey, bits, traceRoot: seedA, foldState }, paramsOf(input.rules)),
+    proof,
+  )
   expect(verified.ticket).toEqual(ticket)
   return verified
 }
@@ -123,8 +136,8 @@ describe.each(OPEN_WORKS)('%s', (work) => {
       return verify({ ...input, tasks: tasks(input.tasks.length, input.draw) }, engine)
     })
     const different = new Set(seeds.map(({ seedA }) => seedA.join()))
-    // Inference does not read the seed.
-    expect(different.size).toBe(work === 'inference' ? changes.length - 1 : changes.length)
+    // Work over a model does not read the seed.
+    expect(different.size).toBe(isFreeWork(work) ? changes.length : changes.length - 1)
   })
 
   test('says how many tickets it drew, and for how many products; none wins at a hard target', () => {
@@ -138,6 +151,32 @@ describe.each(OPEN_WORKS)('%s', (work) => {
   })
 })
 
+test.each(OPEN_WORKS)(
+  '%s under the legacy rule and with the rank penalty: other tickets, valid by the same rules only',
+  (work) => {
+    const engine = engineOf(factories.at(-1)!)
+    const { dModel } = model.config
+    const base = inputFor(work)
+    const deployed = verify(base, engine)
+    const legacy = { rule: 'legacy', rankPenalty: false } as const
+    const old = verify({ ...base, rules: legacy }, engine)
+    expect(old.seedA).not.toEqual(deployed.seedA)
+    const penalty = { rule: 'v3', rankPenalty: true } as const
+    const { prompts, shape } = openPlan(work, model.config, base.promptTokens, penalty)
+    expect(shape.rank).toBe(128)
+    expect(isFreeWork(work) || shape.k === prompts * dModel).toBe(true)
+    verify({ ...base, tasks: tasks(prompts), rules: penalty }, engine)
+    if (isFreeWork(work)) return
+    // Rank 64, which inference takes without it, is then refused.
+    const { unit, seedA, foldState, proof } = engine.drawOpen(base).win!
+    const claim = openClaim(
+      { unit, minerKey: base.minerKey, bits: EASY, traceRoot: seedA, foldState },
+      paramsOf(penalty),
+    )
+    expect(() => verifyOpenProof(claim, proof)).toThrow('PEARL_RANK')
+  },
+)
+
 test('the ticket that wins is the first that the reference finds', () => {
   const engine = engineOf(factories.at(-1)!)
   const input = inputFor('random', { bits: ONE_IN_EIGHT })
@@ -145,7 +184,10 @@ test('the ticket that wins is the first that the reference finds', () => {
   let outcome = engine.drawOpen(input)
   while (outcome.win === undefined) outcome = engine.drawOpen({ ...input, draw: ++draw })
   const { proof, unit, seedA, foldState } = outcome.win
-  const claim = openClaim({ unit, minerKey: input.minerKey, bits: input.bits, traceRoot: seedA, foldState })
+  const claim = openClaim(
+    { unit, minerKey: input.minerKey, bits: input.bits, traceRoot: seedA, foldState },
+    presets.unit.open,
+  )
   expect(verifyOpenProof(claim, proof).bound).toBeLessThan(2n ** 256n - 1n)
   const at = outcome.tickets - 1
   const { rowOffset, columnOffset } = verifyOpenProof(claim, proof)
@@ -181,6 +223,9 @@ test('operands are what the work says: equal rows and zeros, or activations of d
       .join(),
   )
   expect(equalBytes(inference.a.root, random.a.root)).toBe(false)
+  // The first layer alone draws over the same matrices: no layer need be run to have the first product.
+  const first = pearl.decodePlainProof(engine.drawOpen(inputFor('first-layer')).win!.proof)
+  expect([first.a.root, first.bt.root]).toEqual([inference.a.root, inference.bt.root])
 })
 
 test('wrong numbers of prompts are refused', () => {

@@ -13,6 +13,8 @@ import {
   bootstrapTask,
   type ConsensusContext,
   type KeyPair,
+  type OpenRules,
+  openRules,
   openUnit,
   requiredBits,
   type Ticket,
@@ -48,6 +50,7 @@ export class OpenLane {
   readonly work: OpenWork
   readonly #options: OpenLaneOptions
   readonly #plan: OpenPlan
+  readonly #rules: OpenRules
   /** Of the operands of this process: two processes of one key never multiply the same. */
   readonly #seed: Uint8Array
   /** One for all draws, so that B and its noise serve as long as the tip stays. */
@@ -59,7 +62,8 @@ export class OpenLane {
     const { bootstrap, params } = node.context
     this.work = work
     this.#options = options
-    this.#plan = openPlan(work, bootstrap.model.config, params.units.bootstrapPromptTokens)
+    this.#rules = openRules(params.open)
+    this.#plan = openPlan(work, bootstrap.model.config, params.units.bootstrapPromptTokens, this.#rules)
     this.#seed = node.random.bytes(32)
     this.#counter = node.random.below(2 ** 32)
   }
@@ -74,7 +78,8 @@ export class OpenLane {
     const tasks = Array.from({ length: this.#plan.prompts }, () =>
       bootstrapTask(params, node.random.bytes(32), bootstrap.corpus),
     )
-    const fixed = { seed: this.#seed, counter: this.#counter, promptTokens: params.units.bootstrapPromptTokens }
+    const { bootstrapPromptTokens: promptTokens } = params.units
+    const fixed = { seed: this.#seed, counter: this.#counter, promptTokens, rules: this.#rules }
     const minerKey = keys.publicKey
     const bits = requiredBits(node.context, ancestry)
     const { tickets, newTokens, win } = await runner({ work, parentId, minerKey, bits, draw, tasks, ...fixed }, signal)

@@ -4,8 +4,10 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { bech32m } from '@scure/base'
+import { bytesToHex, concatBytes } from './bytes.ts'
 import { check, ProtocolError } from './errors.ts'
 import { taggedHash } from './hash.ts'
+import { MAX_KEPT_SIGNATURES } from './limits.ts'
 
 export const ADDRESS_BYTES = 20
 
@@ -26,14 +28,25 @@ export function signHash(objectHash: Uint8Array, keys: KeyPair): Uint8Array {
   return ed25519.sign(taggedHash('signature', objectHash), keys.secretKey)
 }
 
+/**
+ * Signatures that were right, the latest ones: a transaction is checked when it arrives and again in its block, and a check costs milliseconds.
+ * What is kept is the answer of a pure function, so it changes no result; wrong signatures leave nothing behind.
+ */
+const verified = new Set<string>()
+
 /** True if `signature` is `publicKey`'s over `objectHash`. Never throws. */
 export function verifyHash(objectHash: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
   if (signature.length !== 64 || publicKey.length !== 32) return false
+  const name = bytesToHex(concatBytes(signature, publicKey, objectHash))
+  if (verified.has(name)) return true
   try {
-    return ed25519.verify(signature, taggedHash('signature', objectHash), publicKey, { zip215: true })
+    if (!ed25519.verify(signature, taggedHash('signature', objectHash), publicKey, { zip215: true })) return false
   } catch {
     return false
   }
+  verified.add(name)
+  if (verified.size > MAX_KEPT_SIGNATURES) verified.delete(verified.values().next().value!)
+  return true
 }
 
 /** The 20-byte account id of a public key. */

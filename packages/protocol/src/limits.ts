@@ -56,6 +56,8 @@ export const MAX_SEQUENCE_LENGTH: number = 1 << 16
 export const MAX_GENERATED_WEIGHTS: number = 1 << 20
 /** Generated models that a node keeps, so that one block costs one generation. */
 export const MAX_GENERATED_MODELS = 4
+/** Right signatures whose check is kept: about half a kilobyte each. */
+export const MAX_KEPT_SIGNATURES = 4096
 /** Models listed in one parameter set. */
 export const MAX_MODELS = 16
 /** Length of a text parameter, and of a model's name. */

@@ -114,6 +114,8 @@ describe('CNV-3, CNV-5: keys and addresses', () => {
 
   test('a signature is for one hash, one key, one form', () => {
     expect(verifyHash(hash, signature, keys.publicKey)).toBe(true)
+    // Kept from now on; what differs from it is still checked.
+    expect(verifyHash(hash.slice(), signature.slice(), keys.publicKey.slice())).toBe(true)
     expect(verifyHash(keyedHash(hash, hash), signature, keys.publicKey)).toBe(false)
     expect(verifyHash(hash, signature, keyPairFromSeed(new Uint8Array(32).fill(2)).publicKey)).toBe(false)
     expect(verifyHash(hash, signature.slice(1), keys.publicKey)).toBe(false)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { bootstrapCoinbase } from '../src/emission/coinbase.ts'
 import { rampScale, scaledEffectiveBlocks } from '../src/emission/ramp.ts'
-import { cumulativeEmission, MAX_HEIGHT, subsidy } from '../src/emission/subsidy.ts'
+import { cumulativeEmission, emittedBy, MAX_HEIGHT, subsidy } from '../src/emission/subsidy.ts'
 import { presets } from '../src/params/presets.ts'
 import type { EmissionParams, Params } from '../src/params/types.ts'
 import { emissionVectors } from './vectors/emission.ts'
@@ -37,6 +37,7 @@ function curveByHand(
   const l = BigInt(curveBlocks) * scale
   switch (curve) {
     case 'hyperbolic':
+    case 'pearl':
       return (s * w) / (w + l)
     case 'constant':
       return w > l ? s : (s * w) / l
@@ -128,6 +129,28 @@ describe('ECO-2 schedule', () => {
       }),
       { numRuns: 150 },
     )
+  })
+
+  test('property: the curve `pearl` rounds each block down and not their sum; what is emitted stays within a grain a block of it', () => {
+    const shape = { supplyGrains: fc.bigInt(1n, (1n << 63n) - 1n), curveBlocks: fc.integer({ min: 1, max: 60 }) }
+    fc.assert(
+      fc.property(fc.record(shape), (emission) => {
+        const params = withEmission({ ...emission, curve: 'pearl', ramp: 'none', tailGrains: 0n })
+        const [s, l] = [emission.supplyGrains, BigInt(emission.curveBlocks)]
+        let sum = 0n
+        for (let height = 1; height <= 80; height++) {
+          const h = BigInt(height)
+          const step = (s * l) / ((h + l) * (h - 1n + l))
+          sum += step
+          expect(subsidy(params, height)).toBe(step)
+          expect(emittedBy(params, height)).toBe(sum)
+          const bound = cumulativeEmission(params, height)
+          expect(bound).toBe((s * h) / (h + l))
+          expect(bound >= sum && bound - sum < h).toBe(true)
+        }
+      }),
+    )
+    expect(emittedBy(presets.nacre, 1000)).toBe(cumulativeEmission(presets.nacre, 1000))
   })
 
   test('property: without a tail C never falls and never exceeds S', () => {

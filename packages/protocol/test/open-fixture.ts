@@ -7,6 +7,7 @@ import {
   createContext,
   type KeyPair,
   openPearlHeader,
+  openRules,
   openUnit,
   overrideParams,
   pearl,
@@ -16,7 +17,7 @@ import {
   unitModel,
 } from '../src/index.ts'
 import { easyParams, type MemoryState } from './chain-fixture.ts'
-import { SMALL, workOf } from './pearl-fixture.ts'
+import { type Shape, SMALL, workOf } from './pearl-fixture.ts'
 
 export const openParams = overrideParams(easyParams, ['bindings.provenance=open', 'jobs.paidDrawPpm=0'])
 export const openContext: ConsensusContext = createContext(openParams, unitModel(), unitCorpus())
@@ -29,6 +30,8 @@ export interface OpenInput {
   readonly keys: KeyPair
   readonly counter?: number
   readonly work?: Partial<pearl.Work>
+  /** Default `SMALL`. */
+  readonly shape?: Shape
   readonly transactions?: readonly Uint8Array[]
 }
 
@@ -41,8 +44,9 @@ export interface OpenMined {
 
 /** Mines the tile at row 1, column 33 of a product with the configuration of `SMALL`. */
 export function mineOpen(input: OpenInput, context: ConsensusContext = openContext): OpenMined {
-  const { ancestry, parentId, state, timeMs, keys, counter = 0, transactions = [] } = input
-  const base = workOf(SMALL, input.work)
+  const { ancestry, parentId, state, timeMs, keys, counter = 0, transactions = [], shape = SMALL } = input
+  const { rule } = openRules(context.params.open)
+  const base = workOf(shape, { rule, ...input.work })
   const unit = openUnit(parentId, base.configuration, counter)
   const header = openPearlHeader(unit, keys.publicKey, requiredBits(context, ancestry))
   const committed = pearl.commitWork({ ...base, header })

@@ -7,6 +7,8 @@ import { describe, expect, test } from 'vitest'
 import {
   type Block,
   type BlockHeader,
+  bigintFromLe,
+  bitsFromTarget,
   blockCodec,
   blockProofHash,
   bodyRoot,
@@ -19,6 +21,7 @@ import {
   checkWinner,
   claimedTask,
   concatBytes,
+  createContext,
   type ErrorCode,
   headerCodec,
   headerTicketHash,
@@ -28,14 +31,18 @@ import {
   MAX_OPEN_PROOF_BYTES,
   nextBeacon,
   openConfiguration,
+  overrideParams,
+  type ProtocolError,
   pearl,
   readWork,
   signHeader,
+  unitCorpus,
+  unitModel,
   usefulSharePpm,
   workOfTarget,
 } from '../src/index.ts'
 import { easyContext, MemoryState, mineBlock, TestChain, testKeys } from './chain-fixture.ts'
-import { openContext as context, mineOpen } from './open-fixture.ts'
+import { openContext as context, mineOpen, type OpenMined } from './open-fixture.ts'
 import { bytes32, randomOperand, SMALL, spaced } from './pearl-fixture.ts'
 import { accepted, flipped, rejected } from './rules/verbs.ts'
 
@@ -111,6 +118,79 @@ test('operands with which a GPU would do nothing useful are as good: zeros, and 
     [equal(m), equal(n)],
   ] as const)
     accepted(() => validate(mineOpen({ ...base, work: { a, b } }).block))
+})
+
+describe('the switches of Pearl’s later rules', () => {
+  const networkOf = (...lines: string[]) => {
+    const on = createContext(overrideParams(context.params, lines), unitModel(), unitCorpus())
+    const recent = { recent: [on.genesis.header], first: undefined }
+    const mine = { ...base, ancestry: recent, parentId: on.genesis.id, state: new MemoryState(on) }
+    const validateOn = (candidate: Block): void => {
+      checkHeaderForm(on, candidate.header)
+      checkBody(on, candidate)
+      checkTicketProof(on, candidate, on.genesis.header.beacon)
+      checkTransition(on, candidate, mine.state, mine.state.ltHash)
+    }
+    /** The same block with a proof that claims so many rows of A. */
+    const claiming = (mined: OpenMined, rows: number): Block => {
+      const { plain: proved } = mined
+      const proof = pearl.encodePlainProof({ ...proved, m: rows, a: { ...proved.a, totalLeaves: rows } })
+      const header = { ...mined.block.header, ticketProofHash: blockProofHash(proof) }
+      return { ...mined.block, header: signHeader(header, keys), proof }
+    }
+    return { on, mine, validateOn, claiming }
+  }
+
+  test('open.seedRule=legacy: one ticket is valid for sixteen numbers of rows; version 3 takes only the true one', () => {
+    const legacy = networkOf('open.seedRule=legacy')
+    const old = mineOpen(legacy.mine, legacy.on)
+    for (let rows = 17; rows <= 32; rows++) accepted(() => legacy.validateOn(legacy.claiming(old, rows)))
+    rejected('PEARL_OPENING', () => legacy.validateOn(legacy.claiming(old, 33)))
+    const deployed = networkOf('open.seedRule=version-3')
+    const now = mineOpen(deployed.mine, deployed.on)
+    for (const rows of [17, 23, 25, 32])
+      rejected('TICKET_STATE_MISMATCH', () => deployed.validateOn(deployed.claiming(now, rows)))
+    accepted(() => deployed.validateOn(deployed.claiming(now, SMALL.m)))
+  })
+
+  test('each network refuses what was drawn under the other’s rule', () => {
+    const work = { rule: 'legacy' } as const
+    const deployed = networkOf()
+    rejected('TICKET_STATE_MISMATCH', () =>
+      deployed.validateOn(mineOpen({ ...deployed.mine, work }, deployed.on).block),
+    )
+    const legacy = networkOf('open.seedRule=legacy')
+    const v3 = { rule: 'v3' } as const
+    rejected('TICKET_STATE_MISMATCH', () => legacy.validateOn(mineOpen({ ...legacy.mine, work: v3 }, legacy.on).block))
+  })
+
+  test('open.rankPenalty=on: the rank that the miner likes is refused below 128, and above it counts for less', () => {
+    const off = networkOf('open.rankPenalty=off')
+    const on = networkOf('open.rankPenalty=on')
+    accepted(() => off.validateOn(mineOpen(off.mine, off.on).block))
+    rejected('PEARL_RANK', () => on.validateOn(mineOpen(on.mine, on.on).block))
+    // Rank 256 at half the chance: what lies between the two bounds wins without the penalty and loses with it.
+    const shape = { ...SMALL, k: 4096, rank: 256 }
+    const bits = bitsFromTarget(2n ** 255n / BigInt(2 * 16 * shape.k))
+    const [half, whole] = ['on', 'off'].map((mode) => {
+      const network = networkOf(`open.rankPenalty=${mode}`, `difficulty.genesisBits=${bits}`)
+      const outcomes = Array.from({ length: 24 }, (_, counter) => {
+        const { block: drawn } = mineOpen({ ...network.mine, shape, counter }, network.on)
+        const ticket = bigintFromLe(headerTicketHash(drawn.header))
+        try {
+          network.validateOn(drawn)
+          return { ticket, code: undefined }
+        } catch (error) {
+          return { ticket, code: (error as ProtocolError).code }
+        }
+      })
+      return outcomes
+    }) as [{ ticket: bigint; code: string | undefined }[], { ticket: bigint; code: string | undefined }[]]
+    for (const { ticket, code } of half) expect(code).toBe(ticket <= 2n ** 254n ? undefined : 'TICKET_LOSES')
+    for (const { ticket, code } of whole) expect(code).toBe(ticket <= 2n ** 255n ? undefined : 'TICKET_LOSES')
+    for (const outcomes of [half, whole])
+      expect(new Set(outcomes.map(({ code }) => code))).toEqual(new Set([undefined, 'TICKET_LOSES']))
+  })
 })
 
 describe('the header', () => {

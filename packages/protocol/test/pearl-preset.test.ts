@@ -4,13 +4,16 @@ import {
   bitsFromTarget,
   diffParams,
   nextBits,
+  overrideParams,
   type Params,
+  paramWarnings,
   pearl,
   presetByName,
   presets,
   subsidy,
   targetFromBits,
 } from '../src/index.ts'
+import { rejected } from './rules/verbs.ts'
 
 const { pearl: params } = presets
 const devnet = presets['pearl-devnet']
@@ -30,11 +33,32 @@ test('pearl is what chapter 12 says: open provenance, the whole subsidy from the
   expect([fees.burnPpm, fees.verifierPpm]).toEqual([0, 0])
 })
 
-test('its subsidy is Pearl’s to the grain that rounding the sum instead of each block moves', () => {
-  for (const height of [1, 2, 3, 1000, 162_556, 650_226, 1_300_452, 10_000_000, 2 ** 31]) {
-    const difference = subsidy(params, height) - pearl.subsidy(height)
-    expect(difference === 0n || difference === 1n).toBe(true)
-  }
+test('its subsidy is Pearl’s, to the grain, at every height tried', () => {
+  const far = [162_556, 650_226, 1_300_452, 10_000_000, 123_456_789, 2 ** 31 - 1, 2 ** 31]
+  const some = Array.from({ length: 3000 }, (_, i) => (i * 715_827) % 2 ** 31)
+  for (const height of [...Array(3000).keys(), ...some, ...far])
+    expect(subsidy(params, height)).toBe(pearl.subsidy(height))
+  // The hyperbolic curve rounds the sum, and so pays a grain more now and then.
+  const hyperbolic = { ...params, emission: { ...params.emission, curve: 'hyperbolic' as const } }
+  const more = [...Array(3000).keys()].filter((height) => subsidy(hyperbolic, height) !== pearl.subsidy(height))
+  expect(more.length).toBeGreaterThan(0)
+  for (const height of more) expect(subsidy(hyperbolic, height)).toBe(pearl.subsidy(height) + 1n)
+})
+
+test('its curve has neither ramp nor tail', () => {
+  for (const line of ['emission.ramp=linear', 'emission.tailGrains=1'])
+    rejected('PARAM_CONTRADICTION', () => overrideParams(params, [line]), 'emission.curve=pearl')
+})
+
+test('rules of the open lane are warned of where they have an effect, and nowhere else', () => {
+  const legacy = ['open.seedRule=legacy']
+  const paths = (of: Params): string[] => paramWarnings(of).filter((line) => line.startsWith('open.'))
+  expect(paths(overrideParams(params, legacy)).map((line) => line.split(':')[0])).toEqual([
+    'open.rankPenalty=off',
+    'open.seedRule=legacy',
+  ])
+  expect(paths(overrideParams(params, ['open.rankPenalty=on']))).toEqual([])
+  expect(paths(overrideParams(presets.nacre, legacy))).toEqual([])
 })
 
 describe('its difficulty', () => {

@@ -13,7 +13,7 @@ const USAGE = `Starts a local Nacre network: one bootstrap node, miners and veri
   --duty F            part of the time each miner works on units that nobody asked for, above 0 to 1 (default: about ten
                       such units per block together; without clients: so that all share the machine)
   --preset NAME       parameter preset (default devnet); pearl means pearl-devnet here, the same with seconds
-  --work KIND,KIND    what the miners of pearl-devnet multiply, in turns: random, structured, inference (default all three)
+  --work KIND,KIND    what the miners of pearl-devnet multiply, in turns: random, structured, inference, first-layer (default all)
   --set PATH=VALUE    override a parameter, repeatable, for example --set block.timeMs=3000
   --plant             miners plant faults among their paid units, and the end shows how many each verifier found
   --rpc-port PORT     where boot's HTTP RPC listens on 127.0.0.1 (default 8645; any free port where that is taken)

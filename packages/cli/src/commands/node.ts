@@ -23,8 +23,8 @@ const USAGE = `Runs one Nacre node.
   --threads N         worker threads (default 1); a miner keeps as many units in flight
   --revectorize       let V8 join WebAssembly vectors to 256 bits: an experiment of V8's, used if the self-test passes and
                       given up if the process that computes ends twice
-  --work KIND         what a miner multiplies under provenance open: random matrices, structured ones, or inference of
-                      prompts (default inference)
+  --work KIND         what a miner multiplies under provenance open: random matrices, structured ones, inference of
+                      prompts, or of that the first-layer (default inference)
   --steps N           steps a verifier samples per unit (default 8)
   --register          register this miner or verifier, as soon as its matured balance covers the bond and a few fees;
                       GET /status says what it waits for. The bond stays when the node stops

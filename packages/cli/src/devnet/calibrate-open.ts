@@ -1,5 +1,5 @@
 import { createFastHash, createKernels, createUnitEngine, type OpenWork, openPlan } from '@nacre/engine'
-import { bootstrapTask, type Params, taggedHash, u32le } from '@nacre/protocol'
+import { bootstrapTask, openRules, type Params, taggedHash, u32le } from '@nacre/protocol'
 import { loadContext } from '../network-model.ts'
 import { bitsForWork, type Calibration, median, SHARED_SPEED } from './calibrate.ts'
 
@@ -19,9 +19,10 @@ export async function calibrateOpen(
   const kernels = await createKernels()
   const engine = createUnitEngine({ model, kernels, hash })
   const promptTokens = params.units.bootstrapPromptTokens
+  const rules = openRules(params.open)
   const macsPerMs = new Map<OpenWork, number>()
   for (const work of new Set(works)) {
-    const { prompts } = openPlan(work, model.config, promptTokens)
+    const { prompts } = openPlan(work, model.config, promptTokens, rules)
     const rates: number[] = []
     for (let draw = 0; draw < WARM_UP_DRAWS + MEASURED_DRAWS; draw++) {
       const tasks = Array.from({ length: prompts }, (_, i) =>
@@ -29,7 +30,7 @@ export async function calibrateOpen(
       )
       const id = context.genesis.id
       // The hardest target: no draw is cut short by a win.
-      const fixed = { parentId: id, minerKey: id, bits: HARDEST_BITS, counter: 0, seed: id, promptTokens }
+      const fixed = { parentId: id, minerKey: id, bits: HARDEST_BITS, counter: 0, seed: id, promptTokens, rules }
       const { macs, drawMs } = engine.drawOpen({ work, draw, tasks, ...fixed })
       if (draw >= WARM_UP_DRAWS) rates.push(macs / drawMs)
     }

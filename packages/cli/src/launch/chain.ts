@@ -5,6 +5,7 @@ import {
   blockWork,
   cumulativeEmission,
   type DifficultyHeader,
+  emittedBy,
   MEDIAN_TIME_SPAN,
   medianTimePast,
   nextBits,
@@ -120,7 +121,7 @@ export function auditChain(data: ChainData): ChainAudit {
     firstBlockDelayMs: mined[0] === undefined ? undefined : mined[0].timeMs - launchMs,
     blockTimes: blockTimesOf(mined, params.block.timeMs),
     supply: {
-      scheduledGrains: cumulativeEmission(params, status.height),
+      scheduledGrains: emittedBy(params, status.height),
       emittedGrains: status.emittedGrains,
       computedDeferredGrains: isWhole ? deferred : undefined,
       deferredGrains: status.deferredGrains,

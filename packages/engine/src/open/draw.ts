@@ -1,9 +1,11 @@
 /** Draws of the open lane (chapter 12): commit to both operands, multiply, hash all tiles, open the one that wins. */
 import {
+  DEPLOYED_RULES,
   equalBytes,
   FOLD_WORDS,
   type KeyedHash,
   type Model,
+  type OpenRules,
   openPearlHeader,
   openUnit,
   pearl,
@@ -17,7 +19,9 @@ import type { KernelFactory } from '../kernels/types.ts'
 import { compareLittleEndian } from '../run/best-ticket.ts'
 import { OpenProduct } from './product.ts'
 import {
+  drawnPlaces,
   freeOperands,
+  isFreeWork,
   joinOperand,
   numberOperand,
   type OpenPlan,
@@ -25,7 +29,6 @@ import {
   type OperandView,
   openPlan,
   repeatedWeights,
-  ticketPlaces,
 } from './work.ts'
 
 export interface OpenDrawInput {
@@ -40,10 +43,12 @@ export interface OpenDrawInput {
   readonly seed: Uint8Array
   /** Number of this draw: no two of a seed and a parent have the same operands. Below 2^32. */
   readonly draw: number
-  /** Rows of A for inference. */
+  /** Rows of A for work over a model. */
   readonly promptTokens: number
-  /** What inference executes: as many prompts as the plan says, `promptTokens` long. */
+  /** What inference executes, or begins with: as many prompts as the plan says, `promptTokens` long. */
   readonly tasks: readonly UnitTask[]
+  /** Of the network. Default: those deployed. */
+  readonly rules?: OpenRules
 }
 
 export interface OpenWin {
@@ -74,6 +79,8 @@ export interface OpenDrawOutcome {
  * multiplied. Throws UNIT_PROMPT and UNIT_SHAPE.
  */
 export type InferWithOperands = (task: UnitTask, use: (slot: number, view: OperandView) => void) => Trace
+/** Shows the operand of a task's first ticket operation and executes nothing. Throws as the other. */
+export type EmbedOperand = (task: UnitTask, use: (view: OperandView) => void) => void
 
 /** Both operands of one product; the B is the one of the plan's `slot`. */
 interface Operands {
@@ -89,6 +96,7 @@ interface Place {
   readonly bs: readonly Int8Array[]
   readonly a: Int8Array | undefined
   readonly seed: Uint8Array
+  readonly rules: OpenRules
   jobKey: Uint8Array
   roots: readonly Uint8Array[]
 }
@@ -99,13 +107,15 @@ export class OpenDrawer {
   readonly #factory: KernelFactory
   readonly #hash: KeyedHash
   readonly #infer: InferWithOperands
+  readonly #embed: EmbedOperand
   readonly #places = new Map<OpenWork, Place>()
 
-  constructor(model: Model, factory: KernelFactory, hash: KeyedHash, infer: InferWithOperands) {
+  constructor(model: Model, factory: KernelFactory, hash: KeyedHash, infer: InferWithOperands, embed: EmbedOperand) {
     this.#model = model
     this.#factory = factory
     this.#hash = hash
     this.#infer = infer
+    this.#embed = embed
   }
 
   /** One draw of each tile of the plan's products. Throws RangeError for another number of tasks, UNIT_PROMPT and UNIT_SHAPE. */
@@ -121,7 +131,7 @@ export class OpenDrawer {
     const header = openPearlHeader(unit, input.minerKey, input.bits)
     this.#commitToBs(place, header)
     const work = { h: shape.h, w: shape.w, k: shape.k, rank: shape.rank }
-    const bound = pearl.ticketBound(targetFromBits(input.bits), work)
+    const bound = pearl.ticketBound(targetFromBits(input.bits), work, place.rules.rankPenalty)
     let tickets = 0
     let win: OpenWin | undefined
     for (const operands of this.#operands(place, input, as)) {
@@ -144,7 +154,7 @@ export class OpenDrawer {
   /** Executes the prompts; their operands side by side, one A for each ticket operation. */
   #execute(
     { plan }: Place,
-    { tasks }: OpenDrawInput,
+    { work, tasks }: OpenDrawInput,
   ): { readonly as: readonly Int8Array[]; readonly newTokens: number } {
     const { dModel } = this.#model.config
     const { m, k } = plan.shape
@@ -153,27 +163,32 @@ export class OpenDrawer {
     for (const [prompt, task] of tasks.entries()) {
       if (task.promptTokens.length !== m)
         throw new RangeError(`a prompt of ${task.promptTokens.length} tokens, not ${m}`)
-      const trace = this.#infer(task, (slot, view) => joinOperand(as[slot]!, view, prompt, tasks.length, dModel))
-      newTokens += trace.shape.newTokens
+      const join = (slot: number, view: OperandView): void => joinOperand(as[slot]!, view, prompt, tasks.length, dModel)
+      if (work === 'first-layer') this.#embed(task, (view) => join(0, view))
+      else newTokens += this.#infer(task, join).shape.newTokens
     }
     return { as, newTokens }
   }
 
-  #placeFor({ work, seed, promptTokens }: OpenDrawInput): Place {
+  #placeFor({ work, seed, promptTokens, rules = DEPLOYED_RULES }: OpenDrawInput): Place {
     const known = this.#places.get(work)
-    const isKnown = known !== undefined && equalBytes(known.seed, seed)
-    if (isKnown && (work !== 'inference' || known.plan.shape.m === promptTokens)) return known
+    const isSame = known?.rules.rule === rules.rule && known.rules.rankPenalty === rules.rankPenalty
+    const isKnown = known !== undefined && isSame && equalBytes(known.seed, seed)
+    if (isKnown && (isFreeWork(work) || known.plan.shape.m === promptTokens)) return known
     const { config } = this.#model
-    const plan = openPlan(work, config, promptTokens)
-    const free = work === 'inference' ? undefined : freeOperands(work, plan.shape, seed, this.#hash)
+    const plan = openPlan(work, config, promptTokens, rules)
+    const free = isFreeWork(work) ? freeOperands(work, plan.shape, seed, this.#hash) : undefined
     const weights = (): Int8Array[] =>
-      ticketPlaces(config).map(({ layer, op }) => repeatedWeights(this.#model, layer, op, plan.prompts))
+      isFreeWork(work)
+        ? []
+        : drawnPlaces(work, config).map(({ layer, op }) => repeatedWeights(this.#model, layer, op, plan.prompts))
     const place = {
       plan,
       product: new OpenProduct(this.#factory, plan.shape, this.#hash),
       bs: free === undefined ? weights() : [free.b],
       a: free?.a,
       seed,
+      rules,
       jobKey: new Uint8Array(0),
       roots: [],
     }
@@ -189,7 +204,8 @@ export class OpenDrawer {
     place.roots = place.bs.map((b, slot) => {
       const hashB = this.#rootOf(b, jobKey)
       // seedB does not depend on A.
-      const input = { jobKey, hashA: hashB, hashB, m: shape.m, n: shape.columns[slot]! }
+      const { rule } = place.rules
+      const input = { jobKey, hashA: hashB, hashB, m: shape.m, n: shape.columns[slot]!, rule }
       place.product.noiseB(slot, b, pearl.noiseSeeds(input, this.#hash).seedB)
       return hashB
     })
@@ -197,7 +213,7 @@ export class OpenDrawer {
   }
 
   *#operands({ a, bs, plan }: Place, { work, draw }: OpenDrawInput, as: readonly Int8Array[]): Generator<Operands> {
-    if (work !== 'inference') {
+    if (isFreeWork(work)) {
       numberOperand(a!, plan.shape.k, draw, work)
       yield { slot: 0, a: a!, b: bs[0]! }
     }
@@ -205,7 +221,7 @@ export class OpenDrawer {
   }
 
   #drawProduct(
-    { plan, product, jobKey, roots }: Place,
+    { plan, product, jobKey, roots, rules }: Place,
     { slot, a, b }: Operands,
     header: pearl.PearlHeader,
     bound: bigint,
@@ -213,7 +229,9 @@ export class OpenDrawer {
     const { configuration, shape } = plan
     const { m, h, w } = shape
     const n = shape.columns[slot]!
-    const seeds = pearl.noiseSeeds({ jobKey, hashA: this.#rootOf(a, jobKey), hashB: roots[slot]!, m, n }, this.#hash)
+    const { rule } = rules
+    const input = { jobKey, hashA: this.#rootOf(a, jobKey), hashB: roots[slot]!, m, n, rule }
+    const seeds = pearl.noiseSeeds(input, this.#hash)
     const states = product.states(slot, a, seeds.seedA)
     const tickets = states.length / STATE_BYTES
     const hashes = batchOf(this.#hash).many(seeds.seedA, states, tickets, STATE_BYTES)
@@ -222,7 +240,7 @@ export class OpenDrawer {
       const ticket = hashes.subarray(32 * i, 32 * (i + 1))
       if (compareLittleEndian(ticket, most) > 0) continue
       const state = states.slice(STATE_BYTES * i, STATE_BYTES * (i + 1))
-      const committed = pearl.commitWork({ header, configuration, m, n, a, b })
+      const committed = pearl.commitWork({ header, configuration, m, n, a, b, rule })
       const perRow = Math.floor(n / w)
       const opened = pearl.openTile(committed, h * Math.floor(i / perRow), w * (i % perRow))
       const win = {

@@ -1,8 +1,10 @@
-/** What a miner of the open lane multiplies (chapter 12): matrices at random, structured ones, or real inference. */
+/** What a miner of the open lane multiplies (chapter 12): matrices at random, structured ones, real inference, or the beginning of it. */
 import {
+  DEPLOYED_RULES,
   type KeyedHash,
   type Model,
   type ModelDims,
+  type OpenRules,
   pearl,
   TICKET_OPS,
   type TicketOp,
@@ -13,18 +15,23 @@ import { ticketColumns } from '../run/layout.ts'
 import { randomBytes } from '../run/noise.ts'
 import type { OpenProductShape } from './product.ts'
 
-export const OPEN_WORKS = ['random', 'structured', 'inference'] as const
+export const OPEN_WORKS = ['random', 'structured', 'inference', 'first-layer'] as const
 /**
  * `random`: two matrices at random, one entry after the other of A changed for each draw. `structured`: all rows of A equal, B zero.
- * `inference`: prompts' activations times the model's weights.
+ * `inference`: prompts' activations times the model's weights. `first-layer`: of these only the first product, over the prompts' embeddings;
+ * nothing else is executed.
  */
 export type OpenWork = (typeof OPEN_WORKS)[number]
+/** Work over matrices that no model has anything to do with. */
+export type FreeWork = 'random' | 'structured'
+
+export const isFreeWork = (work: OpenWork): work is FreeWork => work === 'random' || work === 'structured'
 
 /** Tiles of 16 x 16: the largest there are, so that the proof has the fewest rows for its products. */
 const TILE_SIDE = 16
 /** A product that any machine has done in a fraction of a second, at the least k for this rank. */
 const FREE_SHAPE = { m: 256, n: 512, k: 2048, rank: 128 } as const
-/** Largest rank that the least k allows. */
+/** Largest rank that the least k allows; the rank penalty asks for a larger one, and so for more prompts at once. */
 const INFERENCE_RANK = 64
 
 const consecutive = (length: number): pearl.Pattern =>
@@ -37,7 +44,7 @@ const consecutive = (length: number): pearl.Pattern =>
 export interface OpenPlan {
   readonly configuration: pearl.Configuration
   readonly shape: OpenProductShape
-  /** Prompts that one draw takes; 0 for other work than inference. */
+  /** Prompts that one draw takes; 0 for work without a model. */
   readonly prompts: number
 }
 
@@ -46,27 +53,36 @@ export interface OpenPlan {
  * activations of several prompts lie side by side along k and the weights are repeated below one another: a model's width is far
  * below Pearl's least k. Every product that Pearl counts is then one that the model needs.
  */
-export function openPlan(work: OpenWork, dims: ModelDims, promptTokens: number): OpenPlan {
+export function openPlan(
+  work: OpenWork,
+  dims: ModelDims,
+  promptTokens: number,
+  { rankPenalty }: Pick<OpenRules, 'rankPenalty'> = DEPLOYED_RULES,
+): OpenPlan {
   const [h, w] = [TILE_SIDE, TILE_SIDE]
-  const isInference = work === 'inference'
-  const prompts = isInference ? promptsOf(dims.dModel) : 0
-  const { m, k, rank } = isInference ? { m: promptTokens, k: prompts * dims.dModel, rank: INFERENCE_RANK } : FREE_SHAPE
-  const columns = isInference ? ticketPlaces(dims).map(({ op }) => ticketColumns(dims, op)) : [FREE_SHAPE.n]
+  const modelRank = rankPenalty ? pearl.PENALTY_BASE_RANK : INFERENCE_RANK
+  const prompts = isFreeWork(work) ? 0 : promptsOf(dims.dModel, modelRank)
+  const { m, k, rank } = isFreeWork(work) ? FREE_SHAPE : { m: promptTokens, k: prompts * dims.dModel, rank: modelRank }
+  const columns = isFreeWork(work) ? [FREE_SHAPE.n] : drawnPlaces(work, dims).map(({ op }) => ticketColumns(dims, op))
   const configuration = { k, rank, rows: consecutive(h), columns: consecutive(w) }
   pearl.checkConfiguration(configuration)
   return { configuration, shape: { m, k, rank, h, w, columns }, prompts }
 }
 
-/** The fewest prompts whose widths add up to a k that Pearl allows. */
-function promptsOf(dModel: number): number {
-  let prompts = Math.ceil(pearl.MIN_K / dModel)
-  while ((prompts * dModel) % pearl.K_STEP !== 0) prompts++
+/** The fewest prompts whose widths add up to a k that Pearl allows at a rank, and that the rank divides. */
+function promptsOf(dModel: number, rank: number): number {
+  let prompts = Math.ceil(Math.max(pearl.MIN_K, 16 * rank) / dModel)
+  while ((prompts * dModel) % pearl.K_STEP !== 0 || (prompts * dModel) % rank !== 0) prompts++
   return prompts
 }
 
-/** The ticket operations of all layers in the order in which they draw. */
-export function ticketPlaces(dims: ModelDims): { readonly layer: number; readonly op: TicketOp }[] {
-  return Array.from({ length: dims.nLayers }, (_, layer) => TICKET_OPS.map((op) => ({ layer, op }))).flat()
+/** The ticket operations whose products a draw over a model has: those of all layers in their order, or the first one. */
+export function drawnPlaces(
+  work: Exclude<OpenWork, FreeWork>,
+  dims: ModelDims,
+): { readonly layer: number; readonly op: TicketOp }[] {
+  const all = Array.from({ length: dims.nLayers }, (_, layer) => TICKET_OPS.map((op) => ({ layer, op }))).flat()
+  return work === 'first-layer' ? all.slice(0, 1) : all
 }
 
 /** B of a ticket operation: its weights repeated along k, n x k values. */
@@ -111,7 +127,7 @@ function randomOperand(seed: Uint8Array, slot: number, length: number, hash: Key
 
 /** Both operands of work that is not inference. @param seed 32 bytes. */
 export function freeOperands(
-  work: Exclude<OpenWork, 'inference'>,
+  work: FreeWork,
   shape: OpenProductShape,
   seed: Uint8Array,
   hash: KeyedHash,
@@ -133,7 +149,7 @@ const BASE = 127
  * Writes the number of a draw into the first entries of A, so that it is another A. Structured operands get it in every row, so that
  * their rows stay equal.
  */
-export function numberOperand(a: Int8Array, k: number, draw: number, work: Exclude<OpenWork, 'inference'>): void {
+export function numberOperand(a: Int8Array, k: number, draw: number, work: FreeWork): void {
   const last = work === 'structured' ? a.length : k
   for (let row = 0; row < last; row += k) {
     for (let i = 0, rest = draw; i < DIGITS; i++, rest = Math.floor(rest / BASE)) a[row + i] = (rest % BASE) - 63

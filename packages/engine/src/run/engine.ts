@@ -22,7 +22,13 @@ import {
   verifyTicketProof,
 } from '@nacre/protocol'
 import { type KernelFactory, type KernelMemory, type KernelName, MAX_NOISED_K } from '../kernels/types.ts'
-import { type InferWithOperands, OpenDrawer, type OpenDrawInput, type OpenDrawOutcome } from '../open/draw.ts'
+import {
+  type EmbedOperand,
+  type InferWithOperands,
+  OpenDrawer,
+  type OpenDrawInput,
+  type OpenDrawOutcome,
+} from '../open/draw.ts'
 import { bestTicketOf } from './best-ticket.ts'
 import { commitTraceFast, type PreRoots } from './commit.ts'
 import { Forward, type TicketProduct } from './forward.ts'
@@ -161,6 +167,15 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
       return false
     })
   }
+  const embedded: EmbedOperand = (task, use) => {
+    checkTask(model.config, task)
+    const { memory, forward } = placed
+    const promptTokens = task.promptTokens.length
+    const trace = emptyTrace({ promptTokens, newTokens: task.maxNewTokens, dims: model.config })
+    trace.tokens.set(task.promptTokens)
+    const { rows, a, lda } = forward.firstOperand(trace, promptTokens)
+    use({ memory, at: a, stride: lda, rows })
+  }
   /** Made when it is first needed: it has a memory of its own. */
   let open: OpenDrawer | undefined
 
@@ -198,7 +213,7 @@ export function createUnitEngine(options: UnitEngineOptions): UnitEngine {
       return committed(trace)
     },
     drawOpen: (input) => {
-      open ??= new OpenDrawer(model, options.kernels, hash, inferred)
+      open ??= new OpenDrawer(model, options.kernels, hash, inferred, embedded)
       return open.draw(input)
     },
     verifyTicketProof: (input) => {

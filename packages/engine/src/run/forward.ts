@@ -89,6 +89,13 @@ export class Forward {
     }
   }
 
+  /** The operand of the first ticket operation over the first `rows` positions. No layer is run. */
+  firstOperand(trace: Trace, rows: number): Pick<TicketProductCall, 'rows' | 'a' | 'lda'> {
+    this.#embed(trace, 0, rows)
+    this.#normOperand(this.#at.h, this.#shared.layers[0]!.attnNorm, rows)
+    return { rows, a: this.#at.operand, lda: this.#dims.operand }
+  }
+
   /**
    * The tokens that follow positions from .. to - 1, which the last run has computed (MOD-5); `use` gets each with its
    * position.

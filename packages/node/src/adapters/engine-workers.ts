@@ -23,7 +23,7 @@ export function engineBlockWorkers(context: ConsensusContext, workers: WorkerPor
       )
       if (block.header.unit.lane === LANE_OPEN) {
         const proof = plainProofOf(block.proof)
-        await runJob(workers, { kind: 'verifyOpenProof', claim: openClaim(block.header), proof })
+        await runJob(workers, { kind: 'verifyOpenProof', claim: openClaim(block.header, context.params.open), proof })
         return
       }
       const input = ticketProofInput(context, block, parentBeacon)

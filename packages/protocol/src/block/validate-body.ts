@@ -185,7 +185,7 @@ export function checkTicketProof(
     'the proof is not the one the header commits to',
   )
   if (header.unit.lane === LANE_OPEN) {
-    verifyOpenProof(openClaim(header), plainProofOf(proof), hash)
+    verifyOpenProof(openClaim(header, context.params.open), plainProofOf(proof), hash)
     return
   }
   const { model } = modelOfUnit(context, header.unit.modelId)

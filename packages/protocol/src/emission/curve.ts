@@ -21,6 +21,7 @@ export function curveAt(emission: EmissionParams, height: bigint): Fraction {
   const length = BigInt(emission.curveBlocks) * rampScale(emission)
   switch (emission.curve) {
     case 'hyperbolic':
+    case 'pearl':
       return { numerator: supply * blocks, denominator: blocks + length }
     case 'constant':
       return blocks >= length ? whole(supply) : { numerator: supply * blocks, denominator: length }
@@ -38,6 +39,15 @@ export function curveAt(emission: EmissionParams, height: bigint): Fraction {
 }
 
 const whole = (grains: bigint): Fraction => ({ numerator: grains, denominator: 1n })
+
+/**
+ * Pearl's own subsidy: floor(S L / ((h + L)(h - 1 + L))), the step of S h / (h + L) rounded down. @param height at least 1.
+ */
+export function pearlStep({ supplyGrains, curveBlocks }: EmissionParams, height: bigint): bigint {
+  const length = BigInt(curveBlocks)
+  const end = height + length
+  return (supplyGrains * length) / (end * (end - 1n))
+}
 
 /** The largest integer not above a non-negative fraction. */
 export function floorOf(fraction: Fraction): bigint {

@@ -1,7 +1,7 @@
 /** ECO-2: cumulative emission and subsidy, pure functions of the height. */
 import { check } from '../errors.ts'
 import type { EmissionParams, Params } from '../params/types.ts'
-import { curveAt, exceedsBy, floorOf } from './curve.ts'
+import { curveAt, exceedsBy, floorOf, pearlStep } from './curve.ts'
 import { rampEnd } from './ramp.ts'
 
 /** Largest height that the ledger and the schedule know: 13,000 years of 194 s blocks. */
@@ -21,7 +21,8 @@ export function checkHeight(height: number): void {
  *
  * Without a tail C(h) = floor(curve(h)) <= S. With a tail of t grains, C(h) = max(floor(curve(h)), C(h - 1) + t) after
  * the ramp: the curve until its exact step falls below t, from there t per block without end, so that
- * S + t * h bounds C(h). Throws BLOCK_HEIGHT.
+ * S + t * h bounds C(h). The curve `pearl` rounds each block down and not their sum: there C(h) is a bound, and a chain has emitted up to a
+ * grain a block less ({@link emittedBy}). Throws BLOCK_HEIGHT.
  */
 export function cumulativeEmission(params: Params, height: number): bigint {
   checkHeight(height)
@@ -31,10 +32,26 @@ export function cumulativeEmission(params: Params, height: number): bigint {
   return floorOf(curveAt(emission, last)) + emission.tailGrains * (at - last)
 }
 
-/** C(height) - C(height - 1) in grains; 0 at height 0, which is genesis. Throws BLOCK_HEIGHT. */
+/**
+ * C(height) - C(height - 1) in grains, under the curve `pearl` {@link pearlStep}; 0 at height 0, which is genesis. Throws BLOCK_HEIGHT.
+ */
 export function subsidy(params: Params, height: number): bigint {
   checkHeight(height)
-  return height === 0 ? 0n : cumulativeEmission(params, height) - cumulativeEmission(params, height - 1)
+  if (height === 0) return 0n
+  if (params.emission.curve === 'pearl') return pearlStep(params.emission, BigInt(height))
+  return cumulativeEmission(params, height) - cumulativeEmission(params, height - 1)
+}
+
+/**
+ * The sum of the subsidies of blocks 1..height, exactly, under every curve. Under `pearl` it adds up block by block: for chains whose blocks are
+ * at hand, not for heights that somebody names. Throws BLOCK_HEIGHT.
+ */
+export function emittedBy(params: Params, height: number): bigint {
+  if (params.emission.curve !== 'pearl') return cumulativeEmission(params, height)
+  checkHeight(height)
+  let sum = 0n
+  for (let at = 1n; at <= BigInt(height); at++) sum += pearlStep(params.emission, at)
+  return sum
 }
 
 /**

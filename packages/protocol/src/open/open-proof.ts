@@ -2,10 +2,12 @@
 import { equalBytes } from '../bytes.ts'
 import { check } from '../errors.ts'
 import type { KeyedHash } from '../hash.ts'
+import type { OpenParams } from '../params/types.ts'
 import { encodeConfiguration } from '../pearl/configuration.ts'
 import { encodeHeader } from '../pearl/header.ts'
 import { type VerifiedProof, verifyPlainProof } from '../pearl/verify-plain-proof.ts'
 import type { UnitDescriptor } from '../unit/types.ts'
+import { type OpenRules, openRules } from './open-rules.ts'
 import { configurationBytes, openPearlHeader } from './open-unit.ts'
 
 /** Plain data, so that another thread can check it. */
@@ -17,6 +19,8 @@ export interface OpenClaim {
   readonly seedA: Uint8Array
   /** 16 words. */
   readonly foldState: Uint32Array
+  /** Of the network. */
+  readonly rules: OpenRules
 }
 
 /** The fields of a block header that make its claim: in the open lane `traceRoot` is the seed of A's noise. */
@@ -28,12 +32,13 @@ export interface OpenHeader {
   readonly foldState: Uint32Array
 }
 
-export function openClaim({ unit, minerKey, bits, traceRoot, foldState }: OpenHeader): OpenClaim {
+export function openClaim({ unit, minerKey, bits, traceRoot, foldState }: OpenHeader, params: OpenParams): OpenClaim {
   return {
     pearlHeader: encodeHeader(openPearlHeader(unit, minerKey, bits)),
     configuration: configurationBytes(unit),
     seedA: traceRoot,
     foldState,
+    rules: openRules(params),
   }
 }
 
@@ -44,7 +49,10 @@ export function openClaim({ unit, minerKey, bits, traceRoot, foldState }: OpenHe
  * @param proof the bytes of `encodePlainProof`.
  */
 export function verifyOpenProof(claim: OpenClaim, proof: Uint8Array, hash?: KeyedHash): VerifiedProof {
-  const verified = verifyPlainProof(claim.pearlHeader, proof, hash === undefined ? {} : { hash })
+  const verified = verifyPlainProof(claim.pearlHeader, proof, {
+    ...claim.rules,
+    ...(hash === undefined ? {} : { hash }),
+  })
   check(
     equalBytes(encodeConfiguration(verified.configuration), claim.configuration),
     'PEARL_CONFIGURATION',

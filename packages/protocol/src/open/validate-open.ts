@@ -11,6 +11,7 @@ import { checkConfiguration } from '../pearl/configuration.ts'
 import { patternSize } from '../pearl/pattern.ts'
 import { ticketBound, ticketHash, ticketWins } from '../pearl/tile.ts'
 import { LANE_OPEN } from '../unit/types.ts'
+import { openRules } from './open-rules.ts'
 import { openConfiguration } from './open-unit.ts'
 
 /** The ticket that an open header claims, 32 bytes: the beacon follows from it (BLK-2). */
@@ -49,7 +50,8 @@ export function checkOpenHeader(params: Params, header: BlockHeader): void {
   check(target <= maxTarget, 'BLOCK_BITS', 'the target is easier than any that a branch can require')
   check(foldState.length === FOLD_WORDS, 'TICKET_PROOF_SHAPE', `a fold state has ${FOLD_WORDS} words`)
   const { k, rank, rows, columns } = configuration
-  const bound = ticketBound(target, { h: patternSize(rows), w: patternSize(columns), k, rank })
+  const shape = { h: patternSize(rows), w: patternSize(columns), k, rank }
+  const bound = ticketBound(target, shape, openRules(params.open).rankPenalty)
   check(ticketWins(openTicketHash(header), bound), 'TICKET_LOSES', 'the ticket is above its bound (chapter 12)')
   check(hasValidSignature(header), 'SIGNATURE_INVALID', 'the header is not signed by its miner')
 }

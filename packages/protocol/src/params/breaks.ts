@@ -81,12 +81,19 @@ export const PARAM_BREAKS: Readonly<Record<string, string>> = {
   'bindings.checked': 'off: a garbage trace is a free nonce, blocks cost hashes instead of inference',
   'bindings.provenance':
     'open: the miner brings whatever matrices it likes; client-signed: a client that is also a miner gives itself its jobs and their draws',
+  'open.seedRule': 'legacy: nothing binds the dimensions of operands, and one opened tile is valid for many of them',
+  'open.rankPenalty': 'off: the miner chooses the rank, and each earns the same for ever fewer folds',
 }
+
+/** Whether a parameter has any effect: the rules of the open lane have none where it is closed. */
+const hasEffect = (path: string, { bindings }: Params): boolean =>
+  !path.startsWith('open.') || bindings.provenance === 'open'
 
 /** What breaks with the values of `params`, as `path=value: what`, in the order of the paths. */
 export function paramWarnings(params: Params): string[] {
   return paramLines(params).flatMap((line) => {
     const at = line.indexOf('=')
+    if (!hasEffect(line.slice(0, at), params)) return []
     const prefix = `${line.slice(at + 1)}: `
     const clauses = PARAM_BREAKS[line.slice(0, at)]?.split('; ') ?? []
     return clauses

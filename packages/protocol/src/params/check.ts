@@ -108,6 +108,10 @@ function checkContradictions(params: Params): void {
   )
 
   need(emission.supplyGrains >= 1n, 'emission.supplyGrains is 0')
+  need(
+    emission.curve !== 'pearl' || (emission.ramp === 'none' && emission.tailGrains === 0n),
+    'emission.curve=pearl has neither ramp nor tail: set emission.ramp=none and emission.tailGrains=0 (ECO-2)',
+  )
   need(emission.tailGrains <= emission.supplyGrains, 'emission.tailGrains exceeds emission.supplyGrains')
   need(
     emission.supplyGrains + emission.premineGrains + emission.faucetGrains < 1n << 63n,

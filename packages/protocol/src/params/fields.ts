@@ -79,7 +79,10 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'difficulty.halfLifeMs': integer('ms', 10, 10 ** 12, 'H: e-folding time of wtema, half-life of asert'),
   'difficulty.genesisBits': integer('compact target', 1, 0xffffffff, 'target of the first two blocks'),
   'difficulty.maxTargetBits': integer('compact target', 1, 0xffffffff, 'easiest target'),
-  'emission.curve': choice(['hyperbolic', 'halving', 'linear', 'constant'], 'cumulative emission curve (ECO-2)'),
+  'emission.curve': choice(
+    ['hyperbolic', 'pearl', 'halving', 'linear', 'constant'],
+    'cumulative emission curve (ECO-2)',
+  ),
   'emission.supplyGrains': amount('total supply of the curve'),
   'emission.curveBlocks': integer('blocks', 1, 10 ** 9, 'length constant of the curve'),
   'emission.ramp': choice(['none', 'linear', 'quadratic'], 'start-up ramp that delays the curve'),
@@ -158,6 +161,11 @@ export const PARAM_FIELDS: Readonly<Record<string, ParamField>> = {
   'bindings.singleUse': binding('B5', 'one trace and one set of draws per unit'),
   'bindings.checked': binding('B6', 'winners are re-executed'),
   'bindings.provenance': choice(['open', 'client-signed', 'assigned'], 'where inputs may come from'),
+  'open.seedRule': choice(
+    ['version-3', 'legacy'],
+    'under provenance open: whether the seeds commit to dimensions (chapter 12)',
+  ),
+  'open.rankPenalty': choice(['on', 'off'], 'under provenance open: a fold step counts as 128 products (chapter 12)'),
   'models.*.name': text(/^[a-z0-9.-]{1,64}$/, 'name of the model'),
   'models.*.modelId': text(HEX32, 'hash of the manifest'),
   'models.*.corpusRoot': text(HEX32, 'root of the bootstrap corpus'),

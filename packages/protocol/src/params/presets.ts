@@ -5,7 +5,7 @@
 import { ProtocolError } from '../errors.ts'
 import { POW_LIMIT_BITS } from '../pearl/difficulty.ts'
 import { NACRE_SMALL, UNIT_MODEL } from './registered-models.ts'
-import type { BindingParams, ModelParams, Params } from './types.ts'
+import type { BindingParams, ModelParams, OpenParams, Params } from './types.ts'
 
 /** Grains in one NCR (CNV-4). */
 export const GRAINS_PER_NCR = 100_000_000n
@@ -40,6 +40,9 @@ const NO_BINDINGS: BindingParams = {
   checked: 'off',
   provenance: 'open',
 }
+
+/** Pearl's version 3 as deployed. */
+const OPEN_RULES: OpenParams = { seedRule: 'version-3', rankPenalty: 'off' }
 
 const nacreSmall: ModelParams = {
   name: 'nacre-small',
@@ -162,6 +165,7 @@ const nacre: Params = {
     maxChallengesPerBlock: 4,
   },
   bindings: ALL_BINDINGS,
+  open: OPEN_RULES,
   models: [nacreSmall],
 }
 
@@ -230,7 +234,7 @@ const bitcoinLike: Params = {
 
 /**
  * Pearl as deployed, over the same ledger and network (chapter 12): miners bring the matrices, the target follows the unclamped rule
- * with H of one week, every block has the whole subsidy of the hyperbolic curve from the first one on, and no fee burns.
+ * with H of one week, every block has the whole subsidy of Pearl's own formula from the first one on, and no fee burns.
  */
 const pearl: Params = {
   ...nacre,
@@ -244,6 +248,7 @@ const pearl: Params = {
   },
   emission: {
     ...nacre.emission,
+    curve: 'pearl',
     ramp: 'none',
     bootstrapFactorPpm: 1_000_000,
     mintCapPpm: 0,

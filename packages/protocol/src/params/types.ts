@@ -4,11 +4,12 @@
  * Fractions are parts per million (`Ppm`).
  */
 export type Toggle = 'on' | 'off'
-export type EmissionCurve = 'hyperbolic' | 'halving' | 'linear' | 'constant'
+export type EmissionCurve = 'hyperbolic' | 'pearl' | 'halving' | 'linear' | 'constant'
 export type EmissionRamp = 'none' | 'linear' | 'quadratic'
 export type DifficultyAlgorithm = 'wtema' | 'wtema-unclamped' | 'asert'
 export type WinnerCheck = 'execute' | 'sample' | 'none'
 export type Provenance = 'open' | 'client-signed' | 'assigned'
+export type OpenSeedRule = 'version-3' | 'legacy'
 
 export interface NetworkParams {
   /** Name of the network, printable. */
@@ -49,7 +50,7 @@ export interface EmissionParams {
   readonly curve: EmissionCurve
   /** S of ECO-2, in grains. */
   readonly supplyGrains: bigint
-  /** EC of ECO-2 for `hyperbolic`; the halving interval for `halving`; the whole length for `linear` and `constant`. */
+  /** EC of ECO-2 for `hyperbolic` and `pearl`; the halving interval for `halving`; the whole length for `linear` and `constant`. */
   readonly curveBlocks: number
   readonly ramp: EmissionRamp
   readonly rampBlocks: number
@@ -214,6 +215,14 @@ export interface BindingParams {
   readonly provenance: Provenance
 }
 
+/** Rules of the baseline under provenance `open` (chapter 12); elsewhere they have no effect. */
+export interface OpenParams {
+  /** Whether the noise's seeds commit to the operands' dimensions. */
+  readonly seedRule: OpenSeedRule
+  /** Whether a fold step counts as 128 products whatever the rank, and ranks below are refused. */
+  readonly rankPenalty: Toggle
+}
+
 export interface Params {
   readonly network: NetworkParams
   readonly block: BlockParams
@@ -225,6 +234,7 @@ export interface Params {
   readonly jobs: JobParams
   readonly audits: AuditParams
   readonly bindings: BindingParams
+  readonly open: OpenParams
   /** The bootstrap lane runs the first one. */
   readonly models: readonly ModelParams[]
 }

@@ -142,8 +142,8 @@ export const encodings: readonly StoppedAttack[] = [
     code: 'SIGNATURE_INVALID',
     check: {
       file: protocolFile('keys.ts'),
-      from: "return ed25519.verify(signature, taggedHash('signature', objectHash), publicKey, { zip215: true })",
-      to: 'return true',
+      from: "if (!ed25519.verify(signature, taggedHash('signature', objectHash), publicKey, { zip215: true })) return false",
+      to: '',
     },
     run: () => {
       const check = (transaction: Transaction): void => checkTransactionForm(presets.unit, CHAIN_ID, transaction)
