@@ -64,7 +64,7 @@ export function wholeUnits(
           const { ms, purpose } = executed(task, tokens)
           return { beforeMs: ms, purpose }
         },
-        () => true,
+        () => false,
         signal,
       ),
     runUnit: (job, signal) =>
