@@ -37,6 +37,10 @@ export const GOSSIP_VALIDATION_MS = 5_000
 /** How long a message id is remembered; a verdict is final for this long (G8). About 100 B each: see MAX_SEEN_MESSAGES. */
 export const GOSSIP_SEEN_MS = 120_000
 
+/** Transactions that entered here and are told again while they wait, and how many of them at a time. */
+export const MAX_ANNOUNCED_TRANSACTIONS = 4_096
+export const MAX_REPEATED_TRANSACTIONS = 64
+
 /** Message ids remembered by the in-memory network, about 10 MiB. (gossipsub bounds its own cache by time alone.) */
 export const MAX_SEEN_MESSAGES = 65_536
 

@@ -9,6 +9,7 @@ import {
   equalBytes,
   ProtocolError,
 } from '@nacre/protocol'
+import { Announcer } from './announcer.ts'
 import type { TreeNode } from './chain/block-tree.ts'
 import { Chain, type OfferResult, type TipEvent } from './chain/chain.ts'
 import { SiblingWatch } from './chain/sibling-watch.ts'
@@ -60,6 +61,7 @@ export class FullNode {
   readonly context: ConsensusContext
   readonly chain: Chain
   readonly mempool: Mempool
+  readonly #announcer: Announcer
   readonly events: EventHub = new EventHub()
   /** What the work of the best chain looks like. */
   readonly work: WorkWatch
@@ -89,6 +91,7 @@ export class FullNode {
     this.#minerKey = options.minerKey
     this.chain = new Chain(options)
     this.mempool = new Mempool(options.context)
+    this.#announcer = new Announcer({ network: options.network, mempool: this.mempool, clock: options.clock })
     this.#siblings = new SiblingWatch(options.context.params.bindings)
     this.work = new WorkWatch({ chain: this.chain, events: this.events, log: options.log })
     this.#sync = new Sync({ chain: this.chain, network: options.network, clock: options.clock, log: options.log })
@@ -159,7 +162,7 @@ export class FullNode {
   /** Takes in a transaction from here and gossips it. Throws like {@link Mempool.add}. */
   async publishTransaction(bytes: Uint8Array): Promise<Uint8Array> {
     const { id, isNew } = this.#take(bytes)
-    if (isNew) await this.network.publish('transaction', bytes)
+    if (isNew) await this.#announcer.announce(id, bytes)
     return id
   }
 
@@ -208,8 +211,15 @@ export class FullNode {
       this.events.emit('block', { node, tokens, replayMs: event.replayMs / event.joined.length })
       this.#offerOrphans(node.id)
     }
+    this.#repeat()
     this.events.emit('tip', event)
     this.work.follow()
+  }
+
+  #repeat(): void {
+    this.#announcer.repeat().catch((error: unknown) => {
+      if (!this.#stopped) this.log.warn({ event: 'repeat_failed', error: String(error) })
+    })
   }
 
   /** What a block that left the best chain contained waits for a block again, unless the new branch contains it too. */
@@ -341,6 +351,7 @@ export class FullNode {
       this.#stops.splice(this.#stops.indexOf(cancel), 1)
       const peers = this.network.peers()
       if (peers.length > 0) void this.#greet(peers[this.random.below(peers.length)]!)
+      this.#repeat()
       this.#scheduleGreeting()
     })
     this.#stops.push(cancel)

@@ -8,6 +8,8 @@ import type { GossipTopic, GossipValidator, GossipVerdict, PeerName } from '../p
 import { NetworkError } from '../ports/network.ts'
 import { type GossipJudge, gossipMessageId } from './gossip-judge.ts'
 
+const NOBODY_HEARS = 'PublishError.NoPeersSubscribedToTopic'
+
 const TOPICS: readonly GossipTopic[] = ['block', 'transaction']
 
 /**
@@ -60,8 +62,8 @@ export function gossipService(options: GossipServiceOptions): (components: Gossi
     fallbackToFloodsub: false,
     floodPublish: true,
     batchPublish: true,
-    // A node alone, or a message heard before, is no error (G18).
-    allowPublishToZeroTopicPeers: true,
+    // A message heard before is no error (G18). With nobody to hear it gossipsub throws, and does not remember it as said.
+    allowPublishToZeroTopicPeers: false,
     ignoreDuplicatePublishError: true,
     heartbeatInterval: 700,
     mcacheLength: 12,
@@ -114,6 +116,7 @@ export class Libp2pGossip {
       const { recipients } = await this.#pubsub.publish(topicName(this.#chainTag, topic), new Uint8Array(bytes))
       return recipients.length
     } catch (error) {
+      if (error instanceof Error && error.message === NOBODY_HEARS) return 0
       this.#log.warn({ event: 'gossip_not_published', topic, error: String(error) })
       return 0
     }

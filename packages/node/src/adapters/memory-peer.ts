@@ -87,6 +87,8 @@ export class MemoryPeer implements Network {
   async publish(topic: GossipTopic, bytes: Uint8Array): Promise<number> {
     if (this.#stopped) throw new NetworkError('STOPPED', 'publish')
     if (bytes.length > MAX_GOSSIP_BYTES) throw new NetworkError('TOO_LARGE', `gossip of ${bytes.length} bytes`)
+    // As with gossipsub: what nobody can hear is not remembered as said.
+    if (this.#links.size === 0) return 0
     return this.#see(topic, bytes) ? this.#flood(topic, new Uint8Array(bytes), undefined) : 0
   }
 
