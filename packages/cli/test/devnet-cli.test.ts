@@ -14,7 +14,7 @@ test.each([
   [['--miners', 'three'], /--miners is a whole number from 1 to 50, not "three"/],
   [['--miners', '0'], /--miners is a whole number from 1 to 50/],
   [['--duty', '1.5'], /--duty is a number above 0 and at most 1/],
-  [['--work', 'random,hashes'], /--work is one of random, structured, inference, not "hashes"/],
+  [['--work', 'random,hashes'], /--work is one of random, structured, inference, first-layer, not "hashes"/],
   [['--preset', 'moon'], /there is no preset moon, only nacre, bitcoin-like, pearl, devnet, pearl-devnet, unit/],
   [['--set', 'block.tymeMs=1'], /there is no parameter block\.tymeMs/],
   [['--set', 'block.winnerCheck=sample'], /block\.winnerCheck=sample is refused/],
