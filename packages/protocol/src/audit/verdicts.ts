@@ -20,7 +20,7 @@ import { type AuditedUnit, readAuditedUnit, readAuditor, readVerdicts, writeAudi
 import { epochOf, epochWindows } from './epochs.ts'
 import { auditableUnit } from './fraud-proof.ts'
 import type { UnitVerdict, VerdictProof } from './payloads.ts'
-import { findersOf } from './plants.ts'
+import { findersOf } from './plant-ends.ts'
 import { takeFromBond } from './secrets.ts'
 import { auditedSteps, FIXED_STEPS, wasSelected } from './selection.ts'
 import { stepAccumulators, stepDigest } from './transcript.ts'
