@@ -31,7 +31,7 @@ import {
 } from './plant-entries.ts'
 import { earnsNothing } from './plants.ts'
 import { takeFromBond } from './secrets.ts'
-import { wasSelected } from './selection.ts'
+import { selectionOf } from './selection.ts'
 
 /**
  * After a block's transactions: with the last block of an epoch's reveals every suspect that is no plant is condemned, the first who
@@ -103,10 +103,11 @@ export function findersOf(params: Params, reader: StateReader, jobId: Uint8Array
   const suspicion = readSuspicion(reader, jobId)
   if (suspicion?.honestRoot === undefined) return []
   const epoch = epochOf(params, unit.receiptHeight)
+  const isChosenBy = selectionOf(params, reader, unit)
   return suspicion.finders.filter((finder) => {
     if (equalBytes(finder, unit.minerKey)) return false
     const secret = readAuditor(reader, epoch, finder)?.secret
-    return secret !== undefined && !isBarred(reader, finder) && wasSelected(params, reader, secret, unit)
+    return secret !== undefined && !isBarred(reader, finder) && isChosenBy(secret)
   })
 }
 
@@ -117,11 +118,12 @@ export function countFound({ params, draft }: ApplyContext, jobId: Uint8Array, u
   writeSuspicion(draft, jobId, undefined)
   if (suspicion.honestRoot === undefined || unit.isCondemned) return
   const epoch = epochOf(params, unit.receiptHeight)
+  const isChosenBy = selectionOf(params, draft, unit)
   for (const verifier of readAuditors(draft, epoch)) {
     if (equalBytes(verifier, unit.minerKey)) continue // it does not judge itself
     const secret = readAuditor(draft, epoch, verifier)?.secret
     const isRegistered = readRegistration(draft, ROLE_VERIFIER, verifier) !== undefined
-    if (secret === undefined || !isRegistered || !wasSelected(params, draft, secret, unit)) continue
+    if (secret === undefined || !isRegistered || !isChosenBy(secret)) continue
     const { planted, found } = readFoundCounts(draft, verifier)
     const hasFound = suspicion.finders.some((finder) => equalBytes(finder, verifier))
     writeFoundCounts(draft, verifier, { planted: planted + 1, found: found + Number(hasFound) })
