@@ -63,9 +63,17 @@ export class OwedTraces {
       return this.#isPlanted(id, unit) ? plantedTrace(honest) : honest
     }
     const plantedJob = at === undefined ? this.#options.plants?.jobOf(id) : undefined
-    if (plantedJob !== undefined) return this.answering(hexToBytes(plantedJob))
+    if (plantedJob !== undefined && this.#answersFor(hexToBytes(plantedJob), id))
+      return this.answering(hexToBytes(plantedJob))
     const block = this.#owed(at)
     return this.#again(id, () => this.#replayBlock(block))
+  }
+
+  /** Before the reveal nobody is told that a root is that of an honest trace: the unit would be known as a plant. */
+  #answersFor(jobId: Uint8Array, honestRoot: Uint8Array): boolean {
+    const { reader } = this.#options.node.chain
+    const unit = readAuditedUnit(reader, jobId)
+    return unit !== undefined && equalBytes(answeringRoot(reader, jobId, unit), honestRoot)
   }
 
   /** The trace that a delivered unit answers for: once it has been shown to be a plant, the honest one (AUD-8). Rejects like {@link of}. */

@@ -1,5 +1,6 @@
 /** Planted faults on a network of real nodes (AUD-8): committed, delivered, found by a verifier's program, revealed. */
 import type { UnitRunner } from '@nacre/miner'
+import { encodeOpeningsRequest, MAX_OPENINGS_ANSWER_BYTES, REQUEST } from '@nacre/node'
 import {
   bytesToHex,
   commitTrace,
@@ -8,6 +9,7 @@ import {
   epochOf,
   equalBytes,
   executeUnit,
+  FIXED_STEPS,
   isBarred,
   type KeyPair,
   plantWindows,
@@ -68,6 +70,23 @@ async function plantOne(net: MarketNet & { readonly miner: LocalMember }): Promi
   throw new Error('nothing was planted')
 }
 
+/** Whether the miner has openings under an id. */
+async function hasOpenings({ plain, run }: MarketNet, id: Uint8Array): Promise<boolean> {
+  let answer: boolean | undefined
+  const request = encodeOpeningsRequest({ id, steps: FIXED_STEPS })
+  const limits = { timeoutMs: 10_000, maxResponseBytes: MAX_OPENINGS_ANSWER_BYTES }
+  plain.node.network.request('miner-0', REQUEST.openings, request, limits).then(
+    (bytes) => {
+      answer = bytes.length > 4
+    },
+    () => {
+      answer = false
+    },
+  )
+  await run(() => answer !== undefined)
+  return answer!
+}
+
 /** Kinds that a key has sent. */
 function sent({ node: { chain } }: LocalMember, { publicKey }: KeyPair): TransactionKind[] {
   const found: TransactionKind[] = []
@@ -92,6 +111,9 @@ test('a plant has a right answer and a wrong trace, is found, revealed, harms no
   const honest = executeUnit(network.context.bootstrap.model, { promptTokens, maxNewTokens, decoding })
   expect(receiptsOf(plain, jobId)[0]!.receipt.tokens).toEqual([...honest.tokens].slice(promptTokens.length))
 
+  // Who executes the unit has the honest root, and is not told by its miner that this is a plant.
+  expect(await hasOpenings(net, jobId)).toBe(true)
+  expect(await hasOpenings(net, honestRoot)).toBe(false)
   await run(() => readSuspicion(chain.reader, jobId) !== undefined)
   expect(readSuspicion(chain.reader, jobId)!.finders).toEqual([verifier.keys.publicKey])
   const shown = () => new JobViews(plain.node).view(bytesToHex(jobId)).receipt!
@@ -99,6 +121,7 @@ test('a plant has a right answer and a wrong trace, is found, revealed, harms no
   await run(() => readSuspicion(chain.reader, jobId)?.honestRoot !== undefined)
   expect(readSuspicion(chain.reader, jobId)!.honestRoot).toEqual(honestRoot)
   expect(shown().audit).toMatchObject({ isCondemned: false, plant: 'revealed' })
+  expect(await hasOpenings(net, honestRoot)).toBe(true)
   const epoch = epochOf(params, unit.openedHeight)
   await run(() => heightOf(plain) >= plantWindows(params, epoch).revealEnd)
   expect(isBarred(chain.reader, miner.keys.publicKey)).toBe(false)

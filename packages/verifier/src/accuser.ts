@@ -8,6 +8,7 @@ import {
   equalBytes,
   type FraudProof,
   hexToBytes,
+  mayJoinFinders,
   type Params,
   ProtocolError,
   proofWindow,
@@ -119,7 +120,7 @@ export class Accuser {
         this.#accused.delete(name)
         this.#node.store.dropNote(this.#prefix + name)
       } else if (!isMoot(this.#node.context.params, reader, this.#agent.keys.publicKey, accused))
-        this.#prove(name, accused, tip.header.height + 1)
+        this.#prove(name, accused, unit.receiptHeight, tip.header.height + 1)
     }
   }
 
@@ -153,7 +154,7 @@ export class Accuser {
     }
   }
 
-  #prove(name: string, accused: Accused, height: number): void {
+  #prove(name: string, accused: Accused, receiptHeight: number, height: number): void {
     const { chain, context } = this.#node
     const { params } = context
     const { proof } = accused
@@ -169,7 +170,7 @@ export class Accuser {
       })
       return
     }
-    const { first, last } = proofWindow(params, record.height)
+    const { first, last } = proofWindow(params, record.height, proof.kind === 'fraudProof' ? receiptHeight : 0)
     if (height < first || height > last) return
     this.#agent.want({
       key: `proof/${name}`,
@@ -191,7 +192,7 @@ function isMoot(
 ): boolean {
   const unit = readAuditedUnit(reader, proof.jobId)
   if (unit === undefined || !equalBytes(unit.unitId, unitId)) return true
-  if (proof.kind === 'fraudProof') return unit.isCondemned || isFound(params, reader, sender, proof, traceRoot)
+  if (proof.kind === 'fraudProof') return unit.isCondemned || isFound(params, reader, sender, proof, unit, traceRoot)
   const { verifier, jobId } = proof
   const hasPlace = readAuditor(reader, epochOf(params, unit.receiptHeight), verifier)?.secret !== undefined
   return !hasPlace || !readVerdicts(reader, jobId).some((each) => equalBytes(each.verifier, verifier))
@@ -203,14 +204,14 @@ function isFound(
   reader: StateReader,
   sender: Uint8Array,
   proof: FraudProof,
+  unit: AuditedUnit,
   traceRoot: Uint8Array,
 ): boolean {
   const suspicion = readSuspicion(reader, proof.jobId)
   if (suspicion === undefined) return false
   if (suspicion.honestRoot !== undefined) return !equalBytes(suspicion.honestRoot, traceRoot)
-  if (suspicion.finders.some((key) => equalBytes(key, sender))) return true
   const own = readAccusation(reader, sender, accusationCommitment(sender, proof))
-  return own === undefined || own.height >= suspicion.accusedHeight + params.audits.accusationDelayBlocks
+  return own === undefined || !mayJoinFinders(params, reader, unit, suspicion, sender, own.height)
 }
 
 /** Salt, unit id, root, opening; the name says the rest. */

@@ -5,8 +5,10 @@ import {
   beginBlock,
   type ConsensusContext,
   checkAuditsOn,
+  checkFinder,
   committedAccusation,
   type ErrorCode,
+  type FraudProof,
   openChallenge,
   ProtocolError,
   prepareAccusation,
@@ -108,8 +110,8 @@ export function checkMarketTransaction(context: ApplyContext, transaction: Trans
     case 'fraudProof':
     case 'verdictProof':
       checkAuditsOn(params)
-      if (body.kind === 'fraudProof') auditableUnit(draft, body.jobId)
-      committedAccusation(context, sender, body)
+      if (body.kind === 'fraudProof') checkWaitingProof(context, sender, body)
+      else committedAccusation(context, sender, body)
       return
     case 'verifierCommit':
       prepareVerifierCommit(context, sender, body)
@@ -142,4 +144,11 @@ export function checkMarketTransaction(context: ApplyContext, transaction: Trans
 /** Whether a transaction that was refused in the block under way may apply in a later one of the same branch, by nobody's further doing. */
 export function isEarly({ code }: ProtocolError): boolean {
   return EARLY.has(code)
+}
+
+/** One that comes too late for a suspect is refused, or it would hold up the sender's transactions behind it (AUD-8). */
+function checkWaitingProof(context: ApplyContext, sender: Uint8Array, proof: FraudProof): void {
+  const unit = auditableUnit(context.draft, proof.jobId)
+  const { height } = committedAccusation(context, sender, proof, unit.receiptHeight)
+  checkFinder(context, proof.jobId, unit, sender, height)
 }

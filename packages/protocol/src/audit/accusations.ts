@@ -24,10 +24,18 @@ export function accusationCommitment(sender: Uint8Array, proof: FraudProof | Ver
   return taggedHash('accusation', sender, proof.salt, proof.jobId, ...subject, opening)
 }
 
-/** Heights of the blocks that may contain the proof of an accusation committed to at `height`. */
-export function proofWindow({ audits }: Params, height: number): { readonly first: number; readonly last: number } {
-  const first = height + audits.accusationDelayBlocks
-  return { first, last: first + audits.accusationBlocks - 1 }
+/**
+ * Heights of the blocks that may contain the proof of an accusation committed to at `height`.
+ * @param receiptHeight of the unit that a fraud proof is about: before it only its miner knows the trace, so the delay counts from there.
+ */
+export function proofWindow(
+  { audits }: Params,
+  height: number,
+  receiptHeight = 0,
+): { readonly first: number; readonly last: number } {
+  const { accusationDelayBlocks, accusationBlocks } = audits
+  const last = height + accusationDelayBlocks + accusationBlocks - 1
+  return { first: Math.max(height, receiptHeight) + accusationDelayBlocks, last }
 }
 
 /** Checks an accusation; the function it returns writes and cannot fail. Throws AUDIT_OFF, ACCUSATION_KNOWN. */
@@ -48,7 +56,7 @@ export function prepareAccusation(context: ApplyContext, sender: Uint8Array, { c
 
 /** An accusation whose time for a proof is now. */
 export interface CommittedAccusation {
-  /** Of its block. */
+  /** Of its block, or of the receipt that it was ahead of. */
   readonly height: number
   /** The proof holds: the deposit returns. */
   readonly keep: () => void
@@ -56,22 +64,26 @@ export interface CommittedAccusation {
   readonly lose: () => void
 }
 
-/** The commitment behind a proof. Throws ACCUSATION_UNCOMMITTED (the sender has none, or its time is over), ACCUSATION_EARLY. */
+/**
+ * The commitment behind a proof. Throws ACCUSATION_UNCOMMITTED (the sender has none, or its time is over), ACCUSATION_EARLY.
+ * @param receiptHeight see {@link proofWindow}.
+ */
 export function committedAccusation(
   context: ApplyContext,
   sender: Uint8Array,
   proof: FraudProof | VerdictProof,
+  receiptHeight = 0,
 ): CommittedAccusation {
   const { draft, params, height, audits } = context
   const commitment = accusationCommitment(sender, proof)
   const record = readAccusation(draft, sender, commitment)
   if (record === undefined)
     throw new ProtocolError('ACCUSATION_UNCOMMITTED', 'the sender has not committed to this proof beforehand')
-  const { first } = proofWindow(params, record.height)
+  const { first } = proofWindow(params, record.height, receiptHeight)
   check(height >= first, 'ACCUSATION_EARLY', `the proof may be shown from height ${first} on`)
   const end = (): void => writeAccusation(draft, sender, commitment, undefined)
   return {
-    height: record.height,
+    height: Math.max(record.height, receiptHeight),
     keep: () => {
       end()
       credit(draft, accountOf(sender), record.deposit)

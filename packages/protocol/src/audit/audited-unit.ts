@@ -21,7 +21,8 @@ import {
   writeUnitCounts,
   writeVerdicts,
 } from './entries.ts'
-import { countFound, isDrawnAsPlant } from './plants.ts'
+import { countFound } from './plant-ends.ts'
+import { earnsNothing } from './plants.ts'
 import { auditRatePpm } from './rates.ts'
 import { payVerdicts } from './verdicts.ts'
 
@@ -87,7 +88,7 @@ export function endAuditedUnits(context: ApplyContext): void {
     const { minerKey, isCondemned } = unit
     if (!isCondemned) payVerdicts(context, jobId, unit)
     countFound(context, jobId, unit)
-    const counts = !isCondemned && !isDrawnAsPlant(context.params, draft, unit)
+    const counts = !isCondemned && !earnsNothing(context.params, draft, unit)
     const { atStake, matured } = readUnitCounts(draft, minerKey)
     const isRegistered = readRegistration(draft, ROLE_MINER, minerKey) !== undefined
     writeUnitCounts(draft, minerKey, {

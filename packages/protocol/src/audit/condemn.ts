@@ -27,7 +27,7 @@ export function checkMayBar(context: ApplyContext, publicKey: Uint8Array): void 
  * with the miner. The miner is barred, everything immature of it and its bonds are forfeited, a part of the bonds is the
  * reporter's bounty, the rest burns. Bonds of open challenges go back. Nothing is forfeited twice: of a key that is barred
  * already only an unsettled job's money moves.
- * @param reporter account of 20 bytes.
+ * @param reporter account of 20 bytes. @param paidBack grains that the unit had paid and its client has back already.
  */
 export function condemnUnit(
   context: ApplyContext,
@@ -35,6 +35,7 @@ export function condemnUnit(
   unit: AuditedUnit,
   reporter: Uint8Array,
   reason: CondemnedUnit['reason'],
+  paidBack = 0n,
 ): Forfeiture | undefined {
   const { draft, params, height } = context
   const { minerKey, client, paidGrains } = unit
@@ -52,6 +53,6 @@ export function condemnUnit(
   const forfeiture = isBarred(draft, minerKey)
     ? undefined
     : barKey(context, minerKey, reporter, { client, grains: paidGrains })
-  context.audits.condemned.push({ jobId, minerKey, reason, returned: held + (forfeiture?.returned ?? 0n) })
+  context.audits.condemned.push({ jobId, minerKey, reason, returned: held + paidBack + (forfeiture?.returned ?? 0n) })
   return forfeiture
 }

@@ -38,7 +38,7 @@ export function prepareFraudProof(
   audits.checkProofs(params)
   const { jobId, opening } = proof
   const unit = auditableUnit(draft, jobId)
-  const accusation = committedAccusation(context, sender, proof)
+  const accusation = committedAccusation(context, sender, proof, unit.receiptHeight)
   const task = auditedTask(draft, jobId, unit)
   const answering = { ...unit, traceRoot: answeringRoot(draft, jobId, unit) }
   const fraud = fraudOf(() => checkReceiptStep(stepModel(unit.modelId), answering, task, opening))

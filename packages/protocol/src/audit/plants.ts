@@ -6,47 +6,26 @@ import { equalBytes } from '../bytes.ts'
 import { check, ProtocolError } from '../errors.ts'
 import { accountOf } from '../keys.ts'
 import type { ApplyContext } from '../ledger/apply-transaction.ts'
-import {
-  addAmount,
-  credit,
-  type ImmatureEntry,
-  isBarred,
-  readImmature,
-  readRegistration,
-  writeImmature,
-} from '../ledger/entries.ts'
-import type { Forfeiture } from '../ledger/forfeit.ts'
-import { ROLE_MINER, ROLE_VERIFIER } from '../ledger/keys.ts'
+import { credit, isBarred, readRegistration } from '../ledger/entries.ts'
+import { ROLE_MINER } from '../ledger/keys.ts'
 import type { StateDraft, StateReader } from '../ledger/state.ts'
 import { MAX_EPOCH_PLANTERS, MAX_FINDERS, MAX_PLANTS } from '../limits.ts'
 import type { Params } from '../params/types.ts'
 import { checkAuditsOn } from './block-audits.ts'
-import { condemnUnit } from './condemn.ts'
-import {
-  type AuditedUnit,
-  readAuditEnds,
-  readAuditedUnit,
-  readAuditor,
-  readAuditors,
-  readChallenges,
-  writeChallenges,
-} from './entries.ts'
+import { type AuditedUnit, readAuditedUnit, readAuditor, readChallenges, writeChallenges } from './entries.ts'
 import { epochOf } from './epochs.ts'
 import type { Plant, PlantCommit, PlantReveal } from './payloads.ts'
-import { drawsPlant, hasPlants, plantCommitment, plantEpochWith, plantWindows } from './plant-draws.ts'
+import { drawsPlant, plantCommitment, plantWindows } from './plant-draws.ts'
 import {
   type Planter,
-  readFoundCounts,
   readPlanter,
   readPlanters,
   readSuspicion,
-  writeFoundCounts,
+  type Suspicion,
   writePlanter,
   writePlanters,
   writeSuspicion,
 } from './plant-entries.ts'
-import { takeFromBond } from './secrets.ts'
-import { wasSelected } from './selection.ts'
 
 /** AUDIT_OFF, or PLANT_OFF where the network has no plants. */
 function checkPlantsOn(params: Params): void {
@@ -85,10 +64,14 @@ export function planterOf(params: Params, reader: StateReader, unit: AuditedUnit
   return readPlanter(reader, epochOf(params, unit.openedHeight), unit.minerKey)
 }
 
-/** Whether a unit was drawn by a secret that its miner has revealed: it is paid to nobody, planted or not. */
-export function isDrawnAsPlant(params: Params, reader: StateReader, unit: AuditedUnit): boolean {
-  const secret = planterOf(params, reader, unit)?.secret
-  return secret !== undefined && drawsPlant(params, secret, unit.unitId)
+/**
+ * Whether a unit that ends earns its miner nothing: it was drawn by the secret that its miner has revealed, planted or not, or the secret
+ * was kept back, so that any unit of the epoch may have been.
+ */
+export function earnsNothing(params: Params, reader: StateReader, unit: AuditedUnit): boolean {
+  const planter = planterOf(params, reader, unit)
+  if (planter === undefined) return false
+  return planter.secret === undefined || drawsPlant(params, planter.secret, unit.unitId)
 }
 
 /** The root that a unit answers for: that of its receipt, or once it has been shown to be a plant that of its honest trace. */
@@ -105,18 +88,59 @@ export function mayBePlant(context: ApplyContext, unit: AuditedUnit): boolean {
 }
 
 /**
+ * Whether a key may be one more finder of a unit under suspicion: a verifier of the epoch of the receipt, not the miner itself, that
+ * accused before the first proof could be read, while there is room.
+ * @param finder public key. @param accusedHeight of its accusation.
+ */
+export function mayJoinFinders(
+  params: Params,
+  reader: StateReader,
+  unit: AuditedUnit,
+  { finders, accusedHeight: firstHeight }: Suspicion,
+  finder: Uint8Array,
+  accusedHeight: number,
+): boolean {
+  return (
+    finders.length < MAX_FINDERS &&
+    accusedHeight < firstHeight + params.audits.accusationDelayBlocks &&
+    !finders.some((key) => equalBytes(key, finder)) &&
+    !equalBytes(finder, unit.minerKey) &&
+    readAuditor(reader, epochOf(params, unit.receiptHeight), finder) !== undefined
+  )
+}
+
+/**
+ * What {@link prepareSuspicion} refuses of a wrong step, without running it. Throws PLANT_FOUND. @param accusedHeight of the accusation.
+ */
+export function checkFinder(
+  context: ApplyContext,
+  jobId: Uint8Array,
+  unit: AuditedUnit,
+  finder: Uint8Array,
+  accusedHeight: number,
+): void {
+  const { params, draft } = context
+  const before = mayBePlant(context, unit) ? readSuspicion(draft, jobId) : undefined
+  check(
+    before === undefined || mayJoinFinders(params, draft, unit, before, finder, accusedHeight),
+    'PLANT_FOUND',
+    'the fault has been shown, and the sender is not one more verifier that found it by itself',
+  )
+}
+
+/**
  * Puts a unit that was shown to be wrong under suspicion; the function it returns writes and cannot fail. Returns undefined where the
- * miner has as many suspects as it can have plants: one more is none. Throws PLANT_FOUND (the sender has shown it before, or began
- * only when others could read the proof, or there are MAX_FINDERS).
+ * miner has as many suspects as it can have plants: one more is none. Throws PLANT_FOUND ({@link mayJoinFinders}).
  * @param finder public key. @param accusedHeight of its accusation, or of the block that its challenge was due in.
  */
 export function prepareSuspicion(
-  { params, draft }: ApplyContext,
+  context: ApplyContext,
   jobId: Uint8Array,
   unit: AuditedUnit,
   finder: Uint8Array,
   accusedHeight: number,
 ): (() => void) | undefined {
+  const { params, draft } = context
   const before = readSuspicion(draft, jobId)
   const epoch = epochOf(params, unit.openedHeight)
   if (before === undefined) {
@@ -127,13 +151,7 @@ export function prepareSuspicion(
       writePlanter(draft, epoch, unit.minerKey, { ...planter, suspects: [...planter.suspects, jobId] })
     }
   }
-  const isNew = !before.finders.some((key) => equalBytes(key, finder))
-  const isOwn = accusedHeight < before.accusedHeight + params.audits.accusationDelayBlocks
-  check(
-    isNew && isOwn && before.finders.length < MAX_FINDERS,
-    'PLANT_FOUND',
-    'the fault has been shown, and the sender is not one more who found it by itself',
-  )
+  checkFinder(context, jobId, unit, finder, accusedHeight)
   return () => writeSuspicion(draft, jobId, { ...before, finders: [...before.finders, finder] })
 }
 
@@ -156,15 +174,10 @@ function checkPlant(
   )
 }
 
-/** What was asked of the trace that is no longer the unit's need not be answered. */
-function returnOpenBonds(draft: StateDraft, jobId: Uint8Array): void {
-  const challenges = readChallenges(draft, jobId)
-  for (const { challenger, bond } of challenges) credit(draft, accountOf(challenger), bond)
-  writeChallenges(
-    draft,
-    jobId,
-    challenges.map((each) => ({ ...each, bond: 0n, dueHeight: 0 })),
-  )
+/** What was asked of the trace that is no longer the unit's need not be answered, and may be asked of the other one. */
+function endChallenges(draft: StateDraft, jobId: Uint8Array): void {
+  for (const { challenger, bond } of readChallenges(draft, jobId)) credit(draft, accountOf(challenger), bond)
+  writeChallenges(draft, jobId, [])
 }
 
 /**
@@ -197,93 +210,10 @@ export function preparePlantReveal(context: ApplyContext, sender: Uint8Array, re
   })
   return () => {
     for (const { jobId, traceRoot } of plants) {
-      returnOpenBonds(draft, jobId)
+      endChallenges(draft, jobId)
       const { finders, accusedHeight } = readSuspicion(draft, jobId) ?? { finders: [], accusedHeight: 0 }
       writeSuspicion(draft, jobId, { finders, accusedHeight, honestRoot: traceRoot })
     }
     writePlanter(draft, epoch, sender, { ...planter, secret })
   }
-}
-
-/**
- * After a block's transactions: with the last block of an epoch's reveals every suspect that is no plant is condemned, the first who
- * showed it being the reporter, and a miner that has not revealed loses a part of its bond.
- */
-export function closePlants(context: ApplyContext): Forfeiture[] {
-  const { params, draft, height, audits } = context
-  const epoch = plantEpochWith(params, 'revealEnd', height + 1)
-  if (params.audits.mode === 'off' || epoch === undefined) return []
-  const forfeitures: Forfeiture[] = []
-  for (const minerKey of readPlanters(draft, epoch)) {
-    const { secret, suspects } = readPlanter(draft, epoch, minerKey)!
-    for (const jobId of suspects) {
-      const unit = readAuditedUnit(draft, jobId)
-      const suspicion = readSuspicion(draft, jobId)
-      if (unit === undefined || unit.isCondemned || suspicion === undefined || suspicion.honestRoot !== undefined)
-        continue
-      const forfeiture = condemnUnit(context, jobId, unit, accountOf(suspicion.finders[0]!), 'proof')
-      if (forfeiture !== undefined) forfeitures.push(forfeiture)
-    }
-    if (secret !== undefined || isBarred(draft, minerKey)) continue
-    const burned = takeFromBond(draft, ROLE_MINER, minerKey, params.audits.missedRevealPpm)
-    addAmount(draft, 'burned', burned)
-    audits.plantFaults.push({ minerKey, burned })
-  }
-  return forfeitures
-}
-
-/**
- * Before payments mature: what a drawn unit paid its miner is the client's. Units end with the block in which their payments mature,
- * and those that were forfeited since are not there.
- */
-export function returnPlantPay(params: Params, draft: StateDraft, height: number): void {
-  if (!hasPlants(params)) return
-  for (const jobId of readAuditEnds(draft, height)) {
-    const unit = readAuditedUnit(draft, jobId)!
-    if (unit.isCondemned || unit.paidGrains === 0n || !isDrawnAsPlant(params, draft, unit)) continue
-    const entries = readImmature(draft, height)
-    const at = entries.findIndex(
-      ({ minerKey, grains }) => equalBytes(minerKey, unit.minerKey) && grains === unit.paidGrains,
-    )
-    if (at < 0) continue
-    const toClient: ImmatureEntry = { account: unit.client, grains: unit.paidGrains, minerKey: new Uint8Array(0) }
-    writeImmature(draft, height, entries.with(at, toClient))
-  }
-}
-
-/** Verifiers that found a plant and whose secrets chose it: paid like those that gave a verdict. Empty for any other unit. */
-export function findersOf(params: Params, reader: StateReader, jobId: Uint8Array, unit: AuditedUnit): Uint8Array[] {
-  const suspicion = readSuspicion(reader, jobId)
-  if (suspicion?.honestRoot === undefined) return []
-  const epoch = epochOf(params, unit.receiptHeight)
-  return suspicion.finders.filter((finder) => {
-    const secret = readAuditor(reader, epoch, finder)?.secret
-    return secret !== undefined && !isBarred(reader, finder) && wasSelected(params, reader, secret, unit)
-  })
-}
-
-/** A plant's record ends: every verifier whose secret chose it has one more to its count, and one found if it showed the fault. */
-export function countFound({ params, draft }: ApplyContext, jobId: Uint8Array, unit: AuditedUnit): void {
-  const suspicion = readSuspicion(draft, jobId)
-  if (suspicion === undefined) return
-  writeSuspicion(draft, jobId, undefined)
-  if (suspicion.honestRoot === undefined || unit.isCondemned) return
-  const epoch = epochOf(params, unit.receiptHeight)
-  for (const verifier of readAuditors(draft, epoch)) {
-    const secret = readAuditor(draft, epoch, verifier)?.secret
-    const isRegistered = readRegistration(draft, ROLE_VERIFIER, verifier) !== undefined
-    if (secret === undefined || !isRegistered || !wasSelected(params, draft, secret, unit)) continue
-    const { planted, found } = readFoundCounts(draft, verifier)
-    const hasFound = suspicion.finders.some((finder) => equalBytes(finder, verifier))
-    writeFoundCounts(draft, verifier, { planted: planted + 1, found: found + Number(hasFound) })
-  }
-}
-
-/** Plants of an epoch are forgotten when none of its units can be audited any more. */
-export function forgetPlants({ params, draft, height }: ApplyContext): void {
-  if (params.audits.mode === 'off') return
-  const over = plantEpochWith(params, 'end', height)
-  if (over === undefined) return
-  for (const minerKey of readPlanters(draft, over)) writePlanter(draft, over, minerKey, undefined)
-  writePlanters(draft, over, [])
 }

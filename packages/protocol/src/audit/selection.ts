@@ -35,10 +35,16 @@ export function auditedSteps(params: Params, dims: ModelDims, secret: Uint8Array
   return [...FIXED_STEPS, ...sampleSteps(seed, { promptTokens, newTokens, dims }, params.audits.steps)]
 }
 
+/** Which secrets of the epoch of the receipt chose a unit; the rate, which takes powers of large integers, is computed once. */
+export function selectionOf(params: Params, reader: StateReader, unit: AuditedUnit): (secret: Uint8Array) => boolean {
+  const verifiers = readAuditors(reader, epochOf(params, unit.receiptHeight)).length
+  const ratePpm = verifierRatePpm(unit.ratePpm, verifiers)
+  return (secret) => isAudited(secret, unit.unitId, ratePpm)
+}
+
 /** Whether a verifier's secret of the epoch of the receipt chose the unit. */
 export function wasSelected(params: Params, reader: StateReader, secret: Uint8Array, unit: AuditedUnit): boolean {
-  const verifiers = readAuditors(reader, epochOf(params, unit.receiptHeight)).length
-  return isAudited(secret, unit.unitId, verifierRatePpm(unit.ratePpm, verifiers))
+  return selectionOf(params, reader, unit)(secret)
 }
 
 /** What a revealed secret says about a verifier. */

@@ -20,9 +20,9 @@ import { type AuditedUnit, readAuditedUnit, readAuditor, readVerdicts, writeAudi
 import { epochOf, epochWindows } from './epochs.ts'
 import { auditableUnit } from './fraud-proof.ts'
 import type { UnitVerdict, VerdictProof } from './payloads.ts'
-import { findersOf } from './plants.ts'
+import { findersOf } from './plant-ends.ts'
 import { takeFromBond } from './secrets.ts'
-import { auditedSteps, FIXED_STEPS, wasSelected } from './selection.ts'
+import { auditedSteps, FIXED_STEPS, selectionOf } from './selection.ts'
 import { stepAccumulators, stepDigest } from './transcript.ts'
 
 /**
@@ -62,14 +62,17 @@ export function prepareVerdict(context: ApplyContext, sender: Uint8Array, verdic
 export function payVerdicts(context: ApplyContext, jobId: Uint8Array, unit: AuditedUnit): void {
   const { params, draft, audits } = context
   const epoch = epochOf(params, unit.receiptHeight)
-  const stood = readVerdicts(draft, jobId)
+  const verdicts = readVerdicts(draft, jobId)
+  const finders = findersOf(params, draft, jobId, unit)
+  if (verdicts.length + finders.length === 0) return
+  const isChosenBy = selectionOf(params, draft, unit)
+  const stood = verdicts
     .map(({ verifier }) => verifier)
     .filter((verifier) => {
       const secret = readAuditor(draft, epoch, verifier)?.secret
-      return secret !== undefined && !isBarred(draft, verifier) && wasSelected(params, draft, secret, unit)
+      return secret !== undefined && !isBarred(draft, verifier) && isChosenBy(secret)
     })
-  for (const finder of findersOf(params, draft, jobId, unit))
-    if (!stood.some((verifier) => equalBytes(verifier, finder))) stood.push(finder)
+  for (const finder of finders) if (!stood.some((verifier) => equalBytes(verifier, finder))) stood.push(finder)
   if (stood.length === 0) return
   const pool = readAmount(draft, 'verifierPool')
   const due = partOf(unit.burnedGrains, params.audits.payPpm)

@@ -1,7 +1,7 @@
 /** The state transition of one block (ECO-1 to ECO-8); the order of its steps is docs/spec/10-ledger.md. */
 import { type AuditSummary, auditSummary } from '../audit/block-audits.ts'
 import { closeChallenges } from '../audit/challenges.ts'
-import { closePlants } from '../audit/plants.ts'
+import { closePlants } from '../audit/plant-ends.ts'
 import { bytesToHex, equalBytes, hexToBytes } from '../bytes.ts'
 import { targetFromBits, workOfTarget } from '../difficulty/bits.ts'
 import { bootstrapCoinbase, type CoinbaseParts, paidCoinbase } from '../emission/coinbase.ts'

@@ -3,7 +3,7 @@
 import { endAccusations } from '../audit/accusations.ts'
 import { endAuditedUnits } from '../audit/audited-unit.ts'
 import { BlockAudits, type StepModel } from '../audit/block-audits.ts'
-import { forgetPlants, returnPlantPay } from '../audit/plants.ts'
+import { forgetPlants, returnPlantPay } from '../audit/plant-ends.ts'
 import { closeEpochs } from '../audit/secrets.ts'
 import { checkHeight } from '../emission/subsidy.ts'
 import { check } from '../errors.ts'

@@ -14,8 +14,11 @@ import {
   checkReceiptStep,
   drawsPlant,
   epochOf,
+  equalBytes,
+  executeUnit,
   isBarred,
   type Plant,
+  paidTask,
   partOf,
   plantCommitment,
   plantWindows,
@@ -26,8 +29,10 @@ import {
   readPlanter,
   readRegistration,
   readSuspicion,
+  readUnitCounts,
   type StepRef,
   taggedHash,
+  transactionIdOfBytes,
   u32le,
   verdictDigests,
 } from '../../src/index.ts'
@@ -47,7 +52,7 @@ import {
   secretOf,
 } from '../audit-fixture.ts'
 import { MODEL } from '../ledger-fixture.ts'
-import { CLIENT, minerKeys, VERIFIER } from '../market-fixture.ts'
+import { CLIENT, jobBody, minerKeys, VERIFIER } from '../market-fixture.ts'
 import { accepted, filled, rejected } from './verbs.ts'
 
 /** Every unit is drawn. */
@@ -388,6 +393,120 @@ describe('a reveal', () => {
     ledger.block([ledger.tx(miner, right)])
     rejected('PLANT_MINER', () => send(right))
     expect(readPlanter(ledger, epoch, miner.publicKey)!.secret).toEqual(plantSecret(miner, epoch))
+  })
+})
+
+describe('hostile planters', () => {
+  test('cannot keep verifiers from finding by accusing their own plant before anybody can see it', () => {
+    const { ledger, epoch } = planting()
+    const jobId = ledger.post({ expiryHeight: ledger.height + 30 })
+    ledger.block()
+    const trace = executeUnit(MODEL, paidTask(ledger, jobId, ledger.job(jobId)))
+    const kept = forged(trace)
+    const proof = fraudProof(jobId, kept.open(FORGED))
+    // Only the miner knows the root before its receipt: its accomplice waits out the delay beforehand.
+    ledger.accuse(proof, ACCUSER)
+    const tokens = [...trace.tokens.slice(trace.shape.promptTokens)]
+    const miner = ledger.rank(jobId, 0)
+    ledger.block([ledger.tx(miner, ledger.receiptBody(jobId, { traceRoot: kept.traceRoot, tokens }))])
+    rejected('ACCUSATION_EARLY', () => ledger.preview([ledger.tx(ACCUSER, proof)]))
+    ledger.forget()
+    ledger.block([accuse(ledger, VERIFIER, proof)])
+    ledger.block([ledger.tx(ACCUSER, proof)])
+    ledger.block([ledger.tx(VERIFIER, proof)])
+    expect(readSuspicion(ledger, jobId)!.finders).toEqual([ACCUSER.publicKey, VERIFIER.publicKey])
+    expect(epochOf(ALL, readAuditedUnit(ledger, jobId)!.openedHeight)).toBe(epoch)
+  })
+
+  test('cannot fill the places of finders with keys that are no verifiers of the epoch, nor with the miner itself', () => {
+    const { ledger, jobId, kept, miner } = plant()
+    const proof = fraudProof(jobId, kept.open(FORGED))
+    ledger.block([ACCUSER, CLIENT, miner, VERIFIER].map((keys) => accuse(ledger, keys, proof)))
+    ledger.blocks(ALL.audits.accusationDelayBlocks - 1)
+    ledger.block([ledger.tx(ACCUSER, proof)])
+    for (const keys of [CLIENT, miner]) {
+      rejected('PLANT_FOUND', () => ledger.preview([ledger.tx(keys, proof)]))
+      ledger.forget()
+    }
+    ledger.block([ledger.tx(VERIFIER, proof)])
+    expect(readSuspicion(ledger, jobId)!.finders).toEqual([ACCUSER.publicKey, VERIFIER.publicKey])
+  })
+
+  test('are not paid for an epoch whose secret they keep back: what it drew might be forged, and was not found', () => {
+    const { ledger, jobId, miner, windows } = plant()
+    ledger.toHeight(windows.revealEnd)
+    const { paidGrains, endHeight } = readAuditedUnit(ledger, jobId)!
+    expect(paidGrains).toBeGreaterThan(0n)
+    ledger.toHeight(endHeight - 1)
+    const before = { miner: ledger.balance(miner), client: ledger.balance(CLIENT) }
+    ledger.block()
+    expect(ledger.balance(miner)).toBe(before.miner)
+    expect(ledger.balance(CLIENT)).toBe(before.client + paidGrains)
+    expect(readUnitCounts(ledger, miner.publicKey)).toEqual({ atStake: 0, matured: 0 })
+    conserves(ledger)
+  })
+
+  test('of several suspects that have settled: each client has its money back', () => {
+    const { ledger } = planting()
+    const posts = [0, 1, 2].map(() => ledger.tx(CLIENT, jobBody({ expiryHeight: ledger.height + 30 })))
+    ledger.block(posts)
+    ledger.block()
+    const jobIds = posts.map((bytes) => transactionIdOfBytes(bytes))
+    const ofMiner = (keys: Keys) =>
+      jobIds.filter((jobId) => equalBytes(ledger.rank(jobId, 0).publicKey, keys.publicKey))
+    const miner = MINERS.find((keys) => ofMiner(keys).length >= 2)!
+    const own = ofMiner(miner)
+    const suspects = own.map((jobId) => ({ jobId, miner, kept: ledger.deliverOnly(jobId, forged) }))
+    const one = suspects[0]!
+    const proofs = suspects.map(({ jobId, kept }) => fraudProof(jobId, kept.open(FORGED)))
+    ledger.accuse(proofs)
+    ledger.block(proofs.map((proof) => ledger.tx(ACCUSER, proof)))
+    const { openedHeight } = readAuditedUnit(ledger, one.jobId)!
+    const { revealEnd } = plantWindows(ALL, epochOf(ALL, openedHeight))
+    ledger.toHeight(revealEnd - 2)
+    const units = suspects.map(({ jobId }) => readAuditedUnit(ledger, jobId)!)
+    for (const { paidGrains } of units) expect(paidGrains).toBeGreaterThan(0n)
+    const client = ledger.balance(CLIENT)
+    const { summary } = ledger.block()
+    expect(isBarred(ledger, one.miner.publicKey)).toBe(true)
+    const paid = units.map(({ paidGrains }) => paidGrains)
+    expect(summary.audits.condemned.map(({ returned }) => returned)).toEqual(paid)
+    expect(ledger.balance(CLIENT)).toBe(client + paid.reduce((sum, each) => sum + each, 0n))
+    conserves(ledger)
+  })
+
+  test('cannot use up questions about the honest trace by asking them of the planted one', () => {
+    const { ledger, epoch, jobId, miner, plants, windows } = plant(forged, LATE)
+    const bond = 1_000_000_000n
+    ledger.toHeight(windows.revealFrom - 2)
+    ledger.block([ledger.tx(CLIENT, { kind: 'challenge', jobId, ref: FORGED, bond })])
+    ledger.block([ledger.tx(miner, revealed(miner, epoch, plants))])
+    ledger.block([ledger.tx(CLIENT, { kind: 'challenge', jobId, ref: FORGED, bond })])
+    ledger.blocks(2 * LATE.audits.responseBlocks)
+    expect(isBarred(ledger, miner.publicKey)).toBe(true)
+    conserves(ledger)
+  })
+
+  test('who is miner and verifier in one key neither finds its own plants nor is counted as missing them', () => {
+    const both = audited(ALL)
+    for (const keys of MINERS) both.block([both.tx(keys, { kind: 'verifierRegister' })])
+    both.toHeight((epochOf(ALL, both.height) + 1) * ALL.audits.epochBlocks)
+    const epoch = epochOf(ALL, both.height) + 1
+    both.block(MINERS.map((keys) => both.tx(keys, commit(keys, epoch))))
+    both.enterEpoch([VERIFIER, ...MINERS])
+    both.block()
+    const { jobId, kept, miner } = both.deliver(forged)
+    const { receiptHeight } = readAuditedUnit(both, jobId)!
+    const proof = fraudProof(jobId, kept.open(FORGED))
+    both.prove(proof, miner)
+    both.reveal(epochOf(ALL, receiptHeight), [VERIFIER, ...MINERS])
+    both.toHeight(plantWindows(ALL, epoch).revealFrom - 1)
+    both.block([both.tx(miner, revealed(miner, epoch, [{ jobId, traceRoot: honest(kept.trace).traceRoot }]))])
+    both.toHeight(readAuditedUnit(both, jobId)!.endHeight - 1)
+    const { summary } = both.block()
+    expect(summary.audits.verdictPay).toEqual([])
+    expect(readFoundCounts(both, miner.publicKey)).toEqual({ planted: 0, found: 0 })
+    expect(readFoundCounts(both, VERIFIER.publicKey)).toEqual({ planted: 1, found: 0 })
   })
 })
 
