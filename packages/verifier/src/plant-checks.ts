@@ -2,21 +2,17 @@
 import type { FullNode } from '@nacre/node'
 import {
   type AuditedUnit,
-  auditedTask,
   bytesToHex,
-  checkReceiptStep,
   FIXED_STEPS,
   hexToBytes,
-  ProtocolError,
-  RECEIPT_FRAUD_CODES,
   readAuditedUnit,
   readSuspicion,
   registeredModel,
-  type StepOpening,
   sampleSteps,
 } from '@nacre/protocol'
 import type { Accuser } from './accuser.ts'
-import { FraudError, type OpeningsSource } from './openings-source.ts'
+import type { OpeningsSource } from './openings-source.ts'
+import { receiptStepCheck } from './receipt-step-check.ts'
 
 /** Drawn steps of one plant, by local randomness: its miner knows by now what secrets have drawn. */
 const STEPS_PER_PLANT = 14
@@ -67,15 +63,7 @@ export class PlantChecks {
     const { model } = registeredModel(node.context, unit.modelId)
     const shape = { promptTokens, newTokens, dims: model.config }
     const steps = [...FIXED_STEPS, ...sampleSteps(node.random.bytes(32), shape, STEPS_PER_PLANT)]
-    const task = auditedTask(node.chain.reader, jobId, unit)
-    const check = (opening: StepOpening): void => {
-      try {
-        checkReceiptStep(model, unit, task, opening)
-      } catch (error) {
-        if (error instanceof ProtocolError && RECEIPT_FRAUD_CODES.has(error.code)) throw new FraudError(opening, error)
-        throw error
-      }
-    }
+    const check = receiptStepCheck(node, jobId, unit)
     const asked = await openings.ask({ id: traceRoot, minerKey: unit.minerKey }, steps, check, signal)
     if (signal.aborted) return
     const name = bytesToHex(traceRoot)

@@ -3,17 +3,12 @@ import type { AccountAgent, FullNode } from '@nacre/node'
 import {
   type AuditedUnit,
   auditedSteps,
-  auditedTask,
   bytesToHex,
-  checkReceiptStep,
   epochOf,
   equalBytes,
   FIXED_STEPS,
   hexToBytes,
   isSameStep,
-  type Model,
-  ProtocolError,
-  RECEIPT_FRAUD_CODES,
   readAuditedUnit,
   readAuditor,
   readSuspicion,
@@ -28,7 +23,8 @@ import {
   wasSelected,
 } from '@nacre/protocol'
 import type { Accuser } from './accuser.ts'
-import { FraudError, type OpeningsSource } from './openings-source.ts'
+import type { OpeningsSource } from './openings-source.ts'
+import { receiptStepCheck } from './receipt-step-check.ts'
 
 /** Verdicts looked at for each tip: whoever gives many false ones is found by any of them. */
 const CHECKS_PER_TIP = 4
@@ -121,7 +117,8 @@ export class VerdictChecks {
     const { model } = registeredModel(node.context, unit.modelId)
     const steps = auditedSteps(node.context.params, model.config, secret, unit)
     const wanted = this.#draw(steps)
-    const check = this.#stepCheck(model, jobId, unit)
+    const viewOf = receiptStepCheck(node, jobId, unit)
+    const check = (opening: StepOpening): Opened => ({ opening, view: viewOf(opening) })
     const asked = await openings.ask({ id: jobId, minerKey: unit.minerKey }, wanted, check, signal)
     if (signal.aborted) return
     if (asked.outcome === 'unanswered') {
@@ -151,18 +148,6 @@ export class VerdictChecks {
       if (!drawn.some((each) => isSameStep(each, step!))) drawn.push(step!)
     }
     return drawn
-  }
-
-  #stepCheck(model: Model, jobId: Uint8Array, unit: AuditedUnit): (opening: StepOpening) => Opened {
-    const task = auditedTask(this.#options.node.chain.reader, jobId, unit)
-    return (opening) => {
-      try {
-        return { opening, view: checkReceiptStep(model, unit, task, opening) }
-      } catch (error) {
-        if (error instanceof ProtocolError && RECEIPT_FRAUD_CODES.has(error.code)) throw new FraudError(opening, error)
-        throw error
-      }
-    }
   }
 
   /** The same step can be drawn more than once, each time with a digest of its own. */
