@@ -47,6 +47,7 @@ import {
   unitModel,
 } from '@nacre/protocol'
 import { OpeningsSource, UnitAuditor, Verifier } from '@nacre/verifier'
+import { CliError } from '../src/errors.ts'
 
 /** Virtual milliseconds that one unit takes on every miner here. */
 export const UNIT_MS = 900
@@ -249,6 +250,17 @@ export class LocalNetwork {
   /** Runs until every member has reached `height` on the best chain. */
   async untilHeight(height: number): Promise<void> {
     await this.clock.runUntil(() => this.members.every(({ node }) => node.chain.tip.header.height >= height))
+  }
+
+  /** Until the best chain of a member is so many blocks higher. Rejects with CliError if the signal fires, or no block comes within a virtual hour. */
+  async advance({ node }: LocalMember, blocks: number, signal: AbortSignal): Promise<void> {
+    const height = (): number => node.chain.tip.header.height
+    const goal = height() + blocks
+    while (height() < goal) {
+      if (signal.aborted) throw new CliError('interrupted', 130, 'INTERRUPTED')
+      const next = height() + 1
+      if (!(await this.clock.runUntil(() => height() >= next))) throw new CliError('no block within a virtual hour')
+    }
   }
 
   async stopMember(member: LocalMember): Promise<void> {

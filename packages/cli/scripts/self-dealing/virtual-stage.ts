@@ -38,15 +38,7 @@ export async function startVirtualStage({ play, params, client, seed, signal }: 
     await rpc?.stop()
     await network.stop()
   }
-  const height = (): number => plain.node.chain.tip.header.height
-  const advance = async (blocks: number): Promise<void> => {
-    const goal = height() + blocks
-    while (height() < goal) {
-      if (signal.aborted) throw new CliError('interrupted', 130, 'INTERRUPTED')
-      const next = height() + 1
-      if (!(await network.clock.runUntil(() => height() >= next))) throw new CliError('no block within a virtual hour')
-    }
-  }
+  const advance = (blocks: number): Promise<void> => network.advance(plain, blocks, signal)
   try {
     rpc = await startRpc({ node: plain.node, host: '127.0.0.1', port: 0, role: 'boot' })
     const { url } = rpc
