@@ -27,6 +27,33 @@ const reserveOf = async (): Promise<bigint> => {
   ledger.close()
   return grains
 }
+/** A job with an answer in the block of a height. */
+const delivered = (id: string, grains: bigint, height: number): JobView => ({
+  ...{ id, status: 'delivered' },
+  fee: {
+    ...{ inputGrains: '0', outputGrains: `${grains}`, minerGrains: `${grains}` },
+    ...{ burnedGrains: '0', verifierGrains: '0', returnedGrains: '0' },
+  },
+  receipt: {
+    ...{ minerKey: hex(0xaa), rank: 0, tokens: [1], traceRoot: hex(2), unitParentId: hex(3), transactionId: hex(4) },
+    ...{ height, isAudited: false },
+  },
+})
+const settled = (id: string, grains: bigint, endHeight: number): JobView => ({
+  ...delivered(id, grains, endHeight - 6),
+  ...{ status: 'settled', endHeight },
+})
+/** Until so many rounds have settled something. */
+async function heard(logs: readonly object[], rounds: number): Promise<void> {
+  for (let i = 0; i < 100 && logs.length < rounds; i++) await delay(100)
+  expect(logs).toEqual(Array.from({ length: rounds }, () => ({ event: 'charges_settled', charges: 1 })))
+}
+async function spentBy(path: string, ledgerPath: string): Promise<bigint> {
+  const ledger = new SpendingLedger(ledgerPath)
+  const { grains } = ledger.spending((await readKeys(path))[0]!)
+  ledger.close()
+  return grains
+}
 /** What an answer of three tokens costs, its transaction included. */
 const COST =
   answerFor(
@@ -107,10 +134,13 @@ describe('budgets', () => {
   it('charges what the job cost, and refuses what may exceed the limit, also after a restart', async () => {
     const reserve = await reserveOf()
     const { path, ledgerPath, keys } = await keyFile([{ limitGrains: COST + reserve }])
-    const options = { keysPath: path, ledgerPath, apiKey: keys[0]!, maxRetries: 2 }
+    const jobView = async (id: string): Promise<JobView> => settled(id, COST - FEE, 90)
+    const options = { keysPath: path, ledgerPath, apiKey: keys[0]!, maxRetries: 2, jobView }
     const first = await testGateway(options)
     await first.openai.completions.create(QUESTION)
+    await heard(first.logs, 1)
     await first.openai.completions.create(QUESTION)
+    await heard(first.logs, 2)
     await first.gateway.stop()
     const second = await testGateway(options)
     const refused = second.openai.completions.create(QUESTION)
@@ -125,29 +155,81 @@ describe('budgets', () => {
     ledger.close()
   })
 
-  it('keeps the whole reservation while a receipt waits for a block, and charges what the block has', async () => {
+  it('keeps the whole reservation while no deep block has the answer; says what is open', async () => {
     const reserve = await reserveOf()
     const { path, ledgerPath, keys } = await keyFile([{ limitGrains: 2n * reserve - 1n }])
-    const fee = { burnedGrains: '0', verifierGrains: '0', minerGrains: '0', returnedGrains: '0' }
-    const short = { ...fee, inputGrains: '0', outputGrains: '1' }
-    const long = { ...fee, inputGrains: '1', outputGrains: '3' }
-    let view: JobView = { id: hex(1), status: 'answered', fee: short }
+    // A miner that shows a short answer, and puts a long one in its place.
+    let view: JobView = { ...delivered(hex(1), 1n, 90), status: 'answered' }
+    let tipHeight = 94
     const { openai, gateway, logs } = await testGateway({
-      ...{ keysPath: path, ledgerPath, apiKey: keys[0]!, jobView: async () => view },
-      // A miner that shows a short answer, and puts a long one in its place.
+      ...{ keysPath: path, ledgerPath, apiKey: keys[0]!, jobView: async () => view, tipHeight: () => tipHeight },
       script: () => ({ receiptHeight: undefined, feeGrains: 1n }),
     })
+    const openCharges = async (): Promise<unknown> => {
+      const status = await fetch(`${gateway.url}/status`, { headers: { authorization: `Bearer ${keys[0]}` } })
+      return ((await status.json()) as { openCharges: unknown }).openCharges
+    }
     await openai.completions.create(QUESTION)
-    await delay(1500)
+    await delay(1200)
     await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ code: 'insufficient_quota' })
-    view = { id: hex(1), status: 'delivered', fee: long }
-    for (let i = 0; i < 100 && logs.length === 0; i++) await delay(100)
-    expect(logs).toMatchObject([{ event: 'charges_settled', charges: 1 }])
+    view = delivered(hex(1), 4n, 90)
+    // Five blocks deep: another branch may have it at another price.
+    await delay(1200)
+    await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ code: 'insufficient_quota' })
+    expect(await openCharges()).toBe(1)
+    view = settled(hex(1), 3n, 90)
+    tipHeight = 95
+    await heard(logs, 1)
+    expect(await openCharges()).toBe(0)
     await gateway.stop()
-    const ledger = new SpendingLedger(ledgerPath)
-    const { id } = (await readKeys(path))[0]!
-    expect(ledger.spending({ id, limitGrains: 0n, windowHours: 24 }).grains).toBe(FEE + 4n)
-    ledger.close()
+    expect(await spentBy(path, ledgerPath)).toBe(FEE + 3n)
+  })
+
+  it('charges an answer its fee before it settles, and only the burn if it is condemned', async () => {
+    const reserve = await reserveOf()
+    const { path, ledgerPath, keys } = await keyFile([{ limitGrains: FEE + 4n + reserve }])
+    let view: JobView = delivered(hex(1), 4n, 90)
+    const { openai, gateway, logs } = await testGateway({
+      ...{ keysPath: path, ledgerPath, apiKey: keys[0]!, jobView: async (id) => (id === hex(1) ? view : undefined) },
+    })
+    await openai.completions.create(QUESTION)
+    await delay(1200)
+    // There is room for another one now, though the first is still open.
+    await openai.completions.create(QUESTION)
+    expect(logs).toEqual([])
+    view = { ...view, status: 'returned', endHeight: 95, promptBurnGrains: '2' }
+    await heard(logs, 1)
+    await gateway.stop()
+    expect(await spentBy(path, ledgerPath)).toBe(FEE + 2n + reserve)
+  })
+
+  it('a job that is posted and answered while another is asked for is not taken for one that was never posted', async () => {
+    const { path, ledgerPath, keys } = await keyFile([{}])
+    const key = (await readKeys(path))[0]!
+    const before = new SpendingLedger(ledgerPath)
+    before.setJob(before.reserve(key, [5000n])![0]!, hex(99))
+    before.close()
+    let show = (_view: JobView): void => undefined
+    let post = (): void => undefined
+    let isHeld = true
+    const { openai, gateway, logs } = await testGateway({
+      ...{ keysPath: path, ledgerPath, apiKey: keys[0]! },
+      onPost: () => new Promise((resolve) => (post = resolve)),
+      jobView: (id) =>
+        id === hex(99) && isHeld ? new Promise((resolve) => (show = resolve)) : Promise.resolve(settled(id, 3n, 90)),
+    })
+    // The first round has nobody's job but the old one; the second begins with a job that is not posted yet.
+    await delay(50)
+    show({ id: hex(99), status: 'assigned' })
+    const answer = openai.completions.create(QUESTION)
+    await delay(1500)
+    post()
+    await answer
+    isHeld = false
+    show(settled(hex(99), 7n, 90))
+    for (let i = 0; i < 100 && logs.length < 2; i++) await delay(100)
+    await gateway.stop()
+    expect(await spentBy(path, ledgerPath)).toBe(FEE + 7n + FEE + 3n)
   })
 
   it('a job that the node shows wrongly keeps no other charge open', async () => {
@@ -163,7 +245,7 @@ describe('budgets', () => {
       ...{ keysPath: path, ledgerPath, apiKey: keys[0]! },
       jobView: async (jobId) => {
         if (jobId === hex(1)) throw new RpcError('NOT_A_NODE', 'no job')
-        return { id: jobId, status: 'returned', promptBurnGrains: '3' }
+        return { id: jobId, status: 'returned', promptBurnGrains: '3', endHeight: 90 }
       },
     })
     for (let i = 0; i < 100 && logs.length === 0; i++) await delay(10)
@@ -189,8 +271,9 @@ describe('budgets', () => {
     const reserve = await reserveOf()
     const { path, ledgerPath, keys } = await keyFile([{ limitGrains: 2n * reserve - 1n }])
     let fail = (_error: Error): void => undefined
-    const { openai, gateway } = await testGateway({
+    const { openai, gateway, logs } = await testGateway({
       ...{ keysPath: path, ledgerPath, apiKey: keys[0]! },
+      jobView: async (id) => ({ id, status: 'returned', promptBurnGrains: '7', endHeight: 90 }),
       script: (_, index, { onProgress }) => {
         onProgress?.({
           ...{ jobId: hex(index + 1), status: 'assigned' },
@@ -207,11 +290,9 @@ describe('budgets', () => {
     await expect(openai.completions.create(QUESTION)).rejects.toMatchObject({ code: 'insufficient_quota' })
     fail(new JobError('NO_MINER', 'nobody', { jobId: hex(1) }))
     await expect(first).rejects.toMatchObject({ code: 'no_miner' })
+    await heard(logs, 1)
     await gateway.stop()
-    const ledger = new SpendingLedger(ledgerPath)
-    const { id } = (await readKeys(path))[0]!
-    expect(ledger.spending({ id, limitGrains: 0n, windowHours: 24 }).grains).toBe(FEE + 7n)
-    ledger.close()
+    expect(await spentBy(path, ledgerPath)).toBe(FEE + 7n)
   })
 
   it('asks the chain after a crash what open charges have cost', async () => {
@@ -221,10 +302,9 @@ describe('budgets', () => {
     const charges = before.reserve(key, [5000n, 5000n, 5000n, 5000n, 5000n])!
     for (const i of [0, 1, 2, 3]) before.setJob(charges[i]!, hex(i + 1))
     before.close()
-    const fee = { inputGrains: '10', outputGrains: '20', burnedGrains: '0', verifierGrains: '0' }
     const views: Record<string, JobView> = {
-      [hex(1)]: { id: hex(1), status: 'settled', fee: { ...fee, minerGrains: '30', returnedGrains: '0' } },
-      [hex(2)]: { id: hex(2), status: 'returned', promptBurnGrains: '3' },
+      [hex(1)]: settled(hex(1), 30n, 90),
+      [hex(2)]: { id: hex(2), status: 'returned', promptBurnGrains: '3', endHeight: 90 },
       [hex(3)]: { id: hex(3), status: 'assigned' },
       [hex(4)]: { id: hex(4), status: 'unknown' },
     }
@@ -234,10 +314,22 @@ describe('budgets', () => {
     await delay(100)
     await gateway.stop()
     const after = new SpendingLedger(ledgerPath)
-    // Unknown and never posted ones stay charged in full; the one that is still assigned stays open.
+    // Never posted ones are charged in full; one that is still assigned stays open, and so does, for a day, one that is unknown.
     expect(after.spending(key).grains).toBe(FEE + 30n + (FEE + 3n) + 3n * 5000n)
-    expect(after.open(10)).toMatchObject([{ jobId: hex(3), grains: 5000n }])
+    expect(after.open(10)).toMatchObject([
+      { jobId: hex(3), grains: 5000n },
+      { jobId: hex(4), grains: 5000n },
+    ])
     after.close()
+    const later = await testGateway({
+      ...{ ...options, jobView: async (jobId: string) => views[jobId], nowMs: () => Date.now() + 25 * HOUR_MS },
+    })
+    await delay(100)
+    await later.gateway.stop()
+    const end = new SpendingLedger(ledgerPath)
+    expect(end.open(10)).toMatchObject([{ jobId: hex(3), grains: 5000n }])
+    expect(end.spending(key).grains).toBe(FEE + 30n + (FEE + 3n) + 3n * 5000n)
+    end.close()
   })
 })
 

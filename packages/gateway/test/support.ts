@@ -102,7 +102,11 @@ export interface Double {
   readonly requests: { readonly request: JobRequest; readonly options: SubmitOptions }[]
 }
 
-export function clientDouble(script: Script, onBalance: () => void = () => undefined): Double {
+export function clientDouble(
+  script: Script,
+  onBalance: () => void = () => undefined,
+  onPost: () => Promise<void> = async () => undefined,
+): Double {
   const requests: Double['requests'] = []
   const client: JobClient = {
     address: 'tncr1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq',
@@ -114,6 +118,7 @@ export function clientDouble(script: Script, onBalance: () => void = () => undef
     submit: async (request, options) => {
       const index = requests.length
       requests.push({ request, options })
+      await onPost()
       options.onProgress?.({ jobId: hex(index + 1), status: 'waiting' })
       const stopped = new Promise<Error>((resolve) =>
         options.signal.addEventListener('abort', () =>
@@ -153,15 +158,18 @@ export interface TestOptions {
   readonly host?: string
   readonly score?: ScoreAnswer
   readonly onBalance?: () => void
+  /** Before the job has an id. */
+  readonly onPost?: () => Promise<void>
   readonly nowMs?: () => number
   readonly jobView?: (jobId: string) => Promise<JobView | undefined>
+  readonly tipHeight?: () => number
 }
 
 const open: { stop(): Promise<void> }[] = []
 const folders: string[] = []
 
 export async function testGateway(options: TestOptions = {}): Promise<TestGateway> {
-  const double = clientDouble(options.script ?? (() => 'ok'), options.onBalance)
+  const double = clientDouble(options.script ?? (() => 'ok'), options.onBalance, options.onPost)
   const logs: object[] = []
   const add = (entry: object): void => void logs.push(entry)
   const { asks = [ASK], keysPath, ledgerPath, deadlineMs, stopGraceMs, streamOpenMs, nowMs } = options
@@ -169,6 +177,7 @@ export async function testGateway(options: TestOptions = {}): Promise<TestGatewa
     client: double.client,
     models: options.models ?? models,
     market: { quote: async () => ({ asks: await asks, referenceGrains: options.referenceGrains ?? 0n }) },
+    tipHeight: async () => options.tipHeight?.() ?? 100,
     jobView: options.jobView ?? (async (id) => ({ id, status: 'assigned' })),
     score: options.score ?? createScorer(workers),
     policy: options.policy ?? defaultPolicy(models),

@@ -253,12 +253,12 @@ describe('a job on its way', () => {
     expect(await view()).toEqual({ ...answered, receipt: included, status: 'delivered' })
     await publish('later settled')
     expect(readJob(member.node.chain.reader, transactionIdOfBytes(jobBytes))).toBeUndefined()
-    expect(await view()).toEqual({ ...answered, receipt: included, status: 'settled' })
+    expect(await view()).toEqual({ ...answered, receipt: included, status: 'settled', endHeight: 8 })
 
     const statuses = () => events.seen.filter(({ kind }) => kind === 'job').map(({ data }) => data.status)
     await until(() => statuses().length === 5)
     expect(statuses()).toEqual(['cleared', 'assigned', 'answered', 'delivered', 'settled'])
-    const { promptTokens: _, ...rest } = { ...answered, receipt: included, status: 'settled' }
+    const { promptTokens: _, ...rest } = { ...answered, receipt: included, status: 'settled', endHeight: 8 }
     expect(events.seen.findLast(({ kind }) => kind === 'job')!.data).toEqual(rest)
     const markets = events.seen.filter(({ kind }) => kind === 'market')
     expect(markets.find(({ data }) => data.height === 4)!.data).toMatchObject({
@@ -318,7 +318,7 @@ describe('a job on its way', () => {
     expect(net.tipOf(member)).toBe('settled')
     await publish('r9')
     expect(net.tipOf(member)).toBe('r9')
-    expect(await view()).toMatchObject({ status: 'returned', postedHeight: 4, openedHeight: 5 })
+    expect(await view()).toMatchObject({ status: 'returned', postedHeight: 4, openedHeight: 5, endHeight: 7 })
     expect((await view()).receipt).toBeUndefined()
     // The receipt can never apply here: it does not wait.
     expect(await get(`/transactions/${idOf(receiptBytes)}`)).toMatchObject({ status: 'unknown', searchedFrom: 0 })

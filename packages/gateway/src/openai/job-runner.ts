@@ -1,6 +1,5 @@
-/** Posts jobs and settles what they cost, whether or not anybody still waits for them. */
+/** Posts jobs and goes on with them, whether or not anybody still waits. What they cost is the chain's to say: see `reconcile`. */
 import type { JobView } from '@nacre/node/rpc-client'
-import type { Params } from '@nacre/protocol'
 import { JobError } from '../jobs/errors.ts'
 import type { JobAnswer, JobClient, JobRequest, VerifyMode } from '../jobs/types.ts'
 import { ApiError, unavailable } from './api-error.ts'
@@ -25,17 +24,6 @@ export interface JobCounts {
   feeGrains: bigint
   inputMacs: number
   outputMacs: number
-}
-
-/**
- * Grains that a job of this view has cost, the fee of its transaction included; undefined while that is open. A receipt that waits for a
- * block costs nothing yet: its miner, or another, can put a longer one in its place.
- */
-export function costOfView(params: Params, view: JobView): bigint | undefined {
-  const fee = params.fees.minTransactionGrains
-  if (view.status === 'returned') return fee + BigInt(view.promptBurnGrains ?? '0')
-  if (view.fee === undefined || (view.status !== 'delivered' && view.status !== 'settled')) return undefined
-  return fee + BigInt(view.fee.inputGrains) + BigInt(view.fee.outputGrains)
 }
 
 export class JobRunner {
@@ -91,8 +79,6 @@ export class JobRunner {
 
   async #post(request: JobRequest, verify: VerifyMode, chargeId: number): Promise<JobAnswer> {
     const { counts } = this
-    const { params } = this.#client.chain
-    const txFee = params.fees.minTransactionGrains
     let posted: string | undefined
     let view: JobView | undefined
     counts.posted++
@@ -107,8 +93,6 @@ export class JobRunner {
           this.#ledger.setJob(chargeId, posted)
         },
       })
-      // Else the charge stays open until the chain has an answer, which need not be this one.
-      if (answer.receiptHeight !== undefined) this.#ledger.settle(chargeId, answer.feeGrains + txFee)
       counts.answered++
       if (answer.verification === 'verified') counts.verified++
       counts.feeGrains += answer.feeGrains
@@ -120,9 +104,10 @@ export class JobRunner {
       if (!(error instanceof JobError)) this.#onError(error)
       counts.failed[code] = (counts.failed[code] ?? 0) + 1
       const jobId = error instanceof JobError ? (error.jobId ?? posted) : posted
-      const cost = costOfFailure(params, code, jobId, view)
-      if (cost !== undefined) this.#ledger.settle(chargeId, cost)
-      else if (jobId !== undefined) this.#ledger.setJob(chargeId, jobId)
+      // Never posted; or the node lost it, and it is too late for the same transaction.
+      const isFree = jobId === undefined || (code === 'EXPIRED' && view?.status === 'unknown')
+      if (isFree) this.#ledger.settle(chargeId, 0n)
+      else this.#ledger.setJob(chargeId, jobId)
       throw error
     }
   }
@@ -132,18 +117,4 @@ export class JobRunner {
     this.#stopping.abort()
     await Promise.allSettled([...this.#running.values()].map(({ work }) => work))
   }
-}
-
-/** Undefined where only the chain can tell: then the whole reservation stays charged until it does. */
-function costOfFailure(
-  params: Params,
-  code: string,
-  jobId: string | undefined,
-  view: JobView | undefined,
-): bigint | undefined {
-  if (jobId === undefined) return 0n
-  if (code === 'EXPIRED') return params.fees.minTransactionGrains
-  if (code === 'NO_MINER' && view?.promptBurnGrains !== undefined)
-    return params.fees.minTransactionGrains + BigInt(view.promptBurnGrains)
-  return undefined
 }

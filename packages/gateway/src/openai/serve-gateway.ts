@@ -22,6 +22,8 @@ export interface ServeOptions {
   readonly client: JobClient
   readonly models: readonly GatewayModel[]
   readonly market: MarketSource
+  /** Height of the node's tip. */
+  readonly tipHeight: (signal: AbortSignal) => Promise<number>
   /** Undefined where the node knows no such job. */
   readonly jobView: (jobId: string, signal: AbortSignal) => Promise<JobView | undefined>
   readonly score: ScoreAnswer
@@ -89,10 +91,14 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
     try {
       rates.prune()
       ledger.prune(2 * MAX_WINDOW_HOURS * HOUR_MS)
-      const { jobView } = options
+      const { jobView, tipHeight } = options
       const from = nextCharge
       nextCharge = 0
-      const { settled, after } = await reconcile({ params, ledger, runner, jobView }, closing.signal, from)
+      const { settled, after } = await reconcile(
+        { params, ledger, runner, tipHeight, jobView, nowMs },
+        closing.signal,
+        from,
+      )
       nextCharge = after
       if (settled > 0) log.info({ event: 'charges_settled', charges: settled })
     } catch (error) {
@@ -111,7 +117,7 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
       defaultDeadlineMs: options.deadlineMs ?? defaultDeadlineMs(params.block.timeMs),
       stopGraceMs: options.stopGraceMs ?? DEFAULT_STOP_GRACE_MS,
       streamOpenMs: options.streamOpenMs,
-      figures: () => figuresOf(client, runner, access.keys),
+      figures: () => figuresOf(client, runner, access.keys, ledger.openCharges),
       health: cachedHealth(client, nowMs),
       onError,
     })
@@ -169,13 +175,19 @@ function cachedHealth(client: JobClient, nowMs: () => number): ServerParts['heal
   }
 }
 
-function figuresOf(client: JobClient, runner: JobRunner, keys: number): Readonly<Record<string, unknown>> {
+function figuresOf(
+  client: JobClient,
+  runner: JobRunner,
+  keys: number,
+  openCharges: number,
+): Readonly<Record<string, unknown>> {
   const { posted, answered, verified, failed, feeGrains, inputMacs, outputMacs } = runner.counts
   return {
     network: client.chain.params.network.name,
     chainId: client.chain.chainId,
     address: client.address,
     keys,
+    openCharges,
     jobs: {
       ...{ underWay: runner.inFlight, posted, answered, verified, failed },
       ...{ feeGrains: feeGrains.toString(), inputMacs, outputMacs },

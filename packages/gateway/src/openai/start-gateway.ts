@@ -1,5 +1,5 @@
 import type { WorkerPort } from '@nacre/engine'
-import { readJob } from '@nacre/node/rpc-client'
+import { readHeight, readJob } from '@nacre/node/rpc-client'
 import type { KeyPair, MarketRules } from '@nacre/protocol'
 import { createJobClient } from '../jobs/client.ts'
 import { createScorer } from '../swarm/score.ts'
@@ -9,7 +9,8 @@ import { nodeMarket } from './market.ts'
 import { defaultPolicy, type Policy, type PriceLimits, parsePolicy } from './policy.ts'
 import { type Gateway, type ServeOptions, serveGateway } from './serve-gateway.ts'
 
-export interface GatewayOptions extends Omit<ServeOptions, 'client' | 'market' | 'jobView' | 'score' | 'policy'> {
+export interface GatewayOptions
+  extends Omit<ServeOptions, 'client' | 'market' | 'tipHeight' | 'jobView' | 'score' | 'policy'> {
   /** A node of the network. */
   readonly rpcUrl: string
   /** Pays for all jobs. While the gateway runs nothing else may spend from it. */
@@ -41,6 +42,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     const gateway = await serveGateway({
       ...options,
       ...{ client, models, policy, market: nodeMarket(rpcUrl), score: createScorer(workers) },
+      tipHeight: (signal) => readHeight(rpcUrl, signal),
       jobView: (jobId, signal) => readJob(rpcUrl, jobId, signal),
     })
     return {

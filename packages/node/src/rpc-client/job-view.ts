@@ -84,6 +84,8 @@ export interface JobView {
   readonly maxPriceGrains?: string
   readonly expiryHeight?: number
   readonly postedHeight?: number
+  /** Height of the block that settled or returned it. */
+  readonly endHeight?: number
   readonly priceGrains?: string
   readonly heldGrains?: string
   readonly promptFeeGrains?: string

@@ -46,6 +46,7 @@ export function jobViewOf(rpc: string, value: unknown): JobView {
     ...from.optional('maxPriceGrains', isGrains),
     ...from.optional('expiryHeight', isHeight),
     ...from.optional('postedHeight', isHeight),
+    ...from.optional('endHeight', isHeight),
     ...from.optional('priceGrains', isGrains),
     ...from.optional('heldGrains', isGrains),
     ...from.optional('promptFeeGrains', isGrains),

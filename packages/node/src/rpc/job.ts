@@ -137,7 +137,7 @@ export class JobViews {
     const { sender, body } = decodeTransaction(bytes)
     if (body.kind !== 'job') return undefined
     const status = height === undefined ? 'waiting' : 'returned'
-    return { ...this.#asked(id, status, accountOf(sender), body, body.promptTokens), ...heightOf(height) }
+    return { ...this.#asked(id, status, accountOf(sender), body, body.promptTokens), ...heightsOf(height, height) }
   }
 
   #statusOf(id: string, record: JobRecord): JobStatus {
@@ -148,10 +148,10 @@ export class JobViews {
   }
 
   #viewOf(id: string, found: Found): KnownJobView {
-    const { status, record, promptTokens } = found
+    const { status, record, promptTokens, endHeight } = found
     const { store } = this.#node
     const asked = this.#asked(id, status, record.client, record, promptTokens)
-    const view = { ...asked, ...heightOf(store.transactionHeight(hexToBytes(id))) }
+    const view = { ...asked, ...heightsOf(store.transactionHeight(hexToBytes(id)), endHeight) }
     if (record.price === 0n) return { ...view, heldGrains: record.held.toString() }
     const receipt = this.#receiptOf(id, record)
     return {
@@ -307,8 +307,13 @@ export class JobViews {
   }
 }
 
-const heightOf = (height: number | undefined): { postedHeight?: number } =>
-  height === undefined ? {} : { postedHeight: height }
+const heightsOf = (
+  postedHeight: number | undefined,
+  endHeight: number | undefined,
+): Pick<JobView, 'postedHeight' | 'endHeight'> => ({
+  ...(postedHeight === undefined ? {} : { postedHeight }),
+  ...(endHeight === undefined ? {} : { endHeight }),
+})
 
 const decodingView = ({ temperatureMilli, seed, stopAtEos }: Decoding): NonNullable<JobView['decoding']> => ({
   temperatureMilli,

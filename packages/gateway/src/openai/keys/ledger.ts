@@ -8,7 +8,9 @@ const HOUR_MS = 3_600_000
 export interface OpenCharge {
   readonly id: number
   readonly keyId: string
+  /** What counts against the key now. */
   readonly grains: bigint
+  readonly createdMs: number
   /** Undefined until the job is posted. */
   readonly jobId: string | undefined
 }
@@ -79,7 +81,19 @@ export class SpendingLedger {
     this.#db.prepare('update charge set job_id = ? where id = ?').run(jobId, chargeId)
   }
 
-  /** Replaces what was reserved by what the job cost, in the window of the reservation. Does nothing the second time. */
+  /** Counts another amount for a charge, in the window of its reservation. It stays open. */
+  revise(chargeId: number, grains: bigint): void {
+    this.#transaction(() => {
+      const row = this.#db.prepare('select key_id, window_ms, grains from charge where id = ?')
+      row.setReadBigInts(true)
+      const charge = row.get(chargeId)
+      if (charge === undefined) return
+      this.#add(String(charge.key_id), Number(charge.window_ms), grains - (charge.grains as bigint))
+      this.#db.prepare('update charge set grains = ? where id = ?').run(grains, chargeId)
+    })
+  }
+
+  /** Replaces what a charge counts by what the job cost, for good. Does nothing the second time. */
   settle(chargeId: number, costGrains: bigint): void {
     this.#transaction(() => {
       const row = this.#db.prepare('delete from charge where id = ? returning key_id, window_ms, grains')
@@ -97,14 +111,22 @@ export class SpendingLedger {
 
   /** Charges whose cost is not known yet, the oldest first. @param after id of the one before. */
   open(limit: number, after = 0): readonly OpenCharge[] {
-    const rows = this.#db.prepare('select id, key_id, grains, job_id from charge where id > ? order by id limit ?')
+    const rows = this.#db.prepare(
+      'select id, key_id, grains, job_id, created_ms from charge where id > ? order by id limit ?',
+    )
     rows.setReadBigInts(true)
     return rows.all(after, limit).map((row) => ({
       id: Number(row.id),
       keyId: String(row.key_id),
       grains: row.grains as bigint,
+      createdMs: Number(row.created_ms),
       jobId: row.job_id === null ? undefined : String(row.job_id),
     }))
+  }
+
+  /** How many charges are open. */
+  get openCharges(): number {
+    return Number(this.#db.prepare('select count(*) as charges from charge').get()!.charges)
   }
 
   /** Forgets windows that ended longer ago than any window lasts, and have no open charge. */
