@@ -25,7 +25,8 @@ test('a killed miner resynchronises and mines again; all nodes agree at the end'
     },
     print: (line) => {
       lines.push(line)
-      if (killed === undefined && line.startsWith('#3 ')) {
+      // The first rows can be missing on a busy machine: the nodes make blocks before their events are listened to.
+      if (killed === undefined && Number(/^#(\d+) /.exec(line)?.[1] ?? 0) >= 3) {
         killed = members().find(({ name }) => name === 'miner-1')!.pid!
         process.kill(killed, 'SIGKILL')
       }
