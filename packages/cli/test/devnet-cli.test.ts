@@ -51,12 +51,18 @@ test('--json prints one object on standard output and exits 0 at the height', { 
     'paidUnits',
     'tokens',
     'tickets',
+    'paidMacsShare',
     'usefulShare',
     'supply',
     'clearingPriceGrains',
     'wallSeconds',
   ])
-  expect(summary).toMatchObject({ height: 2, usefulShare: 0, blocks: { 'miner-1': { paid: 0, bootstrap: 2 } } })
+  expect(summary).toMatchObject({
+    height: 2,
+    usefulShare: 0,
+    paidMacsShare: 0,
+    blocks: { 'miner-1': { paid: 0, bootstrap: 2 } },
+  })
   expect(summary.tip).toMatch(/^[0-9a-f]{64}$/)
   expect(new Set(Object.values(summary.stateRoots)).size).toBe(1)
   expect(summary.units).toBeGreaterThanOrEqual(2)

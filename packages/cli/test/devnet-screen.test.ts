@@ -110,12 +110,12 @@ test('the last line says how many units were paid, the useful share and the clea
   const counters = { units: 12, paidUnits: 7, tokens: 0, tickets: 0 }
   const demand = { asked: 9, answered: 6, right: 5, verified: 6, failed: 0, feeGrains: 1n, waitMs: 1 }
   const lines = shown((screen) => {
-    screen.totals({ height: 1, counters, demand: undefined, usefulSharePpm: 0 })
+    screen.totals({ height: 1, counters, demand: undefined, usefulSharePpm: 0, paidMacsPpm: 0 })
     screen.market({ models: [{ clearingPriceGrains: '11000000' }] } as unknown as MarketEvent)
-    screen.totals({ height: 3, counters, demand, usefulSharePpm: 54_490 })
+    screen.totals({ height: 3, counters, demand, usefulSharePpm: 54_490, paidMacsPpm: 616_900 })
   })
   expect(lines).toEqual([
-    '1 block: 12 units, 7 of them paid; usefulShare 0.000; no clearing price yet',
-    '3 blocks: 12 units, 7 of them paid; usefulShare 0.054; clearing price 0.11 NCR per GMAC; 6 answers, 5 right, 6 verified',
+    '1 block: 12 units, 7 of them paid; 0 % of the MACs settled as paid, usefulShare of the blocks 0.000; no clearing price yet',
+    '3 blocks: 12 units, 7 of them paid; 62 % of the MACs settled as paid, usefulShare of the blocks 0.054; clearing price 0.11 NCR per GMAC; 6 answers, 5 right, 6 verified',
   ])
 })

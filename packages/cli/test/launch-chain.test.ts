@@ -187,6 +187,8 @@ test('what the chain publishes of itself is compared with its blocks', async () 
   })
   expect(auditChain(data).published).toMatchObject({ usefulSharePpm: 0n, computedUsefulSharePpm: 0n })
   expect(verdictsOf(stated({ usefulSharePpm: 1n })).published).toBe('FAIL')
+  expect(verdictsOf(stated({ paidMacsPpm: 1n })).published).toBe('FAIL')
+  expect(verdictsOf(stated({ settledMacs: 10n ** 30n })).published).toBe('FAIL')
   expect(verdictsOf(stated({ burnedGrains: data.status.emittedGrains })).published).toBe('FAIL')
   const part = await readChain(rpc.url, 12)
   expect(auditChain(part).published.computedUsefulSharePpm).toBeUndefined()
@@ -225,7 +227,7 @@ test('a chain with both lanes: rewards with the premium, useful share, burned ov
     expect(audit.published.usefulSharePpm).toBeGreaterThan(100_000n)
     expect(verdictsOf(data)).toMatchObject({ supply: 'PASS', coinbases: 'PASS', published: 'PASS' })
     expect(auditText(auditLaunch(paidParams, { subject: 'both lanes', overrides: [] }, data))).toMatch(
-      /paid lane +1 block[\s\S]*useful share of the work[\s\S]*burned over minted[\s\S]*premiums of paid blocks/,
+      /paid lane +1 block[\s\S]*paid part of all MACs[\s\S]*useful share of the blocks’ work[\s\S]*burned over minted[\s\S]*premiums of paid blocks/,
     )
   } finally {
     await server.stop()
@@ -262,7 +264,7 @@ function madeUp(blocks: number, miners: number, timeRatio: number, base = preset
     emittedGrains: cumulativeEmission(base, blocks),
     deferredGrains,
     burnedGrains: 0n,
-    usefulSharePpm: 0n,
+    ...{ usefulSharePpm: 0n, settledMacs: 0n, paidMacsPpm: 0n },
     burnedOverMintedPpm: 0n,
   }
   return { rpc: 'http://made.up', params: base, difference: { preset: 'nacre', lines: [] }, status, blocks: changed }

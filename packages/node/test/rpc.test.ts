@@ -79,6 +79,7 @@ describe('reading', () => {
     expect(body).toMatchObject({
       role: 'miner',
       usefulSharePpm: '0',
+      ...{ settledMacs: '0', paidMacsPpm: '0' },
       burnedOverMintedPpm: '0',
       network: 'unit',
       chainId: bytesToHex(forge.context.genesis.chainId),

@@ -3,9 +3,12 @@ import { expect, test } from 'vitest'
 import { partOf } from '../src/emission/coinbase.ts'
 import { accountOf } from '../src/keys.ts'
 import { readAmount, readImmature } from '../src/ledger/entries.ts'
+import { paidMacsPpm, readSettledMacs, readWork } from '../src/ledger/published.ts'
 import { readAsks, readBlockId, readJob, readMarket, readOpenJobs } from '../src/market/entries.ts'
 import { windowBlocks } from '../src/market/post-job.ts'
 import { decodeFee, jobFee, promptFee } from '../src/market/prices.ts'
+import { decodeMacs, promptMacs } from '../src/model/macs.ts'
+import { LANE_BOOTSTRAP } from '../src/unit/types.ts'
 import { MODEL, MODEL_HEX, TEST_PARAMS } from './ledger-fixture.ts'
 import { CLIENT, market, PRICE } from './market-fixture.ts'
 
@@ -50,6 +53,7 @@ test('posting, clearing, assignment, receipt, settlement, maturity', () => {
   expect(readBlockId(ledger, assigned.openedHeight)).toEqual(ledger.idAt(assigned.openedHeight))
   ledger.blocks(jobs.auditWindowBlocks - 1)
   expect(readJob(ledger, jobId)).toBeDefined()
+  expect(paidMacsPpm(ledger)).toBe(0n)
   const pool = readAmount(ledger, 'verifierPool')
   const { summary } = ledger.block()
   expect(readJob(ledger, jobId)).toBeUndefined()
@@ -59,9 +63,13 @@ test('posting, clearing, assignment, receipt, settlement, maturity', () => {
   const rest = held - promptBurn - returned - decodeBurn
   const verifiers = partOf(rest, fees.verifierPpm)
   const minerPart = rest - verifiers
+  const macs = BigInt(promptMacs(MODEL.config, 16) + decodeMacs(MODEL.config, 2))
   expect(summary.settled).toEqual([
-    { jobId, minerKey: miner.publicKey, burned: decodeBurn, verifiers, miner: minerPart, returned },
+    { jobId, minerKey: miner.publicKey, burned: decodeBurn, verifiers, miner: minerPart, returned, macs },
   ])
+  // What the chain publishes (E2): all blocks are of the bootstrap lane.
+  expect(readSettledMacs(ledger)).toBe(macs)
+  expect(paidMacsPpm(ledger)).toBe((1_000_000n * macs) / (macs + readWork(ledger, LANE_BOOTSTRAP)))
   expect(ledger.balance(CLIENT)).toBe(start - 1000n - held + returned)
   expect(readAmount(ledger, 'verifierPool')).toBe(pool + summary.verifierShare + verifiers)
   expect(readImmature(ledger, delivered + block.maturityBlocks)).toContainEqual({

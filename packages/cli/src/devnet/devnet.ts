@@ -250,7 +250,7 @@ class Devnet {
     if (boot !== undefined && boot.height > 0)
       this.#screen.totals({
         ...{ height: boot.height, counters: countersOf(this.#members), demand: this.#economy?.demand },
-        usefulSharePpm: Number(boot.usefulSharePpm),
+        ...{ usefulSharePpm: Number(boot.usefulSharePpm), paidMacsPpm: Number(boot.paidMacsPpm) },
       })
     if (this.#options.plant === true) await this.#printFound()
     for (const member of this.#members) member.events.abort()

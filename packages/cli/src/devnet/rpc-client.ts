@@ -20,6 +20,7 @@ export interface NodeStatus {
   readonly peers: number
   readonly supplyGrains: string
   readonly usefulSharePpm: string
+  readonly paidMacsPpm: string
   readonly miner?: MinerFigures
   readonly registration?: { readonly state: string; readonly address: string }
 }

@@ -119,18 +119,19 @@ export interface Totals {
   readonly counters: Counters
   readonly demand: DemandStats | undefined
   readonly usefulSharePpm: number
+  readonly paidMacsPpm: number
 }
 
 /** One line at the end: what was computed, for whom, and what the chain says of it (E2, ECO-7). */
 export function formatTotals(
-  { height, counters, demand, usefulSharePpm }: Totals,
+  { height, counters, demand, usefulSharePpm, paidMacsPpm }: Totals,
   market: MarketEvent | undefined,
 ): string {
   const price = market?.models[0]?.clearingPriceGrains ?? '0'
   const { units, paidUnits } = counters
   const cells = [
     `${count(height, 'block')}: ${count(units, 'unit')}, ${paidUnits} of them paid`,
-    `usefulShare ${(usefulSharePpm / 1e6).toFixed(3)}`,
+    `${(paidMacsPpm / 1e4).toFixed(0)} % of the MACs settled as paid, usefulShare of the blocks ${(usefulSharePpm / 1e6).toFixed(3)}`,
     price === '0' ? 'no clearing price yet' : `clearing price ${formatNcr(BigInt(price))} NCR per GMAC`,
     ...(demand === undefined
       ? []

@@ -21,7 +21,9 @@ export interface DevnetSummary {
   readonly paidUnits: number
   readonly tokens: number
   readonly tickets: number
-  /** Part of the blocks' work that somebody paid for, as the chain publishes it (E2). */
+  /** Part of all MACs that somebody paid for, as the chain publishes it (E2): of jobs that have settled. */
+  readonly paidMacsShare: number
+  /** The same of the blocks' work, in which a paid ticket counts less. */
   readonly usefulShare: number
   readonly supply: string
   /** Grains for 10^9 output MACs of each model's last clearing, by its name; "0" before the first. */
@@ -90,6 +92,7 @@ export async function summaryOf(input: SummaryInput): Promise<DevnetSummary> {
     stateRoots: Object.fromEntries(members.map(({ name }, i) => [name, views[i]!.stateRoot])),
     blocks,
     ...countersOf(members),
+    paidMacsShare: Number(boot.status?.paidMacsPpm ?? '0') / 1_000_000,
     usefulShare: Number(boot.status?.usefulSharePpm ?? '0') / 1_000_000,
     supply: boot.status?.supplyGrains ?? '0',
     clearingPriceGrains: Object.fromEntries(models.map((model) => [model.name, model.clearingPriceGrains])),

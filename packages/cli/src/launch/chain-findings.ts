@@ -75,19 +75,22 @@ function coinbases(
   return { id, verdict: 'PASS', reason: `coinbases of ${counted(blocksRead, 'block')} follow the rules; ${paid}` }
 }
 
-/** E2: the chain says how much of its work somebody paid for, and how much of what it minted burned. */
+/** E2: the chain says how much of its MACs and of its blocks' work somebody paid for, and how much of what it minted burned. */
 function published({ published: figures }: ChainAudit): Finding {
   const id = 'published'
-  const { usefulSharePpm, computedUsefulSharePpm, burnedOverMintedPpm, computedBurnedOverMintedPpm } = figures
+  const { usefulSharePpm, computedUsefulSharePpm, paidMacsPpm, computedPaidMacsPpm } = figures
+  const { burnedOverMintedPpm, computedBurnedOverMintedPpm } = figures
   const wrong: string[] = []
   if (computedUsefulSharePpm !== undefined && computedUsefulSharePpm !== usefulSharePpm)
     wrong.push(`useful share ${usefulSharePpm} ppm instead of ${computedUsefulSharePpm} ppm of the blocks' work`)
+  if (computedPaidMacsPpm !== undefined && computedPaidMacsPpm !== paidMacsPpm)
+    wrong.push(`paid MACs ${paidMacsPpm} ppm instead of ${computedPaidMacsPpm} ppm`)
   if (computedBurnedOverMintedPpm !== burnedOverMintedPpm)
     wrong.push(`burned over minted ${burnedOverMintedPpm} ppm instead of ${computedBurnedOverMintedPpm} ppm`)
   if (wrong.length > 0) return { id, verdict: 'FAIL', reason: `the node states ${wrong.join(', ')}` }
   const read =
     computedUsefulSharePpm === undefined ? ', not compared as not every block is read' : ', as its blocks have it'
-  const reason = `somebody paid for ${percent(Number(usefulSharePpm) / 10_000)} of the work${read}; burned over minted is ${percent(Number(burnedOverMintedPpm) / 10_000)}`
+  const reason = `somebody paid for ${percent(Number(paidMacsPpm) / 10_000)} of the MACs and ${percent(Number(usefulSharePpm) / 10_000)} of the blocks' work${read}; burned over minted is ${percent(Number(burnedOverMintedPpm) / 10_000)}`
   return { id, verdict: 'PASS', reason }
 }
 

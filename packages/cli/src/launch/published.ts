@@ -7,6 +7,9 @@ export interface PublishedAudit {
   readonly usefulSharePpm: bigint
   /** The same from the blocks; absent unless every block up to the tip is read. */
   readonly computedUsefulSharePpm: bigint | undefined
+  /** Part of all MACs that settled jobs had, as the node states it; and from its settled MACs and the blocks that are not paid. */
+  readonly paidMacsPpm: bigint
+  readonly computedPaidMacsPpm: bigint | undefined
   readonly burnedGrains: bigint
   /** Burned over emitted, as the node states it, and from its own two figures. */
   readonly burnedOverMintedPpm: bigint
@@ -17,10 +20,13 @@ export function publishedOf({ status, blocks }: ChainData): PublishedAudit {
   const mined = blocks.slice(1)
   const all = workOf(mined)
   const paid = workOf(mined.filter(({ lane }) => lane === 'paid'))
-  const { usefulSharePpm, burnedGrains, emittedGrains, burnedOverMintedPpm } = status
+  const { usefulSharePpm, settledMacs, paidMacsPpm, burnedGrains, emittedGrains, burnedOverMintedPpm } = status
+  const isWhole = mined.length === status.height
   return {
     usefulSharePpm,
-    computedUsefulSharePpm: mined.length === status.height ? share(paid, all) : undefined,
+    computedUsefulSharePpm: isWhole ? share(paid, all) : undefined,
+    paidMacsPpm,
+    computedPaidMacsPpm: isWhole ? share(settledMacs, settledMacs + all - paid) : undefined,
     burnedGrains,
     burnedOverMintedPpm,
     computedBurnedOverMintedPpm: share(burnedGrains, emittedGrains),

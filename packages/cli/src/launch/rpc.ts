@@ -38,6 +38,8 @@ export interface ChainStatus {
   readonly burnedGrains: bigint
   /** E2, in parts per million. */
   readonly usefulSharePpm: bigint
+  readonly settledMacs: bigint
+  readonly paidMacsPpm: bigint
   readonly burnedOverMintedPpm: bigint
 }
 
@@ -89,11 +91,14 @@ const isBits = (value: unknown): value is string => typeof value === 'string' &&
 const isLane = (value: unknown): value is ChainBlock['lane'] =>
   value === 'bootstrap' || value === 'paid' || value === 'open'
 
+/** At most 2^128 - 1 MACs. */
+const isWork = (value: unknown): value is string => typeof value === 'string' && /^\d{1,39}$/.test(value)
 const isChange = (value: unknown): value is string => typeof value === 'string' && /^-?\d{1,20}$/.test(value)
 
 function statusOf(base: string, answer: unknown): ChainStatus {
   const from = fieldsOf(base, '/status', answer)
   const grains = (name: string): bigint => BigInt(field(base, '/status', from, name, isGrains))
+  const macs = (name: string): bigint => BigInt(field(base, '/status', from, name, isWork))
   return {
     chainId: field(base, '/status', from, 'chainId', isHash),
     height: field(base, '/status', from, 'height', isHeight),
@@ -104,6 +109,8 @@ function statusOf(base: string, answer: unknown): ChainStatus {
     deferredGrains: grains('deferredGrains'),
     burnedGrains: grains('burnedGrains'),
     usefulSharePpm: grains('usefulSharePpm'),
+    settledMacs: macs('settledMacs'),
+    paidMacsPpm: grains('paidMacsPpm'),
     burnedOverMintedPpm: grains('burnedOverMintedPpm'),
   }
 }

@@ -14,8 +14,10 @@ import {
   openConfiguration,
   type Params,
   ProtocolError,
+  paidMacsPpm,
   pearl,
   readAmount,
+  readSettledMacs,
   type StateReader,
   transactionIdOfBytes,
   type UnitDescriptor,
@@ -127,6 +129,8 @@ export function supplyView(state: StateReader): Record<string, string> {
   const amounts = Object.fromEntries(names.map((name) => [`${name}Grains`, readAmount(state, name).toString()]))
   const published = {
     usefulSharePpm: usefulSharePpm(state).toString(),
+    settledMacs: readSettledMacs(state).toString(),
+    paidMacsPpm: paidMacsPpm(state).toString(),
     burnedOverMintedPpm: burnedOverMintedPpm(state).toString(),
   }
   return { ...amounts, supplyGrains: supplyGrains(state).toString(), ...published }

@@ -49,6 +49,8 @@ export const weightKey = (publicKey: Uint8Array): string => `weight/${bytesToHex
 export const wonKey = (height: number): string => `won/${padded(height)}`
 /** The key of the work of all blocks of a lane. */
 export const workKey = (lane: Lane): string => `work/${LANE_NAMES[lane]}`
+/** The key of the MACs of all jobs that have settled. */
+export const SETTLED_MACS_KEY = 'work/settled'
 /** The key of a recent block's id. */
 export const blockIdKey = (height: number): string => `block/${padded(height)}`
 

@@ -3,7 +3,9 @@ import { settleAuditedUnits } from '../audit/audited-unit.ts'
 import { partOf } from '../emission/coinbase.ts'
 import { accountOf } from '../keys.ts'
 import { addAmount, addImmature, credit, type ImmatureEntry, isBarred, MAX_SETTLED_HEIGHTS } from '../ledger/entries.ts'
+import { addSettledMacs } from '../ledger/published.ts'
 import type { StateDraft } from '../ledger/state.ts'
+import { decodeMacs, promptMacs } from '../model/macs.ts'
 import {
   deleteJobRecord,
   type JobRecord,
@@ -27,6 +29,8 @@ export interface Settlement {
   readonly miner: bigint
   /** For tokens that were not generated, to the client at once. */
   readonly returned: bigint
+  /** Of prompt and generated tokens. */
+  readonly macs: bigint
 }
 
 /**
@@ -58,6 +62,10 @@ export function settleReceipts(rules: MarketRules, draft: StateDraft, height: nu
   }))
   const matures = height + block.maturityBlocks - jobs.auditWindowBlocks
   addImmature(draft, matures, payments)
+  addSettledMacs(
+    draft,
+    settled.reduce((sum, { macs }) => sum + macs, 0n),
+  )
   settleAuditedUnits(draft, settled, matures)
   return settled
 }
@@ -82,6 +90,7 @@ function settleJob(rules: MarketRules, draft: StateDraft, jobId: Uint8Array, job
   const { rank, newTokens } = job.delivery!
   const minerKey = job.ranks[rank]!
   const parts = divideFee(rules, job, newTokens)
+  const model = modelOf(rules, job.modelId)
   // Whatever is not paid yet is as immature as a coinbase (ECO-8): fraud forfeits it.
   const forfeited = isBarred(draft, minerKey) ? parts.miner : 0n
   const burned = parts.burned + forfeited
@@ -96,5 +105,6 @@ function settleJob(rules: MarketRules, draft: StateDraft, jobId: Uint8Array, job
     verifiers: parts.verifiers,
     miner: parts.miner - forfeited,
     returned: parts.returned,
+    macs: BigInt(promptMacs(model, job.promptTokens) + decodeMacs(model, newTokens)),
   }
 }
