@@ -9,6 +9,7 @@ import {
   type PeerName,
   REQUEST,
   REQUEST_TIMEOUT_MS,
+  sleep,
 } from '@nacre/node'
 import { isSameStep, ProtocolError, type StepOpening, type StepRef, stepOpeningCodec } from '@nacre/protocol'
 
@@ -16,6 +17,8 @@ import { isSameStep, ProtocolError, type StepOpening, type StepRef, stepOpeningC
 const MAX_PEERS_ASKED = 8
 /** After so many requests in a row without good openings, a peer is asked only when nobody else is left. */
 const MAX_FAILURES = 3
+/** After so much silence the next peer is asked as well: the silent one can hold up nobody for longer, and may still answer. */
+const SILENCE_MS = 1_000
 /** Score lost by a peer whose openings do not check. */
 const BAD_OPENING_POINTS = 50
 
@@ -50,50 +53,49 @@ export type Asked<T> =
     }
 
 export class OpeningsSource {
-  readonly #node: Pick<FullNode, 'network' | 'peersFor' | 'random' | 'log'>
+  readonly #node: Pick<FullNode, 'network' | 'peersFor' | 'random' | 'log' | 'clock'>
   /** Requests in a row without good openings, of connected peers. */
   readonly #failures = new Map<PeerName, number>()
-  /** A peer answers one request at a time: whoever asks waits for the one before. */
-  #last: Promise<unknown> = Promise.resolve()
+  /** The last request that each peer was or will be asked: it answers one at a time. */
+  readonly #turns = new Map<PeerName, Promise<unknown>>()
+  /** When the request that a peer has now was sent. */
+  readonly #askedMs = new Map<PeerName, number>()
 
-  constructor(node: Pick<FullNode, 'network' | 'peersFor' | 'random' | 'log'>) {
+  constructor(node: Pick<FullNode, 'network' | 'peersFor' | 'random' | 'log' | 'clock'>) {
     this.#node = node
   }
 
   /**
-   * Asks one peer after the other until one settles it. A bad opening counts against the peer that sent it and no one else: anyone
-   * can claim a miner's key in its `status`.
+   * Asks one peer after the other, the next one as soon as the last has failed or been silent for {@link SILENCE_MS}, until one settles it.
+   * Several units may be asked for at once. A bad opening counts against the peer that sent it and no one else: anyone can claim a
+   * miner's key in its `status`.
    * @param check of an opening of the step that was asked for. Throws FraudError if it holds under the trace root and its step is wrong,
    * ProtocolError if the opening is bad.
    */
-  ask<T>(
+  async ask<T>(
     unit: AskedUnit,
     steps: readonly StepRef[],
     check: (opening: StepOpening) => T,
     signal: AbortSignal,
   ): Promise<Asked<T>> {
-    const asking = this.#last.then(() => this.#ask(unit, steps, check, signal))
-    this.#last = asking.catch(() => undefined)
-    return asking
-  }
-
-  async #ask<T>(
-    unit: AskedUnit,
-    steps: readonly StepRef[],
-    check: (opening: StepOpening) => T,
-    signal: AbortSignal,
-  ): Promise<Asked<T>> {
+    const over = new AbortController()
+    const end = AbortSignal.any([signal, over.signal])
     const reasons: string[] = []
     let isUnserved = true
-    for (const peer of this.#peersToAsk(unit.minerKey)) {
-      if (signal.aborted) break
+    let settle = (_asked: Asked<T>): void => undefined
+    const settled = new Promise<Asked<T>>((resolve) => {
+      settle = resolve
+    })
+    /** Never settles with anything but what went wrong in this program. */
+    const attempt = async (peer: PeerName): Promise<void> => {
       try {
-        const value = await this.#askPeer(peer, unit.id, steps, check)
+        const value = await this.#inTurn(peer, end, () => this.#askPeer(peer, unit.id, steps, check))
+        if (value === undefined) return
         this.#failures.delete(peer)
-        return { outcome: 'right', value }
+        settle({ outcome: 'right', value })
       } catch (error) {
         // Whoever brought it told the truth about the root.
-        if (error instanceof FraudError) return { outcome: 'fraud', fraud: error }
+        if (error instanceof FraudError) return settle({ outcome: 'fraud', fraud: error })
         if (!(error instanceof ProtocolError || error instanceof NetworkError)) throw error
         if (!(error instanceof NetworkError && error.code === 'PROTOCOL_UNSUPPORTED')) isUnserved = false
         if (error instanceof ProtocolError) this.#node.network.penalise(peer, BAD_OPENING_POINTS, error.code)
@@ -102,7 +104,55 @@ export class OpeningsSource {
         reasons.push(error.message)
       }
     }
-    return { outcome: 'unanswered', reason: summary(reasons), asked: reasons.length, isUnserved }
+    try {
+      const attempts: Promise<void>[] = []
+      for (const peer of this.#peersToAsk(unit.minerKey)) {
+        if (signal.aborted) break
+        const next = attempt(peer)
+        next.catch(() => undefined)
+        attempts.push(next)
+        const asked = await Promise.race([settled, next, sleep(this.#node.clock, SILENCE_MS, end)])
+        if (asked !== undefined) return asked
+      }
+      const asked = await Promise.race([settled, Promise.all(attempts)])
+      if ('outcome' in asked) return asked
+      return { outcome: 'unanswered', reason: summary(reasons), asked: reasons.length, isUnserved }
+    } finally {
+      over.abort()
+    }
+  }
+
+  /**
+   * Lets the peer answer what it was asked before, but waits no longer for that than for an answer. Undefined where the signal aborts
+   * meanwhile. Rejects with NetworkError TIMEOUT where the peer is still silent, and with what the request rejects with.
+   */
+  async #inTurn<T>(peer: PeerName, signal: AbortSignal, request: () => Promise<T>): Promise<T | undefined> {
+    const { clock } = this.#node
+    const before = this.#turns.get(peer)
+    let release = (): void => undefined
+    const done = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const last = before === undefined ? done : before.then(() => done)
+    this.#turns.set(peer, last)
+    void last.then(() => {
+      if (this.#turns.get(peer) === last) this.#turns.delete(peer)
+    })
+    try {
+      const isLate =
+        before !== undefined &&
+        (await Promise.race([before.then(() => false), sleep(clock, REQUEST_TIMEOUT_MS, signal).then(() => true)]))
+      if (signal.aborted) return undefined
+      if (isLate) throw new NetworkError('TIMEOUT', `no answer in ${REQUEST_TIMEOUT_MS} ms to an earlier request`)
+      this.#askedMs.set(peer, clock.nowMs())
+      try {
+        return await request()
+      } finally {
+        this.#askedMs.delete(peer)
+      }
+    } finally {
+      release()
+    }
   }
 
   async #askPeer<T>(
@@ -137,13 +187,16 @@ export class OpeningsSource {
 
   /**
    * In turns the next peer that claims to be the unit's miner and any other at random: claims cost nothing, so those who make
-   * them must not fill all places. The peers without a claim can answer too, by re-execution (UNT-1).
+   * them must not fill all places. The peers without a claim can answer too, by re-execution (UNT-1). Last come those that have failed
+   * or are silent at this moment.
    */
   #peersToAsk(minerKey: Uint8Array): PeerName[] {
     // Those with a claim first.
     const peers = this.#node.peersFor(minerKey)
     for (const peer of this.#failures.keys()) if (!peers.includes(peer)) this.#failures.delete(peer)
-    const isUseless = (peer: PeerName): boolean => (this.#failures.get(peer) ?? 0) >= MAX_FAILURES
+    const nowMs = this.#node.clock.nowMs()
+    const isSilent = (peer: PeerName): boolean => nowMs - (this.#askedMs.get(peer) ?? nowMs) >= SILENCE_MS
+    const isUseless = (peer: PeerName): boolean => (this.#failures.get(peer) ?? 0) >= MAX_FAILURES || isSilent(peer)
     const useful = peers.filter((peer) => !isUseless(peer))
     const useless = peers.filter(isUseless)
     const chosen: PeerName[] = []

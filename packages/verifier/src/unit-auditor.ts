@@ -4,27 +4,23 @@ import {
   type AuditedUnit,
   auditedSteps,
   bytesToHex,
-  challengeBond,
   decodeTransaction,
   epochOf,
   epochWindows,
   equalBytes,
   FIXED_STEPS,
   hexToBytes,
-  isSameStep,
   isTransactionOfKind,
   lastChallengeHeight,
-  MAX_UNIT_CHALLENGES,
   readAuditedUnit,
-  readChallenges,
   readVerdicts,
   registeredModel,
-  type StateReader,
-  type StepRef,
   verdictDigests,
   wasSelected,
 } from '@nacre/protocol'
 import { Accuser } from './accuser.ts'
+import { atOnce } from './at-once.ts'
+import { challengeUnit, isMoot, type UnopenedUnit } from './challenge-unit.ts'
 import { EpochSecrets } from './epoch-secrets.ts'
 import type { OpeningsSource } from './openings-source.ts'
 import { PlantChecks } from './plant-checks.ts'
@@ -33,28 +29,27 @@ import { VerdictChecks } from './verdict-checks.ts'
 
 /** Delivered units that are followed at once; the oldest give way, and settle unaudited by this verifier. */
 const MAX_UNITS = 4_096
-/** After so many blocks without good openings from any peer the miner is asked on the chain. */
+/** Units asked for at once: a miner that does not answer holds up none of the others. */
+const MAX_AT_ONCE = 4
+/** So many blocks after nobody had good openings the miner is asked on the chain, if nobody has them then either, */
 const PATIENCE_BLOCKS = 2
+/** and after so many even while peers may still answer. */
+const MOST_PATIENCE_BLOCKS = 4
 
 /** What this process knows of a delivered unit. */
 interface Followed {
   /** Of the unit that the rest is about: a reorganisation may deliver another one for the job. */
   unitId: string
-  /** Height of the tip when its openings were asked for last, and when they were missed first. */
+  /** Height of the tip when its openings were asked for last, and when they were first, of those that nobody has brought yet. */
   askedHeight: number | undefined
-  missedHeight: number | undefined
+  missingSince: number | undefined
   /** Of a unit that is right in all audited steps. */
   digests: readonly Uint8Array[] | undefined
 }
 
 /** A unit that this verifier's secret has chosen. */
-interface ChosenUnit {
-  /** Hex. */
-  readonly job: string
-  readonly jobId: Uint8Array
-  readonly unit: AuditedUnit
+interface ChosenUnit extends UnopenedUnit {
   readonly secret: Uint8Array
-  readonly steps: readonly StepRef[]
   readonly followed: Followed
 }
 
@@ -67,7 +62,7 @@ export interface UnitAuditorOptions {
 
 /**
  * A registered verifier at work. After each tip it asks the state what is to be done; besides secrets and proofs, which are on disk, it
- * keeps nothing that it could not find out again. One unit is looked at after the other.
+ * keeps nothing that it could not find out again.
  */
 export class UnitAuditor {
   readonly #node: FullNode
@@ -82,6 +77,7 @@ export class UnitAuditor {
   readonly #abort = new AbortController()
   #unsubscribe: (() => void) | undefined
   #running: Promise<void> | undefined
+  #checking: Promise<void> | undefined
   #isStale = false
   /** Height of the tip after which verdicts of others were looked at last. */
   #checkedHeight: number | undefined
@@ -111,6 +107,7 @@ export class UnitAuditor {
     this.#unsubscribe?.()
     this.#abort.abort()
     await this.#running
+    await this.#checking
   }
 
   /** The units that were delivered before this process began: until maturity what others said about them can be disputed. */
@@ -128,7 +125,7 @@ export class UnitAuditor {
       if (body.kind !== 'receipt') continue
       const job = bytesToHex(body.jobId)
       if (this.#followed.has(job)) continue
-      this.#followed.set(job, { unitId: '', askedHeight: undefined, missedHeight: undefined, digests: undefined })
+      this.#followed.set(job, { unitId: '', askedHeight: undefined, missingSince: undefined, digests: undefined })
       if (this.#followed.size > MAX_UNITS) this.#followed.delete(this.#followed.keys().next().value!)
     }
   }
@@ -137,6 +134,7 @@ export class UnitAuditor {
     if (this.#node.isSyncing) return
     this.#secrets.look()
     this.#accuser.look()
+    this.#challengeOverdue()
     this.#isStale = true
     this.#running ??= this.#work().finally(() => {
       this.#running = undefined
@@ -147,21 +145,19 @@ export class UnitAuditor {
   async #work(): Promise<void> {
     while (this.#isStale && !this.#abort.signal.aborted) {
       this.#isStale = false
-      for (const [job, followed] of [...this.#followed]) {
-        if (this.#abort.signal.aborted) return
-        try {
-          await this.#audit(job, followed)
-        } catch (error) {
-          if (this.#abort.signal.aborted) return
-          const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-          this.#node.log.error({ event: 'internal_error', jobId: job, error: text })
-        }
-      }
-      await this.#checkVerdicts()
+      const inTurn = [...this.#followed].sort(([, a], [, b]) => (a.askedHeight ?? -1) - (b.askedHeight ?? -1))
+      await atOnce(inTurn, MAX_AT_ONCE, async ([job, followed]) => {
+        // With a new tip the order is another one: units that nobody opens must not keep newer ones waiting, nor these them.
+        if (this.#abort.signal.aborted || this.#isStale) return
+        await this.#audit(job, followed).catch((error: unknown) => this.#onError(error, job))
+      })
+      this.#checking ??= this.#checkVerdicts().finally(() => {
+        this.#checking = undefined
+      })
     }
   }
 
-  /** Own audits go first: their time is short. Once for each tip. */
+  /** Once for each tip, unless it takes longer: own audits do not wait for it, their time is short. */
   async #checkVerdicts(): Promise<void> {
     const { height } = this.#node.chain.tip.header
     if (this.#abort.signal.aborted || this.#checkedHeight === height) return
@@ -170,28 +166,47 @@ export class UnitAuditor {
       await this.#verdicts.look(this.#followed.keys())
       await this.#plants.look(this.#followed.keys())
     } catch (error) {
-      if (this.#abort.signal.aborted) return
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      this.#node.log.error({ event: 'internal_error', error: text })
+      this.#onError(error)
     }
   }
 
+  #onError(error: unknown, jobId?: string): void {
+    if (this.#abort.signal.aborted) return
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.#node.log.error({ event: 'internal_error', jobId, error: text })
+  }
+
   async #audit(job: string, followed: Followed): Promise<void> {
-    const { chain } = this.#node
-    const jobId = hexToBytes(job)
-    const unit = readAuditedUnit(chain.reader, jobId)
-    if (unit === undefined) {
-      // Ended, or its block has left: with another block it comes again.
-      this.#followed.delete(job)
-      return
-    }
-    const unitId = bytesToHex(unit.unitId)
-    if (followed.unitId !== unitId)
-      Object.assign(followed, { unitId, askedHeight: undefined, missedHeight: undefined, digests: undefined })
-    const chosen = unit.isCondemned || this.#accuser.has(job) ? undefined : this.#choose(job, jobId, unit, followed)
+    const chosen = this.#chosen(job, followed)
     if (chosen === undefined) return
     if (followed.digests === undefined) await this.#ask(chosen)
     if (followed.digests !== undefined) this.#sayRight(chosen, followed.digests)
+  }
+
+  /** Peers that are silent, as many as they like, must not use up the time in which a unit can be challenged. */
+  #challengeOverdue(): void {
+    const { height } = this.#node.chain.tip.header
+    for (const [job, followed] of this.#followed) {
+      const { missingSince } = followed
+      if (missingSince === undefined || height - missingSince < MOST_PATIENCE_BLOCKS) continue
+      const chosen = this.#chosen(job, followed)
+      if (chosen !== undefined) challengeUnit(this.#node, this.#agent, chosen)
+    }
+  }
+
+  /** The unit of a job as the state has it now, if there is something to be found out about it. */
+  #chosen(job: string, followed: Followed): ChosenUnit | undefined {
+    const jobId = hexToBytes(job)
+    const unit = readAuditedUnit(this.#node.chain.reader, jobId)
+    if (unit === undefined) {
+      // Ended, or its block has left: with another block it comes again.
+      this.#followed.delete(job)
+      return undefined
+    }
+    const unitId = bytesToHex(unit.unitId)
+    if (followed.unitId !== unitId)
+      Object.assign(followed, { unitId, askedHeight: undefined, missingSince: undefined, digests: undefined })
+    return unit.isCondemned || this.#accuser.has(job) ? undefined : this.#choose(job, jobId, unit, followed)
   }
 
   /** A unit that is chosen, and about which something can still be said. */
@@ -214,29 +229,32 @@ export class UnitAuditor {
   /** Once for each tip. */
   async #ask(chosen: ChosenUnit): Promise<void> {
     const { job, jobId, unit, secret, steps, followed } = chosen
-    const { chain, log } = this.#node
+    const { chain, log, network } = this.#node
     const { height } = chain.tip.header
     if (followed.askedHeight === height) return
     followed.askedHeight = height
+    if (network.peers().length > 0) followed.missingSince ??= height
     const asked = await this.#openings.ask(
       { id: jobId, minerKey: unit.minerKey },
       steps,
       receiptStepCheck(this.#node, jobId, unit),
       this.#abort.signal,
     )
-    if (this.#abort.signal.aborted) return
+    // Meanwhile another unit may have been delivered for the job.
+    if (this.#abort.signal.aborted || followed.unitId !== bytesToHex(unit.unitId)) return
     if (asked.outcome === 'right') {
       const drawn = asked.value.slice(FIXED_STEPS.length)
       followed.digests = verdictDigests(this.#agent.keys.publicKey, secret, unit, drawn)
+      followed.missingSince = undefined
       log.info({ event: 'audit', jobId: job, outcome: 'right', steps: steps.length })
     } else if (asked.outcome === 'fraud') {
       const { message, opening } = asked.fraud
       const isTaken = this.#accuser.accuse(job, unit, opening)
       log.warn({ event: 'audit', jobId: job, outcome: 'fraud', reason: message, isAccused: isTaken })
     } else if (asked.asked > 0) {
-      followed.missedHeight ??= height
       log.warn({ event: 'audit', jobId: job, outcome: 'unanswered', reason: asked.reason })
-      if (chain.tip.header.height - followed.missedHeight >= PATIENCE_BLOCKS) this.#challenge(chosen)
+      if (chain.tip.header.height - (followed.missingSince ?? height) >= PATIENCE_BLOCKS)
+        challengeUnit(this.#node, this.#agent, chosen)
     }
   }
 
@@ -254,38 +272,4 @@ export class UnitAuditor {
         readVerdicts(state, jobId).some(({ verifier }) => equalBytes(verifier, publicKey)),
     })
   }
-
-  /** AUD-3: one step after the other, each once the last one has been answered, as often as one challenger may. */
-  #challenge({ job, jobId, unit, steps }: ChosenUnit): void {
-    const { chain, context, log } = this.#node
-    const { params } = context
-    const { publicKey } = this.#agent.keys
-    const last = lastChallengeHeight(params, unit)
-    const all = readChallenges(chain.reader, jobId)
-    const own = all.filter(({ challenger }) => equalBytes(challenger, publicKey))
-    if (chain.tip.header.height >= last || all.some(({ dueHeight }) => dueHeight > 0)) return
-    if (own.length >= params.audits.maxChallengesPerUnit || all.length >= MAX_UNIT_CHALLENGES) return
-    const drawn = steps.slice(FIXED_STEPS.length)
-    const ref = drawn.find((step) => !all.some((each) => isSameStep(each.ref, step)))
-    const bond = challengeBond(params, unit)
-    if (ref === undefined) return
-    if (this.#agent.spendable() < bond + params.fees.minTransactionGrains) {
-      log.warn({ event: 'challenge_unaffordable', jobId: job, bondGrains: bond.toString() })
-      return
-    }
-    this.#agent.want({
-      key: `challenge/${job}/${own.length}`,
-      body: { kind: 'challenge', jobId, ref, bond },
-      isOver: (state, tip) =>
-        isMoot(state, jobId, unit) ||
-        tip.header.height >= last ||
-        readChallenges(state, jobId).some((each) => isSameStep(each.ref, ref)),
-    })
-  }
-}
-
-/** Whether nothing more can be said about a unit: it has ended, is condemned, or the branch has another one in its place. */
-function isMoot(reader: StateReader, jobId: Uint8Array, { unitId }: AuditedUnit): boolean {
-  const now = readAuditedUnit(reader, jobId)
-  return now === undefined || now.isCondemned || !equalBytes(now.unitId, unitId)
 }

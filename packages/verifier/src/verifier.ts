@@ -25,6 +25,8 @@ export interface VerifierOptions {
 
 /** Blocks that may wait to be sampled; older ones are skipped, they were re-executed in any case. */
 const MAX_WAITING = 32
+/** Units sampled at once: a miner that does not answer holds up none of the others. */
+const MAX_AT_ONCE = 4
 /** A node that has just started may know nobody yet who serves openings: it looks again so often, after this pause. */
 const MAX_LOOKS = 4
 const LOOK_AGAIN_MS = 2_000
@@ -53,7 +55,7 @@ export class Verifier {
   readonly #waiting: TreeNode[] = []
   readonly #openings: OpeningsSource
   #unsubscribe: (() => void) | undefined
-  #active: Promise<void> | undefined
+  readonly #active = new Set<Promise<void>>()
   readonly #abort = new AbortController()
   #stopped = false
 
@@ -76,25 +78,26 @@ export class Verifier {
     this.#abort.abort()
     this.#unsubscribe?.()
     this.#waiting.length = 0
-    await this.#active
+    await Promise.all(this.#active)
   }
 
   #resume(): void {
-    this.#active ??= this.#work().finally(() => {
-      this.#active = undefined
-      if (this.#waiting.length > 0) this.#resume()
-    })
+    while (this.#active.size < MAX_AT_ONCE && this.#waiting.length > 0 && !this.#stopped) {
+      const work = this.#work(this.#waiting.shift()!).finally(() => {
+        this.#active.delete(work)
+        this.#resume()
+      })
+      this.#active.add(work)
+    }
   }
 
-  async #work(): Promise<void> {
-    for (let next = this.#waiting.shift(); next !== undefined && !this.#stopped; next = this.#waiting.shift()) {
-      try {
-        const block = this.#node.chain.block(next)
-        if (block !== undefined) await this.#sample(next, block)
-      } catch (error) {
-        const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-        this.#node.log.error({ event: 'internal_error', blockId: next.hex, error: text })
-      }
+  async #work(next: TreeNode): Promise<void> {
+    try {
+      const block = this.#node.chain.block(next)
+      if (block !== undefined) await this.#sample(next, block)
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      this.#node.log.error({ event: 'internal_error', blockId: next.hex, error: text })
     }
   }
 

@@ -25,14 +25,21 @@ import {
   type StepRef,
   stepOpeningCodec,
   type Trace,
+  type UnitTask,
 } from '@nacre/protocol'
-import { Verifier } from '@nacre/verifier'
+import { OpeningsSource, Verifier } from '@nacre/verifier'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
 
 type Verdict = NodeEvents['verdict']
 let network: LocalNetwork
 afterEach(() => network.stop())
+
+const TASK: UnitTask = {
+  promptTokens: [1, 2, 3],
+  maxNewTokens: 2,
+  decoding: { temperatureMilli: 0, seed: new Uint8Array(32), stopAtEos: false },
+}
 
 /** Collects a verifier's verdicts and the penalties it gives. */
 function watch(verifier: LocalMember): { verdicts: Verdict[]; penalties: string[] } {
@@ -195,6 +202,57 @@ describe('claims of a key cost nothing', () => {
     await network.start()
     await network.clock.runUntil(() => outcomes.length >= 4)
     expect(outcomes).toEqual(Array(outcomes.length).fill('right'))
+  })
+
+  test('eight peers that claim it and never answer hold up a unit for a second each, and after a while none at all', async () => {
+    const { verifier } = sybils(8, () => new Promise(() => undefined))
+    const { verdicts, penalties } = watch(verifier)
+    await network.start()
+    await network.clock.runUntil(() => verdicts.length >= 12)
+    expect(verdicts.every(({ outcome }) => outcome === 'right')).toBe(true)
+    const waitsMs = verdicts.map(({ checkMs }) => checkMs)
+    expect(Math.max(...waitsMs)).toBeLessThan(8_500)
+    expect(Math.max(...waitsMs.slice(-2))).toBeLessThan(500)
+    expect(penalties).toEqual([])
+  })
+
+  test('one peer is asked for one thing at a time, and several for several units at once', async () => {
+    network = new LocalNetwork({ seed: 'turns', miners: 1, verifiers: 1 })
+    const { node } = network.members[1]!
+    const { model } = network.context.bootstrap
+    const trace = executeUnit(model, TASK)
+    const step: StepRef = { kind: 'shape', layer: 0, group: 0, position: 0 }
+    const answer = encodeByteList([stepOpeningCodec.encode(openStep(trace, commitTrace(trace), step))])
+    const open = new Map<string, number>()
+    const asked: string[] = []
+    node.peersFor = (key) => ({ 1: ['one'], 2: ['two'], 3: ['deaf', 'two'] })[key[0]!]!
+    node.network.request = async (peer) => {
+      asked.push(peer)
+      open.set(peer, (open.get(peer) ?? 0) + 1)
+      expect(open.get(peer)).toBe(1)
+      await sleep(network.clock, peer === 'deaf' ? 10_000 : 700)
+      open.set(peer, 0)
+      if (peer === 'deaf') throw new NetworkError('TIMEOUT', 'no answer')
+      return answer
+    }
+    const source = new OpeningsSource(node)
+    const startMs = network.clock.nowMs()
+    const ended: string[] = []
+    const ask = async (name: string, miner: number): Promise<void> => {
+      const unit = { id: new Uint8Array(32), minerKey: new Uint8Array(32).fill(miner) }
+      const { outcome } = await source.ask(unit, [step], () => 0, new AbortController().signal)
+      ended.push(`${name} ${outcome} ${network.clock.nowMs() - startMs}`)
+    }
+    const all = Promise.all([ask('a', 1), ask('b', 1), ask('c', 2), ask('d', 3), ask('e', 3)])
+    await network.clock.runUntil(startMs + 3_000)
+    // d waits a second for the deaf one, e for its turn with it; then both turn to the other one.
+    expect(ended).toEqual(['a right 700', 'c right 700', 'b right 1400', 'd right 1700', 'e right 2400'])
+    // Whoever is silent just now comes last.
+    const late = ask('f', 3)
+    await network.clock.runUntil(startMs + 20_000)
+    await Promise.all([all, late])
+    expect(ended.at(-1)).toBe('f right 3700')
+    expect(asked).toEqual(['one', 'two', 'deaf', 'one', 'two', 'two', 'two'])
   })
 
   const watchOutcomes = (verifier: LocalMember): { outcomes: Verdict['outcome'][] } => {

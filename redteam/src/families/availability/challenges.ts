@@ -56,6 +56,23 @@ export const challenges: readonly Attack[] = [
     run: () => delivers(withholds),
   },
   {
+    id: 'availability/deaf-peers-around-a-verifier',
+    actor: 'coalition',
+    targets: 'P1',
+    story:
+      'Garbles and opens nothing, and surrounds the verifier with peers that say they are the miner and let every request run into its deadline, so that the time to challenge is over before it has asked them all.',
+    on: 'nodes',
+    rule: 'AUD-3',
+    code: 'ASK_MINER',
+    check: uncheckedIn(
+      'verifier',
+      'unit-auditor.ts',
+      'if (chosen !== undefined) challengeUnit',
+      'if (false) challengeUnit',
+    ),
+    run: () => delivers(withholds, { deafPeers: 16 }),
+  },
+  {
     id: 'availability/withholds-openings',
     actor: 'miner',
     targets: 'P1',

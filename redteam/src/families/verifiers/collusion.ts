@@ -93,7 +93,7 @@ export const collusion: readonly Attack[] = [
     rule: 'AUD-6',
     code: 'ASK_MINER',
     check: CONDEMNED,
-    run: () => delivers(garbles, 'audits.steps=64'),
+    run: () => delivers(garbles, { lines: ['audits.steps=64'] }),
   },
   {
     id: 'verifiers/colluding-majority',
