@@ -4,14 +4,14 @@ import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { OPEN_WORKS, type OpenWork } from '@nacre/engine'
 import type { BlockView } from '@nacre/node'
-import { followEvents, readVerifierList } from '@nacre/node/rpc-client'
+import { readVerifierList } from '@nacre/node/rpc-client'
 import { diffParams, overrideParams, type Params, presetByName } from '@nacre/protocol'
 import { verifierLines } from '../commands/verifiers.ts'
 import { CliError } from '../errors.ts'
 import { calibrate, sharedDuty } from './calibrate.ts'
-import { type NodeChild, type ReadyLine, startNode, stopChild } from './child.ts'
 import { type Economy, hasEconomy, startEconomy } from './economy.ts'
-import { fetchBlock, fetchStatus, type NodeStatus } from './rpc-client.ts'
+import { type Member, Members } from './members.ts'
+import { fetchBlock, type NodeStatus } from './rpc-client.ts'
 import {
   type AuditEvent,
   type BlockEvent,
@@ -21,7 +21,7 @@ import {
   Screen,
   type VerdictEvent,
 } from './screen.ts'
-import { addCounters, type Counters, countersOf, type DevnetSummary, NO_COUNTERS, summaryOf } from './summary.ts'
+import { countersOf, type DevnetSummary, summaryOf } from './summary.ts'
 
 export interface DevnetOptions {
   readonly preset: string
@@ -62,27 +62,10 @@ export interface DevnetMember {
   readonly status: NodeStatus | undefined
 }
 
-/** A process of the network and what it said last. */
-export interface Member {
-  readonly name: string
-  readonly role: 'boot' | 'miner' | 'verifier'
-  readonly args: readonly string[]
-  child: NodeChild
-  ready: ReadyLine
-  status: NodeStatus | undefined
-  restarts: number
-  /** Figures of earlier processes of this member, lost when one is killed. */
-  before: Counters
-  events: AbortController
-}
-
 const POLL_MS = 500
 /** What the first miner asks, in grains for 10^9 output MACs, and of how many of the largest units it offers the MACs per block. */
 const BASE_ASK_GRAINS = 10_000_000
 const ASKED_UNITS = 64
-const STOP_GRACE_MS = 5_000
-const MAX_RESTARTS = 5
-const RESTART_DELAY_MS = 500
 /** How long the nodes may take to agree on a block that all of them have passed. */
 const AGREEMENT_MS = 60_000
 
@@ -100,23 +83,29 @@ export async function runDevnet(options: DevnetOptions): Promise<DevnetSummary |
 class Devnet {
   readonly #options: DevnetOptions
   readonly #dir: string
-  readonly #members: Member[] = []
+  readonly #members: Members
   readonly #startMs = performance.now()
   #params: Params
   #stopping = false
   #fatal: Error | undefined
   #lastHeight = 0
   #lastProgressMs = performance.now()
-  readonly #minerNames = new Map<string, string>()
   #economy: Economy | undefined
   readonly #screen: Screen
 
   constructor(options: DevnetOptions) {
     this.#options = options
-    this.#screen = new Screen(options.print, (minerKey) => this.#nameOf(minerKey))
+    this.#screen = new Screen(options.print, (minerKey) => this.#members.nameOf(minerKey))
     this.#params = overrideParams(presetByName(options.preset), options.overrides)
     this.#dir = options.dir === undefined ? mkdtempSync(join(tmpdir(), 'nacre-devnet-')) : resolve(options.dir)
     mkdirSync(this.#dir, { recursive: true })
+    this.#members = new Members({
+      ...{ dir: this.#dir, print: options.print },
+      onEvent: (member, name, data) => this.#onEvent(member, name, data),
+      onFatal: (error) => {
+        this.#fatal ??= error
+      },
+    })
   }
 
   async start(): Promise<void> {
@@ -133,7 +122,7 @@ class Devnet {
     const common = ['--preset', this.#options.preset, ...overrides.flatMap((line) => ['--set', line]), '--single-host']
     const { rpcPort } = this.#options
     const rpc = rpcPort === undefined ? [] : ['--rpc-port', String(rpcPort), '--rpc-fallback']
-    const boot = await this.#launch('boot', 'boot', [...common, ...rpc])
+    const boot = await this.#members.launch('boot', 'boot', [...common, ...rpc])
     const bootstrap = boot.ready.addresses.flatMap((address) => ['--bootstrap', address])
     const later: [string, Member['role'], string[]][] = []
     for (let i = 1; i <= verifiers; i++)
@@ -144,14 +133,14 @@ class Devnet {
         'miner',
         [...common, ...bootstrap, '--duty', String(duty), ...this.#workOf(i), ...this.#askOf(i)],
       ])
-    await Promise.all(later.map(([name, role, args]) => this.#launch(name, role, args)))
+    await Promise.all(later.map(([name, role, args]) => this.#members.launch(name, role, args)))
     if (signal.aborted) return
     this.#lastProgressMs = performance.now()
-    print(`${this.#members.length} nodes are up; RPC of boot: ${boot.ready.rpc}`)
+    print(`${this.#members.list.length} nodes are up; RPC of boot: ${boot.ready.rpc}`)
     if (this.#params.bindings.provenance !== 'open') for (const line of LEGEND) print(line)
     if (this.#isPaid) await this.#startEconomy(boot.ready.rpc)
     this.#options.onRunning?.(() =>
-      this.#members.map(({ name, child, ready, restarts, status }) => ({
+      this.#members.list.map(({ name, child, ready, restarts, status }) => ({
         name,
         pid: child.process.pid,
         rpc: ready.rpc,
@@ -198,7 +187,7 @@ class Devnet {
 
   async #startEconomy(rpc: string): Promise<void> {
     const { demand = 0, gatewayPort, print } = this.#options
-    const members = this.#members.flatMap(({ role, ready }) => (role === 'boot' ? [] : [{ role, rpc: ready.rpc }]))
+    const members = this.#members.list.flatMap(({ role, ready }) => (role === 'boot' ? [] : [{ role, rpc: ready.rpc }]))
     const economy = await startEconomy({
       ...{ rpc, params: this.#params, members, demand, dir: this.#dir },
       port: gatewayPort,
@@ -225,8 +214,8 @@ class Devnet {
     const { signal, untilHeight, stallMs } = this.#options
     while (!signal.aborted) {
       if (this.#fatal !== undefined) throw this.#fatal
-      await this.#poll()
-      const heights = this.#members.map(({ status }) => status?.height ?? 0)
+      await this.#members.poll()
+      const heights = this.#members.list.map(({ status }) => status?.height ?? 0)
       if (untilHeight !== undefined && Math.min(...heights) >= untilHeight) return await this.#summarise(untilHeight)
       const highest = Math.max(...heights)
       if (highest > this.#lastHeight) {
@@ -245,17 +234,18 @@ class Devnet {
 
   async stop(): Promise<void> {
     this.#stopping = true
+    this.#members.stopRestarts()
     this.#screen.flush(this.#failed)
-    const boot = this.#members[0]?.status
+    const boot = this.#members.list[0]?.status
     if (boot !== undefined && boot.height > 0)
       this.#screen.totals({
-        ...{ height: boot.height, counters: countersOf(this.#members), demand: this.#economy?.demand },
+        ...{ height: boot.height, counters: countersOf(this.#members.list), demand: this.#economy?.demand },
         ...{ usefulSharePpm: Number(boot.usefulSharePpm), paidMacsPpm: Number(boot.paidMacsPpm) },
       })
     if (this.#options.plant === true) await this.#printFound()
-    for (const member of this.#members) member.events.abort()
+    this.#members.stopListening()
     await this.#economy?.stop()
-    await Promise.all(this.#members.map(({ child }) => stopChild(child, STOP_GRACE_MS)))
+    await this.#members.stop()
     const hasFailed = this.#fatal !== undefined
     if (this.#options.dir === undefined && !hasFailed && !this.#isStalled())
       rmSync(this.#dir, { recursive: true, force: true })
@@ -263,7 +253,7 @@ class Devnet {
 
   /** What each verifier has found of the faults that were planted where it was to look. */
   async #printFound(): Promise<void> {
-    const boot = this.#members[0]?.ready.rpc
+    const boot = this.#members.list[0]?.ready.rpc
     if (boot === undefined || boot === '') return
     const view = await readVerifierList(boot).catch(() => undefined)
     for (const line of view === undefined ? [] : verifierLines(view)) this.#options.print(line)
@@ -271,82 +261,6 @@ class Devnet {
 
   #isStalled(): boolean {
     return performance.now() - this.#lastProgressMs > this.#options.stallMs
-  }
-
-  async #launch(name: string, role: Member['role'], args: readonly string[]): Promise<Member> {
-    const full = ['--role', role, '--data', join(this.#dir, name), ...args]
-    const child = startNode(name, full, join(this.#dir, `${name}.log`))
-    const member: Member = {
-      name,
-      role,
-      args: full,
-      child,
-      ready: { rpc: '', addresses: [] },
-      status: undefined,
-      restarts: 0,
-      before: NO_COUNTERS,
-      events: new AbortController(),
-    }
-    this.#members.push(member)
-    await this.#onReady(member)
-    void this.#keepAlive(member)
-    return member
-  }
-
-  async #onReady(member: Member): Promise<void> {
-    try {
-      member.ready = await member.child.ready
-    } catch (error) {
-      throw new CliError(error instanceof Error ? error.message : String(error))
-    }
-    member.events.abort()
-    member.events = new AbortController()
-    const onEvent = (name: string, data: unknown): void => this.#onEvent(member, name, data)
-    // The node went away or the devnet stops: whoever called decides what follows.
-    void followEvents(member.ready.rpc, member.events.signal, { onEvent }).catch(() => undefined)
-  }
-
-  /** Restarts a process that ended by itself: the network goes on without it meanwhile. */
-  async #keepAlive(member: Member): Promise<void> {
-    for (;;) {
-      const how = await member.child.exited
-      if (this.#stopping || this.#fatal !== undefined) return
-      member.restarts++
-      const miner = member.status?.miner
-      if (miner !== undefined) {
-        member.before = addCounters(member.before, miner)
-      }
-      member.status = undefined
-      if (member.restarts > MAX_RESTARTS) {
-        this.#fatal = new CliError(`${member.name} ended ${member.restarts} times (${how}); its log is in ${this.#dir}`)
-        return
-      }
-      this.#options.print(`${member.name} ended (${how}); starting it again`)
-      await delay(RESTART_DELAY_MS)
-      if (this.#stopping) return
-      try {
-        member.child = startNode(member.name, member.args, join(this.#dir, `${member.name}.log`))
-        await this.#onReady(member)
-        this.#options.print(`${member.name} is back`)
-      } catch (error) {
-        if (this.#stopping) return
-        this.#options.print(error instanceof Error ? error.message : String(error))
-      }
-    }
-  }
-
-  async #poll(): Promise<void> {
-    await Promise.all(
-      this.#members.map(async (member) => {
-        const { rpc } = member.ready
-        try {
-          const status = await fetchStatus(rpc)
-          if (rpc === member.ready.rpc && member.child.process.exitCode === null) member.status = status
-        } catch {
-          // Restarting or busy: the last known status stays.
-        }
-      }),
-    )
   }
 
   #onEvent(member: Member, name: string, data: unknown): void {
@@ -362,21 +276,14 @@ class Devnet {
     return this.#economy?.demand.failed ?? 0
   }
 
-  #nameOf(minerKey: string): string {
-    for (const { name, role, ready } of this.#members) {
-      if (role === 'miner' && ready.minerKey !== undefined) this.#minerNames.set(ready.minerKey, name)
-    }
-    return this.#minerNames.get(minerKey) ?? minerKey.slice(0, 8)
-  }
-
   async #summarise(height: number): Promise<DevnetSummary> {
     const deadlineMs = performance.now() + AGREEMENT_MS
     for (;;) {
-      const blocks = await Promise.all(this.#members.map(({ ready }) => fetchBlock(ready.rpc, height)))
+      const blocks = await Promise.all(this.#members.list.map(({ ready }) => fetchBlock(ready.rpc, height)))
       const ids = new Set(blocks.map((block) => block?.id))
       if (ids.size === 1 && blocks[0] !== undefined) return this.#summary(height, blocks as BlockView[])
       if (performance.now() > deadlineMs || this.#options.signal.aborted) {
-        const views = this.#members.map(({ name }, i) => `${name}: ${blocks[i]?.id.slice(0, 16) ?? 'no answer'}`)
+        const views = this.#members.list.map(({ name }, i) => `${name}: ${blocks[i]?.id.slice(0, 16) ?? 'no answer'}`)
         throw new CliError(`the nodes disagree about block ${height}: ${views.join(', ')}`)
       }
       await delay(POLL_MS)
@@ -384,10 +291,10 @@ class Devnet {
   }
 
   async #summary(height: number, views: readonly BlockView[]): Promise<DevnetSummary> {
-    await this.#poll()
+    await this.#members.poll()
     return summaryOf({
-      ...{ height, views, members: this.#members, economy: this.#economy },
-      nameOf: (minerKey) => this.#nameOf(minerKey),
+      ...{ height, views, members: this.#members.list, economy: this.#economy },
+      nameOf: (minerKey) => this.#members.nameOf(minerKey),
       wallSeconds: Math.round((performance.now() - this.#startMs) / 100) / 10,
     })
   }

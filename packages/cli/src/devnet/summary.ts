@@ -3,8 +3,8 @@ import type { BlockView } from '@nacre/node'
 import { readMarket } from '@nacre/node/rpc-client'
 import type { LaneName } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
-import type { Member } from './devnet.ts'
 import type { Economy } from './economy.ts'
+import type { Member } from './members.ts'
 import { fetchBlock, type MinerFigures } from './rpc-client.ts'
 
 /** Blocks of one miner; `open` only under provenance `open`. */
