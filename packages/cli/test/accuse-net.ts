@@ -14,6 +14,7 @@ import {
   type KeyPair,
   keyPairFromSeed,
   readAccount,
+  type Transaction,
   type TransactionKind,
 } from '@nacre/protocol'
 import { forwardOpenings, OpeningsSource } from '@nacre/verifier'
@@ -161,13 +162,22 @@ export class AccuseNet {
   }
 
   /** Kinds of a key's transactions in the best chain. */
-  sentBy({ publicKey }: KeyPair): TransactionKind[] {
+  sentBy(keys: KeyPair): TransactionKind[] {
+    return this.#sentBy(keys).map(({ body }) => body.kind)
+  }
+
+  /** Fees of a key in the best chain: what waits for long pays more. */
+  feesOf(keys: KeyPair): bigint {
+    return this.#sentBy(keys).reduce((sum, { fee }) => sum + fee, 0n)
+  }
+
+  #sentBy({ publicKey }: KeyPair): Transaction[] {
     const { chain } = this.net.plain.node
-    const found: TransactionKind[] = []
+    const found: Transaction[] = []
     for (let height = 1; height <= heightOf(this.net.plain); height++)
       for (const bytes of chain.block(chain.atHeight(height)!)!.body.transactions) {
-        const { sender, body } = decodeTransaction(bytes)
-        if (equalBytes(sender, publicKey)) found.push(body.kind)
+        const transaction = decodeTransaction(bytes)
+        if (equalBytes(transaction.sender, publicKey)) found.push(transaction)
       }
     return found
   }

@@ -46,7 +46,7 @@ describe('a garbling miner', () => {
     expect(readRegistration(reader, ROLE_MINER, minerKey)).toBeUndefined()
     expect(nodes.sentBy(accuser.keys)).toEqual(['accusation', 'fraudProof'])
     expect(nodes.sentBy(nodes.net.verifier.keys)).not.toContain('accusation')
-    expect(nodes.balanceOf(accuser.keys)).toBe(before + BOUNTY - 2n * FEE)
+    expect(nodes.balanceOf(accuser.keys)).toBe(before + BOUNTY - nodes.feesOf(accuser.keys))
     expect(stderr).toMatch(
       /\naccusing miner [0-9a-f]{12}…: deposit 0\.5 NCR, which returns, fees 0\.00002 NCR, bounty 0\.1 NCR\n/,
     )

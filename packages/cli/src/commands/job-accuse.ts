@@ -162,7 +162,7 @@ function progressText(progress: AccusationProgress): string {
     case 'proven':
       return `proof in block ${progress.height}, ${progress.depth} of ${PROOF_DEPTH} deep`
     case 'lost':
-      return `the ${NAMES[progress.kind]} neither waits nor is in a block any more: it is sent again`
+      return `the ${NAMES[progress.kind]} neither waits nor is in a block any more: it is signed again with a higher fee`
   }
 }
 

@@ -32,7 +32,8 @@ export async function writeProofFile(
   const { jobId, answer, salt, opening, signed } = proof
   const file = {
     ...{ format: FORMAT, version: VERSION, chainId, accuser: bytesToHex(publicKey), jobId: bytesToHex(jobId), answer },
-    ...{ salt: bytesToHex(salt), signed, opening: bytesToHex(stepOpeningCodec.encode(opening)) },
+    ...{ salt: bytesToHex(salt), opening: bytesToHex(stepOpeningCodec.encode(opening)) },
+    signed: signed.map((each) => ({ ...each, nonce: `${each.nonce}`, feeGrains: `${each.feeGrains}` })),
   }
   await replaceFile(resolve(path), `${JSON.stringify(file)}\n`)
 }
@@ -91,10 +92,15 @@ function signedOf(
   refuse: (why: string) => never,
 ): SignedForProof[] {
   if (!Array.isArray(value) || value.length > MAX_SIGNED) return refuse('it has no proper list of what is signed')
+  const whole = (text: unknown): bigint =>
+    typeof text === 'string' && /^\d{1,20}$/.test(text) ? BigInt(text) : refuse('a nonce or a fee is none')
   return value.map((each: unknown) => {
-    const { kind, id, sinceHeight } = Object(each) as Readonly<Record<string, unknown>>
+    const { kind, id, sinceHeight, nonce, feeGrains } = Object(each) as Readonly<Record<string, unknown>>
     if (!KINDS.includes(kind as ProofKind)) return refuse('something signed is neither commitment nor proof')
     if (!Number.isSafeInteger(sinceHeight) || Number(sinceHeight) < 0) return refuse('a height is none')
-    return { kind: kind as ProofKind, id: hash(id, 'an id'), sinceHeight: Number(sinceHeight) }
+    return {
+      ...{ kind: kind as ProofKind, id: hash(id, 'an id'), sinceHeight: Number(sinceHeight) },
+      ...{ nonce: whole(nonce), feeGrains: whole(feeGrains) },
+    }
   })
 }

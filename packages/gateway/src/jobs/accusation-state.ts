@@ -28,6 +28,8 @@ export interface SignedForProof {
   readonly kind: ProofKind
   /** Of the transaction, hex. */
   readonly id: string
+  readonly nonce: bigint
+  readonly feeGrains: bigint
   /** Height of the tip before: no earlier block holds it. */
   readonly sinceHeight: number
 }

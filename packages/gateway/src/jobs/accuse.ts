@@ -1,6 +1,13 @@
 /** AUD-4 for whoever runs no node: commits to a proof, waits, and shows it, over the RPC of any node. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { accusationCommitment, chainIdOf, type FraudProof, type KeyPair, type Params } from '@nacre/protocol'
+import {
+  accusationCommitment,
+  chainIdOf,
+  type FraudProof,
+  type KeyPair,
+  type Params,
+  type TransactionBody,
+} from '@nacre/protocol'
 import {
   type AccusationEnd,
   type AccusationState,
@@ -10,6 +17,7 @@ import {
   PROOF_DEPTH,
   type ProofKind,
   type ProofPlace,
+  type SignedForProof,
 } from './accusation-state.ts'
 import { ask } from './ask.ts'
 import { endedBy, JobError, type JobErrorCode } from './errors.ts'
@@ -23,7 +31,7 @@ export type AccusationProgress =
   | { readonly step: 'committed'; readonly height: number; readonly first: number; readonly last: number }
   /** The proof is in a block, `depth` of {@link PROOF_DEPTH} deep. */
   | { readonly step: 'proven'; readonly height: number; readonly depth: number }
-  /** What was on its way, or in a block, is neither any more: it is sent again. */
+  /** What was on its way, or in a block, is neither any more: it is signed again with a higher fee. */
   | { readonly step: 'lost'; readonly kind: ProofKind }
 
 export interface AccuseOptions {
@@ -45,6 +53,11 @@ export interface AccuseOptions {
 const DEFAULT_SILENCE_MS = 60_000
 /** Questions in a row that must find nothing before a transaction is sent again: a reorganisation puts it back by itself. */
 const MAX_MISSES = 2
+/** As a node does for its own transactions: the fee rises by more than the tenth that a mempool asks of a replacement. */
+const PATIENCE_BLOCKS = 2
+const FEE_RISE_DIVISOR = 8n
+const MOST_FEE_MULTIPLE = 16n
+const raised = (fee: bigint): bigint => fee + fee / FEE_RISE_DIVISOR + 1n
 /** Signatures for one proof that are remembered. */
 const MAX_SIGNED = 32
 /** Blocks for which an end by somebody else must stand, once something was sent: the branch may lose. */
@@ -78,9 +91,9 @@ class Accusing {
   readonly #outbox: Outbox
   readonly #silenceMs: number
   #proof: AnswerProof
-  #signing: { readonly kind: ProofKind; readonly sinceHeight: number } | undefined
-  /** In this run. */
-  readonly #sent = new Map<ProofKind, Sent>()
+  #signing: Omit<SignedForProof, 'id' | 'nonce'> | undefined
+  /** Since when the newest waits, as this run has seen it. */
+  readonly #waiting = new Map<ProofKind, { readonly id: string; readonly sinceHeight: number }>()
   readonly #misses = new Map<ProofKind, number>()
   /** Kinds whose newest transaction the node did not want: nobody waits for it to turn up. */
   readonly #refused = new Set<ProofKind>()
@@ -103,7 +116,7 @@ class Accusing {
       fee: params.fees.minTransactionGrains,
       journal: {
         signing: async (signed) => {
-          await this.#keep(signed.id)
+          await this.#keep(signed)
           await journal?.signing(signed)
         },
         answered: async (id, isTaken) => journal?.answered(id, isTaken),
@@ -158,9 +171,11 @@ class Accusing {
   }
 
   async #send(kind: ProofKind, { status }: ProofPlace, height: number): Promise<void> {
+    const last = this.#proof.signed.findLast((each) => each.kind === kind)
     if (status === 'waiting') {
       if (kind === 'accusation') this.#isUnderWay = true
       this.#misses.delete(kind)
+      if (last !== undefined) await this.#raise(last, height)
       return
     }
     if (status === 'unknown' && !this.#refused.has(kind)) {
@@ -170,24 +185,36 @@ class Accusing {
       this.#tell({ step: 'lost', kind })
     }
     this.#misses.delete(kind)
+    this.#waiting.delete(kind)
+    await this.#unlessPassing(kind, () => this.#sign(kind, height, status === 'unknown' ? last : undefined))
+  }
+
+  /** What waits for some blocks is sent once more with a higher fee: not every miner may have it. */
+  async #raise(last: SignedForProof, height: number): Promise<void> {
+    const { kind, id } = last
+    const waiting = this.#waiting.get(kind)
+    if (waiting?.id !== id) this.#waiting.set(kind, { id, sinceHeight: height })
+    else if (height - waiting.sinceHeight >= PATIENCE_BLOCKS) {
+      this.#waiting.delete(kind)
+      const most = MOST_FEE_MULTIPLE * this.#options.params.fees.minTransactionGrains
+      if (raised(last.feeGrains) <= most) await this.#unlessPassing(kind, () => this.#sign(kind, height, last))
+    }
+  }
+
+  /** What the node does not take now may be taken later, or the state says why not. */
+  async #unlessPassing(kind: ProofKind, send: () => Promise<void>): Promise<void> {
     this.#refused.delete(kind)
-    const before = this.#sent.get(kind)
     try {
-      if (status === 'unknown' && before !== undefined) await this.#outbox.again(before, this.#options.signal)
-      else await this.#sign(kind, height)
+      await send()
       this.#refusals = 0
     } catch (error) {
       if (!(error instanceof JobError) || !PASSING.has(error.code) || ++this.#refusals >= MAX_REFUSALS) throw error
       this.#refused.add(kind)
-      // Its nonce may be used by another one: the next is signed anew.
-      if (before !== undefined && error.code === 'TX_NONCE_LOW') {
-        this.#outbox.release(before)
-        this.#sent.delete(kind)
-      }
     }
   }
 
-  async #sign(kind: ProofKind, sinceHeight: number): Promise<void> {
+  /** @param last that waits or is lost, and whose place it takes. */
+  async #sign(kind: ProofKind, sinceHeight: number, last: SignedForProof | undefined): Promise<void> {
     const { rpcUrl, params, signal, keys } = this.#options
     const { jobId, salt, opening, answer } = this.#proof
     const proof: FraudProof = { kind: 'fraudProof', jobId, salt, opening }
@@ -197,25 +224,51 @@ class Accusing {
         : ({ kind: 'accusation', commitment: accusationCommitment(keys.publicKey, proof) } as const)
     // With the proof the bonds are gone.
     this.#bountyGrains = await this.#ask(() => bountyOf(rpcUrl, params, answer.minerKey, signal))
-    this.#signing = { kind, sinceHeight }
-    const sent = await this.#outbox.send(body, sinceHeight, signal)
+    const sent = (last && (await this.#replace(body, last, sinceHeight))) ?? (await this.#append(body, sinceHeight))
     this.#isUnderWay = true
-    this.#sent.set(kind, sent)
     this.#tell({ step: 'sent', kind, id: sent.id })
   }
 
+  async #append(body: TransactionBody & { kind: ProofKind }, sinceHeight: number): Promise<Sent> {
+    const { params, signal } = this.#options
+    this.#signing = { kind: body.kind, feeGrains: params.fees.minTransactionGrains, sinceHeight }
+    const sent = await this.#outbox.send(body, sinceHeight, signal)
+    // The state tells whether it is lost.
+    this.#outbox.release(sent)
+    return sent
+  }
+
+  /** Undefined where another transaction has used its nonce up. */
+  async #replace(
+    body: TransactionBody & { kind: ProofKind },
+    { nonce, feeGrains: paid, sinceHeight: since }: SignedForProof,
+    sinceHeight: number,
+  ): Promise<Sent | undefined> {
+    const { signal } = this.#options
+    try {
+      this.#signing = { kind: body.kind, feeGrains: raised(paid), sinceHeight }
+      return await this.#outbox.replace(body, { nonce, feeGrains: raised(paid), sinceHeight }, signal)
+    } catch (error) {
+      if (!(error instanceof JobError)) throw error
+      if (error.code === 'TX_NONCE_LOW') return undefined
+      if (error.code !== 'TX_INSUFFICIENT_FUNDS') throw error
+    }
+    // The same bytes as before.
+    this.#signing = { kind: body.kind, feeGrains: paid, sinceHeight: since }
+    return this.#outbox.replace(body, { nonce, feeGrains: paid, sinceHeight: since }, signal)
+  }
+
   /** Before anybody else hears of it. */
-  async #keep(id: string): Promise<void> {
+  async #keep({ id, nonce }: { readonly id: string; readonly nonce: bigint }): Promise<void> {
     if (this.#signing === undefined) return
     const others = this.#proof.signed.filter((each) => each.id !== id)
-    this.#proof = { ...this.#proof, signed: [...others, { ...this.#signing, id }].slice(-MAX_SIGNED) }
+    this.#proof = { ...this.#proof, signed: [...others, { ...this.#signing, id, nonce }].slice(-MAX_SIGNED) }
     await this.#options.keep(this.#proof)
   }
 
   /** What was signed of a kind is over: it no longer tells where the accusation stands. */
   #forget(kind: ProofKind): void {
     this.#proof = { ...this.#proof, signed: this.#proof.signed.filter((each) => each.kind !== kind) }
-    this.#sent.delete(kind)
   }
 
   #withBounty(end: AccusationEnd): AccusationEnd {
