@@ -14,19 +14,13 @@ import {
   type KeyPair,
   keyPairFromSeed,
   readAccount,
+  readAuditedUnit,
   type Transaction,
   type TransactionKind,
 } from '@nacre/protocol'
 import { forwardOpenings, OpeningsSource } from '@nacre/verifier'
 import { vi } from 'vitest'
-import {
-  faucet,
-  heightOf,
-  isDelivered,
-  type MarketNet,
-  type MarketOptions,
-  marketNet,
-} from '../../miner/test/market-net.ts'
+import { faucet, heightOf, type MarketNet, type MarketOptions, marketNet } from '../../miner/test/market-net.ts'
 import { jobCommand } from '../src/commands/job.ts'
 import { encryptSeed, writeKeyFile } from '../src/wallet/key-file.ts'
 import { networkOf } from '../src/wallet/network.ts'
@@ -117,13 +111,30 @@ export class AccuseNet {
     return readAccount(this.net.plain.node.chain.reader, accountOf(publicKey)).balance
   }
 
-  /** A job with a wrong trace, delivered. Returns its id in hex. */
+  /** A job with a wrong trace, delivered three blocks ago, so that no other block takes the place of the receipt's. */
   async forged(text: string): Promise<Uint8Array> {
+    const { plain, post, job, run } = this.net
+    const promptTokens = [...text].map((letter) => letter.charCodeAt(0))
     this.isForging = true
-    const jobId = await this.net.post(this.net.job({ promptTokens: [...text].map((letter) => letter.charCodeAt(0)) }))
-    await this.net.run(() => isDelivered(this.net.plain, jobId))
-    this.isForging = false
-    return jobId
+    try {
+      for (let tries = 0; tries < 5; tries++) {
+        const jobId = await post(job({ promptTokens }))
+        const height = heightOf(plain)
+        await run(() => this.depthOf(jobId) > 2 || heightOf(plain) > height + 20)
+        // Those that it is assigned to may all be late.
+        if (this.depthOf(jobId) > 2) return jobId
+      }
+    } finally {
+      this.isForging = false
+    }
+    throw new Error('no miner delivered')
+  }
+
+  /** Blocks that vouch for the receipt of a job. */
+  depthOf(jobId: Uint8Array): number {
+    const { plain } = this.net
+    const unit = readAuditedUnit(plain.node.chain.reader, jobId)
+    return unit === undefined ? 0 : heightOf(plain) - unit.receiptHeight + 1
   }
 
   /** What `--accuse` needs besides. */

@@ -116,7 +116,7 @@ test('a node that does not know the commitment is given it again', async () => {
 })
 
 test('an interruption ends the wait, and the kept proof goes on; where no block takes it in time, that is said', async () => {
-  nodes = await AccuseNet.start({ miners: 2, overrides: [...ROOMY, 'audits.plantPpm=0', 'audits.accusationBlocks=6'] })
+  nodes = await AccuseNet.start({ miners: 5, overrides: [...ROOMY, 'audits.plantPpm=0', 'audits.accusationBlocks=12'] })
   const wallet = await nodes.wallet(2n * NCR)
   const jobId = await nodes.forged('how long?')
   const proof = await proofOf(jobId)
@@ -140,7 +140,7 @@ test('an interruption ends the wait, and the kept proof goes on; where no block 
   // Nobody is there until its time is over: the deposit is back, and the next run commits anew.
   const before = nodes.balanceOf(wallet.keys)
   const height = heightOf(nodes.net.plain)
-  await nodes.net.run(() => heightOf(nodes.net.plain) > height + 12)
+  await nodes.net.run(() => heightOf(nodes.net.plain) > height + 20)
   expect(nodes.balanceOf(wallet.keys)).toBe(before + NCR / 2n)
   const end = await nodes.during(accuse({ ...options, proof: kept, signal: AbortSignal.timeout(60_000) }))
   expect(end).toMatchObject({ outcome: 'condemned' })

@@ -1,5 +1,6 @@
 /** AUD-4 for whoever runs no node: commits to a proof, waits, and shows it, over the RPC of any node. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { readAccount } from '@nacre/node/rpc-client'
 import {
   accusationCommitment,
   chainIdOf,
@@ -97,6 +98,7 @@ class Accusing {
   readonly #misses = new Map<ProofKind, number>()
   /** Kinds whose newest transaction the node did not want: nobody waits for it to turn up. */
   readonly #refused = new Set<ProofKind>()
+  readonly #refusedIds = new Set<string>()
   #refusals = 0
   #told = ''
   /** Whether there was a commitment to wait for. */
@@ -119,7 +121,10 @@ class Accusing {
           await this.#keep(signed)
           await journal?.signing(signed)
         },
-        answered: async (id, isTaken) => journal?.answered(id, isTaken),
+        answered: async (id, isTaken) => {
+          if (!isTaken) this.#refusedIds.add(id)
+          await journal?.answered(id, isTaken)
+        },
       },
     })
   }
@@ -171,7 +176,7 @@ class Accusing {
   }
 
   async #send(kind: ProofKind, { status }: ProofPlace, height: number): Promise<void> {
-    const last = this.#proof.signed.findLast((each) => each.kind === kind)
+    const last = this.#proof.signed.findLast((each) => each.kind === kind && !this.#refusedIds.has(each.id))
     if (status === 'waiting') {
       if (kind === 'accusation') this.#isUnderWay = true
       this.#misses.delete(kind)
@@ -195,9 +200,12 @@ class Accusing {
     const waiting = this.#waiting.get(kind)
     if (waiting?.id !== id) this.#waiting.set(kind, { id, sinceHeight: height })
     else if (height - waiting.sinceHeight >= PATIENCE_BLOCKS) {
-      this.#waiting.delete(kind)
-      const most = MOST_FEE_MULTIPLE * this.#options.params.fees.minTransactionGrains
-      if (raised(last.feeGrains) <= most) await this.#unlessPassing(kind, () => this.#sign(kind, height, last))
+      if (!(await this.#canRaise(last))) return
+      await this.#unlessPassing(kind, async () => {
+        const sent = await this.#replace(this.#bodyOf(kind), last, height)
+        // Or else a block has taken it meanwhile.
+        if (sent !== undefined) this.#sent(kind, sent)
+      })
     }
   }
 
@@ -213,20 +221,28 @@ class Accusing {
     }
   }
 
-  /** @param last that waits or is lost, and whose place it takes. */
-  async #sign(kind: ProofKind, sinceHeight: number, last: SignedForProof | undefined): Promise<void> {
-    const { rpcUrl, params, signal, keys } = this.#options
-    const { jobId, salt, opening, answer } = this.#proof
-    const proof: FraudProof = { kind: 'fraudProof', jobId, salt, opening }
-    const body =
-      kind === 'fraudProof'
-        ? proof
-        : ({ kind: 'accusation', commitment: accusationCommitment(keys.publicKey, proof) } as const)
+  /** @param lost whose place it takes, unless another transaction has. */
+  async #sign(kind: ProofKind, sinceHeight: number, lost: SignedForProof | undefined): Promise<void> {
+    const { rpcUrl, params, signal } = this.#options
     // With the proof the bonds are gone.
-    this.#bountyGrains = await this.#ask(() => bountyOf(rpcUrl, params, answer.minerKey, signal))
-    const sent = (last && (await this.#replace(body, last, sinceHeight))) ?? (await this.#append(body, sinceHeight))
+    this.#bountyGrains = await this.#ask(() => bountyOf(rpcUrl, params, this.#proof.answer.minerKey, signal))
+    const body = this.#bodyOf(kind)
+    this.#sent(
+      kind,
+      (lost && (await this.#replace(body, lost, sinceHeight))) ?? (await this.#append(body, sinceHeight)),
+    )
+  }
+
+  #sent(kind: ProofKind, { id }: Sent): void {
     this.#isUnderWay = true
-    this.#tell({ step: 'sent', kind, id: sent.id })
+    this.#tell({ step: 'sent', kind, id })
+  }
+
+  #bodyOf(kind: ProofKind): TransactionBody & { kind: ProofKind } {
+    const { jobId, salt, opening } = this.#proof
+    const proof: FraudProof = { kind: 'fraudProof', jobId, salt, opening }
+    if (kind === 'fraudProof') return proof
+    return { kind, commitment: accusationCommitment(this.#options.keys.publicKey, proof) }
   }
 
   async #append(body: TransactionBody & { kind: ProofKind }, sinceHeight: number): Promise<Sent> {
@@ -238,24 +254,32 @@ class Accusing {
     return sent
   }
 
+  /** A raised fee must leave the one of the proof that follows a commitment. */
+  async #canRaise({ kind, feeGrains }: SignedForProof): Promise<boolean> {
+    const { rpcUrl, params, signal } = this.#options
+    const { balance } = await this.#ask(() => readAccount(rpcUrl, this.#outbox.address, undefined, signal))
+    const { minTransactionGrains } = params.fees
+    const rest = kind === 'accusation' ? params.audits.accusationDepositGrains + minTransactionGrains : 0n
+    return balance >= raised(feeGrains) + rest && raised(feeGrains) <= MOST_FEE_MULTIPLE * minTransactionGrains
+  }
+
   /** Undefined where another transaction has used its nonce up. */
   async #replace(
     body: TransactionBody & { kind: ProofKind },
-    { nonce, feeGrains: paid, sinceHeight: since }: SignedForProof,
+    last: SignedForProof,
     sinceHeight: number,
   ): Promise<Sent | undefined> {
-    const { signal } = this.#options
+    const { nonce } = last
+    const canRaise = await this.#canRaise(last)
+    // Or else the same bytes as before.
+    const next = canRaise ? { feeGrains: raised(last.feeGrains), sinceHeight } : last
+    this.#signing = { kind: body.kind, feeGrains: next.feeGrains, sinceHeight: next.sinceHeight }
     try {
-      this.#signing = { kind: body.kind, feeGrains: raised(paid), sinceHeight }
-      return await this.#outbox.replace(body, { nonce, feeGrains: raised(paid), sinceHeight }, signal)
+      return await this.#outbox.replace(body, { ...next, nonce }, this.#options.signal)
     } catch (error) {
-      if (!(error instanceof JobError)) throw error
-      if (error.code === 'TX_NONCE_LOW') return undefined
-      if (error.code !== 'TX_INSUFFICIENT_FUNDS') throw error
+      if (error instanceof JobError && error.code === 'TX_NONCE_LOW') return undefined
+      throw error
     }
-    // The same bytes as before.
-    this.#signing = { kind: body.kind, feeGrains: paid, sinceHeight: since }
-    return this.#outbox.replace(body, { nonce, feeGrains: paid, sinceHeight: since }, signal)
   }
 
   /** Before anybody else hears of it. */
