@@ -1,4 +1,4 @@
-/** `nacre job verify --accuse` where the chain is left, the node forgets, blocks do not take the proof, or the fault is planted. */
+/** AUD-6, AUD-7: `nacre job verify --accuse` where the chain is left, the node forgets, blocks do not take the proof, or the fault is planted (AUD-8). */
 import { type AccusationProgress, type AnswerProof, accuse } from '@nacre/gateway'
 import {
   chainIdOf,
@@ -210,7 +210,7 @@ test('a planted fault: under suspicion by this wallet, by another, and at last n
   expect(heightOf(plain)).toBeLessThanOrEqual(accusation.lastRevealHeight)
   const third = await nodes.verify(hex, ...nodes.flags(wallet), '--sample', '4')
   expect(third.error!.message).toMatch(
-    /its miner has named the unit as a plant \(AUD-8\), and it answers for another trace/,
+    /Accused by this wallet in block \d+, the deposit is back: its miner has named the unit as a plant \(AUD-8\)/,
   )
   // Whoever has a proof of it from before sends nothing any more.
   const owner = { chainId: hexOf(chainIdOf(params)), publicKey: wallet.keys.publicKey }

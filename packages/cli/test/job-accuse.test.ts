@@ -1,4 +1,4 @@
-/** `nacre job verify --accuse`: a client with a wallet condemns a garbling miner that no verifier audits; and what it refuses. */
+/** AUD-6, AUD-7: `nacre job verify --accuse`: a client with a wallet condemns a garbling miner that no verifier audits; and what it refuses. */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -198,8 +198,12 @@ function endText(end: AccusationEnd, params: Params): string {
       return end.as === 'condemned'
         ? `Not accused: somebody else was first, and the unit is condemned already. ${depositText(end.deposit)}`
         : `Not accused: somebody else was first, and the unit is under suspicion already (AUD-8). ${depositText(end.deposit)}`
-    case 'planted':
-      return `Not accused: its miner has named the unit as a plant (AUD-8), and it answers for another trace. ${depositText(end.deposit)}`
+    case 'planted': {
+      const what = 'its miner has named the unit as a plant (AUD-8), and it answers for another trace'
+      return end.proofHeight === undefined
+        ? `Not accused: ${what}. ${depositText(end.deposit)}`
+        : `Accused by this wallet in block ${end.proofHeight}, the deposit is back: ${what}. There is no bounty`
+    }
     case 'late':
       return `Not accused: too late. ${lateText(end, params)}. ${depositText(end.deposit)}`
     case 'missed':

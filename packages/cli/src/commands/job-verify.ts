@@ -129,10 +129,10 @@ async function verifySampled(
   if (check.outcome === 'undelivered') throw noAnswer(view.id, check.status)
   if (check.outcome !== 'right') {
     call.say(receiptLines(view).join('\n'))
-    const failure = failureOf(view.id, check, hasPlants(params))
+    const failure = failureOf(view.id, check, hasPlants(params), accuser !== undefined)
     throw accuser === undefined || check.outcome !== 'wrong'
       ? failure
-      : await accused(call, accuser, check, failure, signal)
+      : await accused(call, view.id, accuser, check, failure, signal)
   }
   const { claim, steps } = check
   const odds = oddsOf(model!, claim, draws!)
@@ -149,13 +149,15 @@ async function verifySampled(
 /** The failure, with what became of the accusation: the answer is false however that ends. */
 async function accused(
   { say }: JobCall,
+  id: string,
   accuser: Accuser,
   { claim, evidence }: Extract<AnswerCheck, { outcome: 'wrong' }>,
   failure: CliError,
   signal: AbortSignal,
 ): Promise<CliError> {
-  const { code, details, exitCode, message } = failure
-  say(message)
+  const { code, details, exitCode } = failure
+  say(failure.message)
+  const message = `the answer of job ${id} is FALSE in the step ${textOf(evidence.opening.ref)}`
   try {
     const { text, json } = await accuseMiner(accuser, claim, evidence.opening, signal)
     return new CliError(`${message}. ${text}`, exitCode, code, { ...details, accusation: json })
@@ -179,6 +181,7 @@ function failureOf(
   id: string,
   check: Extract<AnswerCheck, { outcome: 'wrong' | 'withheld' }>,
   mayBePlanted: boolean,
+  isAccusing: boolean,
 ): CliError {
   if (check.outcome === 'wrong') {
     const { code, opening } = check.evidence
@@ -187,7 +190,7 @@ function failureOf(
       ? '. On this network the fault may be planted (AUD-8): then the text is right, which "job verify" without --sample shows, and the fee returns'
       : ''
     return new CliError(
-      `the answer of job ${id} is FALSE in the step ${step}: ${check.reason}. Its opening proves it to everybody (AUD-4); --json prints it, --accuse takes it to the chain${planted}`,
+      `the answer of job ${id} is FALSE in the step ${step}: ${check.reason}. Its opening proves it to everybody (AUD-4); --json prints it${isAccusing ? '' : ', --accuse takes it to the chain'}${planted}`,
       1,
       'ANSWER_FALSE',
       { rule: code, step: opening.ref, opening: bytesToHex(stepOpeningCodec.encode(opening)) },

@@ -78,8 +78,8 @@ export type AccusationEnd =
   | { readonly outcome: 'refuted'; readonly proofHeight: number }
   /** Somebody else was first. */
   | { readonly outcome: 'forestalled'; readonly as: 'condemned' | 'suspected'; readonly deposit?: OpenDeposit }
-  /** Its miner has named it as a plant, and it answers for another trace. */
-  | { readonly outcome: 'planted'; readonly deposit?: OpenDeposit }
+  /** Its miner has named it as a plant, and it answers for another trace. `proofHeight` where this proof was in a block before. */
+  | { readonly outcome: 'planted'; readonly proofHeight?: number; readonly deposit?: OpenDeposit }
   /**
    * The unit can no longer be accused: its audits end with block `endHeight` (undefined: the node does not say when they did), and a proof could be in block
    * `earliestHeight` at the soonest.
@@ -170,7 +170,7 @@ type Included = Extract<ProofPlace, { status: 'included' }>
 function provenEnd(params: Params, view: JobView, { height, depth }: Included): AccusationEnd | undefined {
   const audit = view.receipt?.audit
   if (audit?.isCondemned === true) return { outcome: 'condemned', proofHeight: height }
-  if (audit?.plant === 'revealed') return { outcome: 'planted' }
+  if (audit?.plant === 'revealed') return { outcome: 'planted', proofHeight: height }
   if (audit?.plant === 'suspected') {
     const { openedHeight } = view
     const last =

@@ -100,7 +100,7 @@ class Accusing {
   readonly #refused = new Set<ProofKind>()
   readonly #refusedIds = new Set<string>()
   #refusals = 0
-  #told = ''
+  readonly #told = new Map<AccusationProgress['step'], string>()
   /** Whether there was a commitment to wait for. */
   #isUnderWay = false
   #endSince: { readonly outcome: AccusationEnd['outcome']; readonly height: number } | undefined
@@ -300,10 +300,12 @@ class Accusing {
     return isPaid && this.#bountyGrains !== undefined ? { ...end, bountyGrains: this.#bountyGrains } : end
   }
 
+  /** What stays the same from one look to the next is told once. */
   #tell(progress: AccusationProgress): void {
+    const { step } = progress
     const text = JSON.stringify(progress)
-    if (text === this.#told) return
-    this.#told = text
+    if ((step === 'committed' || step === 'proven') && this.#told.get(step) === text) return
+    this.#told.set(step, text)
     this.#options.onProgress?.(progress)
   }
 
