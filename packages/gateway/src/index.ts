@@ -1,3 +1,19 @@
+export {
+  type AccusationEnd,
+  type AccusationState,
+  type AccusedAnswer,
+  type AnswerProof,
+  accusationCost,
+  accusationState,
+  accusedAnswer,
+  bountyOf,
+  type OpenDeposit,
+  PROOF_DEPTH,
+  type ProofKind,
+  type ProofPlace,
+  type SignedForProof,
+} from './jobs/accusation-state.ts'
+export { type AccusationProgress, type AccuseOptions, accuse } from './jobs/accuse.ts'
 export { createJobClient, DEFAULT_MAX_IN_FLIGHT, DEFAULT_SAMPLE_SHARE, type JobClientOptions } from './jobs/client.ts'
 export { type JobClientErrorCode, JobError, type JobErrorCode } from './jobs/errors.ts'
 export { nameMiner } from './jobs/name-miner.ts'

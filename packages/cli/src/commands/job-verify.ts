@@ -19,13 +19,14 @@ import {
   type UnitTask,
   type Weighing,
 } from '@nacre/protocol'
-import { type AnswerCheck, checkAnswer, MAX_CLIENT_STEPS, rpcAnswerSource } from '@nacre/verifier/client'
+import { type AnswerCheck, checkAnswer, checkEvidence, MAX_CLIENT_STEPS, rpcAnswerSource } from '@nacre/verifier/client'
 import { CliError } from '../errors.ts'
 import { receiptLines } from '../jobs/describe.ts'
 import { inlineModelWorkers, loadTextModel, type TextModel } from '../network-model.ts'
 import { integerFlag } from '../options.ts'
 import { interruptible } from '../signals.ts'
 import type { JobCall } from './job.ts'
+import { type Accuser, accuseMiner, checkAccuseFlags, openAccuser } from './job-accuse.ts'
 import { jobOf, modelOf } from './job-show.ts'
 
 /** Exit codes beside 1, which says that the answer is false, or that it could not be checked for another reason. */
@@ -37,6 +38,7 @@ const UNKNOWN_JOB = 5
 export async function verifyCommand(call: JobCall): Promise<void> {
   const { sample } = call.options
   const draws = sample === undefined ? undefined : integerFlag('sample', sample, 1, MAX_CLIENT_STEPS)
+  checkAccuseFlags(call)
   await interruptible(async (signal) => {
     const view = await jobOf(call, signal).catch((error: unknown) => {
       if (error instanceof CliError && error.code === 'UNKNOWN_JOB')
@@ -45,8 +47,9 @@ export async function verifyCommand(call: JobCall): Promise<void> {
     })
     if (view.receipt === undefined) throw noAnswer(view.id, view.status)
     const { params, chainId } = await readChain(call.rpc, signal)
-    if (draws === undefined) await verifyWhole(call, view, params, signal)
-    else await verifySampled(call, view, params, chainId, draws, signal)
+    const accuser = call.options.accuse === true ? await openAccuser(call, view.id) : undefined
+    if (draws === undefined && accuser === undefined) await verifyWhole(call, view, params, signal)
+    else await verifySampled(call, view, { params, chainId, draws, accuser }, signal)
   })
 }
 
@@ -86,38 +89,53 @@ async function verifyWhole(call: JobCall, view: JobView, params: Params, signal:
   ])
 }
 
-/** Opens steps drawn here. */
+interface Sampling {
+  readonly params: Params
+  readonly chainId: string
+  /** Undefined where there is nothing but a stored proof. */
+  readonly draws: number | undefined
+  readonly accuser: Accuser | undefined
+}
+
+/** Opens steps drawn here, or looks again at one that an earlier run has found wrong. */
 async function verifySampled(
   call: JobCall,
   view: JobView,
-  params: Params,
-  chainId: string,
-  draws: number,
+  { params, chainId, draws, accuser }: Sampling,
   signal: AbortSignal,
 ): Promise<void> {
   const hash = await createFastHash()
   let model: TextModel | undefined
   const startMs = performance.now()
-  const check = await checkAnswer({
+  const options = {
     source: rpcAnswerSource(call.rpc),
     chainId: hexToBytes(chainId),
     jobId: hexToBytes(view.id),
-    model: async (modelId) => {
+    model: async (modelId: Uint8Array) => {
       model = await loadTextModel(params, nameOf(params, modelId), hash)
       return model.model
     },
-    seed: new Uint8Array(randomBytes(32)),
-    steps: draws,
     signal,
-  })
+  }
+  const stored = accuser?.stored === undefined ? undefined : await checkEvidence(options, accuser.stored.opening)
+  if (stored === undefined && draws === undefined)
+    throw new CliError(
+      `the proof in ${accuser!.proofPath} says nothing about the answer that the job has now: --sample N draws anew`,
+      1,
+      'PROOF_OTHER',
+    )
+  const check = stored ?? (await checkAnswer({ ...options, seed: new Uint8Array(randomBytes(32)), steps: draws! }))
   const checkMs = Math.round(performance.now() - startMs)
   if (check.outcome === 'undelivered') throw noAnswer(view.id, check.status)
   if (check.outcome !== 'right') {
     call.say(receiptLines(view).join('\n'))
-    throw failureOf(view.id, check, hasPlants(params))
+    const failure = failureOf(view.id, check, hasPlants(params), accuser !== undefined)
+    throw accuser === undefined || check.outcome !== 'wrong'
+      ? failure
+      : await accused(call, view.id, accuser, check, failure, signal)
   }
   const { claim, steps } = check
-  const odds = oddsOf(model!, claim, draws)
+  const odds = oddsOf(model!, claim, draws!)
   call.print({ ...jsonOf(view, model!), checkMs, isTrue: true, draws, steps, odds }, [
     ...receiptLines(view),
     `right     ${steps.length - FIXED_STEPS.length} of ${odds.steps} steps, drawn here by what forging them saves, are what ${model!.name} gives, and the trace`,
@@ -128,10 +146,42 @@ async function verifySampled(
   ])
 }
 
+/** The failure, with what became of the accusation: the answer is false however that ends. */
+async function accused(
+  { say }: JobCall,
+  id: string,
+  accuser: Accuser,
+  { claim, evidence }: Extract<AnswerCheck, { outcome: 'wrong' }>,
+  failure: CliError,
+  signal: AbortSignal,
+): Promise<CliError> {
+  const { code, details, exitCode } = failure
+  say(failure.message)
+  const message = `the answer of job ${id} is FALSE in the step ${textOf(evidence.opening.ref)}`
+  try {
+    const { text, json } = await accuseMiner(accuser, claim, evidence.opening, signal)
+    return new CliError(`${message}. ${text}`, exitCode, code, { ...details, accusation: json })
+  } catch (error) {
+    if (signal.aborted)
+      return new CliError(
+        `${message}. Interrupted: --accuse again goes on with the proof, as long as its commitment holds`,
+        130,
+        'INTERRUPTED',
+        details,
+      )
+    const why = messageOf(error)
+    const cause = (error as { code?: unknown }).code
+    if (typeof cause !== 'string') throw error
+    const accusation = { outcome: 'failed', code: cause, message: why }
+    return new CliError(`${message}. Not accused: ${why}`, exitCode, code, { ...details, accusation })
+  }
+}
+
 function failureOf(
   id: string,
   check: Extract<AnswerCheck, { outcome: 'wrong' | 'withheld' }>,
   mayBePlanted: boolean,
+  isAccusing: boolean,
 ): CliError {
   if (check.outcome === 'wrong') {
     const { code, opening } = check.evidence
@@ -140,7 +190,7 @@ function failureOf(
       ? '. On this network the fault may be planted (AUD-8): then the text is right, which "job verify" without --sample shows, and the fee returns'
       : ''
     return new CliError(
-      `the answer of job ${id} is FALSE in the step ${step}: ${check.reason}. Its opening proves it to everybody (AUD-4); --json prints it${planted}`,
+      `the answer of job ${id} is FALSE in the step ${step}: ${check.reason}. Its opening proves it to everybody (AUD-4); --json prints it${isAccusing ? '' : ', --accuse takes it to the chain'}${planted}`,
       1,
       'ANSWER_FALSE',
       { rule: code, step: opening.ref, opening: bytesToHex(stepOpeningCodec.encode(opening)) },

@@ -11,6 +11,7 @@ const USAGE = `Inference that the network executes for a fee.
   npm run nacre -- job show ID                where a job stands, what it cost (needs no wallet)
   npm run nacre -- job verify ID              execute the answer of any job again and compare (needs no wallet)
   npm run nacre -- job verify ID --sample N   check N steps of it, drawn here, which their miner has to open
+  npm run nacre -- job verify ID --sample N --accuse --wallet FILE    and accuse the miner if one of them is wrong
 
   --rpc URL               a node (default http://127.0.0.1:8645)
   --json                  print one JSON object on standard output, for a failure too
@@ -37,9 +38,15 @@ interrupted: "job show" finds it again.
 verify:
   --sample N              open the steps that bind prompt and answer, and N more. A forged step is found only
                           if it is drawn: the command says how likely that is. Without it everything is checked
+  --accuse                take a wrong step to the chain: a commitment with its deposit, which returns, then the proof, for
+                          a part of the miner's bonds. Waits until it is done. Started again, it goes on where it was
+  --proof FILE            where the proof is kept, written before anything is sent (default: beside the wallet). Of one
+                          that is there --sample is not needed
+  --wallet FILE           the key file that accuses: it pays deposit and fees, and gets the bounty
+  --passphrase-file FILE, --replace           as for submit
 
 Exit codes: 0 done, 1 refused, failed or false, 2 wrong usage, 130 interrupted. Of verify also: 3 nobody opens the steps,
-4 no answer yet, 5 no such job.
+4 no answer yet, 5 no such job. A false answer is 1 whether or not its miner could be accused.
 `
 
 const OPTIONS = {
@@ -54,6 +61,8 @@ const OPTIONS = {
   timeout: { type: 'string' },
   replace: { type: 'boolean' },
   sample: { type: 'string' },
+  accuse: { type: 'boolean' },
+  proof: { type: 'string' },
   wallet: { type: 'string' },
   'passphrase-file': { type: 'string' },
   json: { type: 'boolean' },
@@ -80,10 +89,11 @@ const SUBMIT = [
   'timeout',
   'replace',
 ] as const
+const VERIFY = ['sample', 'accuse', 'proof', 'replace'] as const
 const VERBS: Readonly<Record<string, Verb<JobCall, Options>>> = {
   submit: { run: submitCommand, options: [...SUBMIT, 'wallet', 'passphrase-file'], positionals: ['PROMPT'] },
   show: { run: showCommand, options: [], positionals: ['ID'] },
-  verify: { run: verifyCommand, options: ['sample'], positionals: ['ID'] },
+  verify: { run: verifyCommand, options: [...VERIFY, 'wallet', 'passphrase-file'], positionals: ['ID'] },
 }
 
 /** `nacre job`. */

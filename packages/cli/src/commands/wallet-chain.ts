@@ -239,6 +239,8 @@ const KINDS: Readonly<Record<string, string>> = {
   verifierRegister: 'bond of a verifier',
   unbond: 'bond asked back',
   equivocation: 'proof of equivocation',
+  accusation: 'deposit of an accusation',
+  fraudProof: 'proof of fraud',
 }
 
 function entryLines(entry: HistoryEntry, address: string): string[] {

@@ -93,6 +93,31 @@ export class Outbox {
   }
 
   /**
+   * Signs a body with the nonce of a transaction that waits or is lost, in whose place it goes, and another fee: peers pass equal bytes on
+   * only once. Nobody but the caller looks after it. Throws JobError like {@link send}.
+   */
+  replace(
+    body: TransactionBody,
+    {
+      nonce,
+      feeGrains,
+      sinceHeight,
+    }: { readonly nonce: bigint; readonly feeGrains: bigint; readonly sinceHeight: number },
+    signal: AbortSignal,
+  ): Promise<Sent> {
+    const { journal } = this.#options
+    return this.#alone(signal, async () => {
+      const sent = this.#sign(body, nonce, sinceHeight, feeGrains)
+      await journal?.signing(sent)
+      this.#next = undefined
+      const answer = await this.#post(sent, signal)
+      await journal?.answered(sent.id, !('error' in answer))
+      if ('error' in answer) throw refusal(answer.error.code, answer.error.message)
+      return sent
+    })
+  }
+
+  /**
    * Hands the same bytes to a node that lost them; does nothing where they are known after all.
    * Throws JobError where they can never apply.
    */
@@ -118,8 +143,8 @@ export class Outbox {
     this.#sent.delete(id)
   }
 
-  #sign(body: TransactionBody, nonce: bigint, sinceHeight: number): Sent {
-    const { chainId, fee, keys } = this.#options
+  #sign(body: TransactionBody, nonce: bigint, sinceHeight: number, fee = this.#options.fee): Sent {
+    const { chainId, keys } = this.#options
     try {
       const transaction = signTransaction({ chainId, nonce, fee, body }, keys)
       const id = bytesToHex(transactionId(transaction))

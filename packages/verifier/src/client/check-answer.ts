@@ -108,6 +108,22 @@ export async function checkAnswer(options: CheckAnswerOptions): Promise<AnswerCh
   return { outcome: 'right', claim, steps }
 }
 
+/**
+ * Looks at a step that was found wrong before, in what the job's answer is now: `wrong` if it still is, undefined if the opening says
+ * nothing against it, after a reorganisation for one. Rejects like {@link checkAnswer}.
+ */
+export async function checkEvidence(
+  { source, chainId, jobId, model, signal }: Omit<CheckAnswerOptions, 'seed' | 'steps'>,
+  opening: StepOpening,
+): Promise<Extract<AnswerCheck, { outcome: 'undelivered' | 'wrong' }> | undefined> {
+  const found = await source.transactions(jobId, signal)
+  if ('status' in found) return { outcome: 'undelivered', status: found.status }
+  const claim = answerClaim(chainId, jobId, found.posted, found.delivered)
+  const bytes = stepOpeningCodec.encode(opening)
+  const { fraud } = lookAt(await model(claim.modelId), claim, [opening.ref], [bytes])
+  return fraud === undefined ? undefined : { outcome: 'wrong', claim, ...fraud }
+}
+
 interface Looked {
   readonly fraud?: { readonly evidence: FraudEvidence; readonly reason: string }
   readonly missing: readonly StepRef[]
