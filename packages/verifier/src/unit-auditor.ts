@@ -31,17 +31,18 @@ import { VerdictChecks } from './verdict-checks.ts'
 const MAX_UNITS = 4_096
 /** Units asked for at once: a miner that does not answer holds up none of the others. */
 const MAX_AT_ONCE = 4
-/** So many blocks after nobody had good openings the miner is asked on the chain, if nobody has them then either, */
-const PATIENCE_BLOCKS = 2
+/** So many tips after nobody had good openings the miner is asked on the chain, if nobody has them then either, */
+const PATIENCE_TIPS = 2
 /** and after so many even while peers may still answer. */
-const MOST_PATIENCE_BLOCKS = 4
+const MOST_PATIENCE_TIPS = 4
 
 /** What this process knows of a delivered unit. */
 interface Followed {
   /** Of the unit that the rest is about: a reorganisation may deliver another one for the job. */
   unitId: string
-  /** Height of the tip when its openings were asked for last, and when they were first, of those that nobody has brought yet. */
+  /** Height of the tip when its openings were asked for last. */
   askedHeight: number | undefined
+  /** Tips looked at when they were asked for first, of those that nobody has brought yet. */
   missingSince: number | undefined
   /** Of a unit that is right in all audited steps. */
   digests: readonly Uint8Array[] | undefined
@@ -79,6 +80,9 @@ export class UnitAuditor {
   #running: Promise<void> | undefined
   #checking: Promise<void> | undefined
   #isStale = false
+  /** Tips looked at so far, each higher than those before: while this node was cut off or behind, nobody could be asked. */
+  #tips = 0
+  #highest = 0
   /** Height of the tip after which verdicts of others were looked at last. */
   #checkedHeight: number | undefined
 
@@ -134,6 +138,9 @@ export class UnitAuditor {
     if (this.#node.isSyncing) return
     this.#secrets.look()
     this.#accuser.look()
+    const { height } = this.#node.chain.tip.header
+    if (height > this.#highest) this.#tips++
+    this.#highest = Math.max(this.#highest, height)
     this.#challengeOverdue()
     this.#isStale = true
     this.#running ??= this.#work().finally(() => {
@@ -185,10 +192,9 @@ export class UnitAuditor {
 
   /** Peers that are silent, as many as they like, must not use up the time in which a unit can be challenged. */
   #challengeOverdue(): void {
-    const { height } = this.#node.chain.tip.header
     for (const [job, followed] of this.#followed) {
       const { missingSince } = followed
-      if (missingSince === undefined || height - missingSince < MOST_PATIENCE_BLOCKS) continue
+      if (missingSince === undefined || this.#tips - missingSince < MOST_PATIENCE_TIPS) continue
       const chosen = this.#chosen(job, followed)
       if (chosen !== undefined) challengeUnit(this.#node, this.#agent, chosen)
     }
@@ -233,7 +239,7 @@ export class UnitAuditor {
     const { height } = chain.tip.header
     if (followed.askedHeight === height) return
     followed.askedHeight = height
-    if (network.peers().length > 0) followed.missingSince ??= height
+    if (network.peers().length > 0) followed.missingSince ??= this.#tips
     const asked = await this.#openings.ask(
       { id: jobId, minerKey: unit.minerKey },
       steps,
@@ -253,7 +259,7 @@ export class UnitAuditor {
       log.warn({ event: 'audit', jobId: job, outcome: 'fraud', reason: message, isAccused: isTaken })
     } else if (asked.asked > 0) {
       log.warn({ event: 'audit', jobId: job, outcome: 'unanswered', reason: asked.reason })
-      if (chain.tip.header.height - (followed.missingSince ?? height) >= PATIENCE_BLOCKS)
+      if (this.#tips - (followed.missingSince ?? this.#tips) >= PATIENCE_TIPS)
         challengeUnit(this.#node, this.#agent, chosen)
     }
   }

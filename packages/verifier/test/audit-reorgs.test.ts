@@ -3,6 +3,7 @@
  * condemned all the same, and whoever answered in time is not.
  */
 import type { UnitRunner } from '@nacre/miner'
+import { sleep } from '@nacre/node'
 import {
   bytesToHex,
   commitTrace,
@@ -13,6 +14,7 @@ import {
   readAuditedUnit,
   readAuditors,
   readChallenges,
+  readVerdicts,
   type TransactionKind,
 } from '@nacre/protocol'
 import { afterEach, expect, test } from 'vitest'
@@ -155,4 +157,34 @@ test('a response on the branch that lost is given again: the honest miner keeps 
   expect(isBarred(plain.node.chain.reader, verifier.keys.publicKey)).toBe(false)
   await run(() => network.members.every(({ node }) => node.chain.tip.hex === plain.node.chain.tip.hex))
   agree()
+})
+
+test('a verifier that was cut off asks again before it challenges: its bond is not for an honest miner', async () => {
+  let isAway = true
+  const away = (runner: UnitRunner): UnitRunner => ({
+    ...runner,
+    openSteps: async (...request) => {
+      if (isAway) throw new Error('not now')
+      // Of an audit: longer than it takes until the next tip.
+      if (request[1].length > 4) await sleep(network.clock, 3_000)
+      return runner.openSteps(...request)
+    },
+  })
+  const net = await marketNet({ miners: 1, engine: away, overrides: [...OVERRIDES, 'audits.verdictBlocks=20'] })
+  network = net.network
+  const { plain, verifier, post, job, run } = net
+  const { chain } = plain.node
+  const { params } = network.context
+  await run(() => readAuditors(chain.reader, epochOf(params, heightOf(plain))).length === 1)
+  const jobId = await post(job())
+  await run(() => readAuditedUnit(verifier.node.chain.reader, jobId) !== undefined)
+  await network.clock.runUntil(network.clock.nowMs() + 100)
+  network.hub.partition(['verifier'], names(net.miners.concat(plain)))
+  const height = heightOf(plain)
+  await run(() => heightOf(plain) >= height + 6)
+  isAway = false
+  network.hub.heal()
+  await run(() => heightOf(plain) >= height + 12)
+  expect(readVerdicts(chain.reader, jobId)).toHaveLength(1)
+  expect(sent(plain, verifier.keys.publicKey)).not.toContain('challenge')
 })
