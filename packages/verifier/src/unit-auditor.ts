@@ -20,7 +20,7 @@ import {
 } from '@nacre/protocol'
 import { Accuser } from './accuser.ts'
 import { atOnce } from './at-once.ts'
-import { challengeUnit, isMoot, type UnopenedUnit } from './challenge-unit.ts'
+import { challengeUnit, isMoot, isSameDelivery, type UnopenedUnit } from './challenge-unit.ts'
 import { EpochSecrets } from './epoch-secrets.ts'
 import type { OpeningsSource } from './openings-source.ts'
 import { PlantChecks } from './plant-checks.ts'
@@ -39,7 +39,7 @@ const MOST_PATIENCE_TIPS = 4
 /** What this process knows of a delivered unit. */
 interface Followed {
   /** Of the unit that the rest is about: a reorganisation may deliver another one for the job. */
-  unitId: string
+  unit: AuditedUnit | undefined
   /** Height of the tip when its openings were asked for last. */
   askedHeight: number | undefined
   /** Tips looked at when they were asked for first, of those that nobody has brought yet. */
@@ -129,7 +129,7 @@ export class UnitAuditor {
       if (body.kind !== 'receipt') continue
       const job = bytesToHex(body.jobId)
       if (this.#followed.has(job)) continue
-      this.#followed.set(job, { unitId: '', askedHeight: undefined, missingSince: undefined, digests: undefined })
+      this.#followed.set(job, { unit: undefined, askedHeight: undefined, missingSince: undefined, digests: undefined })
       if (this.#followed.size > MAX_UNITS) this.#followed.delete(this.#followed.keys().next().value!)
     }
   }
@@ -187,7 +187,8 @@ export class UnitAuditor {
     const chosen = this.#chosen(job, followed)
     if (chosen === undefined) return
     if (followed.digests === undefined) await this.#ask(chosen)
-    if (followed.digests !== undefined) this.#sayRight(chosen, followed.digests)
+    if (followed.digests !== undefined && isSameDelivery(followed.unit!, chosen.unit))
+      this.#sayRight(chosen, followed.digests)
   }
 
   /** Peers that are silent, as many as they like, must not use up the time in which a unit can be challenged. */
@@ -209,9 +210,8 @@ export class UnitAuditor {
       this.#followed.delete(job)
       return undefined
     }
-    const unitId = bytesToHex(unit.unitId)
-    if (followed.unitId !== unitId)
-      Object.assign(followed, { unitId, askedHeight: undefined, missingSince: undefined, digests: undefined })
+    if (followed.unit === undefined || !isSameDelivery(followed.unit, unit))
+      Object.assign(followed, { unit, askedHeight: undefined, missingSince: undefined, digests: undefined })
     return unit.isCondemned || this.#accuser.has(job) ? undefined : this.#choose(job, jobId, unit, followed)
   }
 
@@ -246,8 +246,10 @@ export class UnitAuditor {
       receiptStepCheck(this.#node, jobId, unit),
       this.#abort.signal,
     )
-    // Meanwhile another unit may have been delivered for the job.
-    if (this.#abort.signal.aborted || followed.unitId !== bytesToHex(unit.unitId)) return
+    // Meanwhile another unit may have been delivered for the job, or this one in another epoch.
+    const now = readAuditedUnit(chain.reader, jobId)
+    const isThere = (each: AuditedUnit | undefined): boolean => each !== undefined && isSameDelivery(each, unit)
+    if (this.#abort.signal.aborted || !isThere(now) || !isThere(followed.unit)) return
     if (asked.outcome === 'right') {
       const drawn = asked.value.slice(FIXED_STEPS.length)
       followed.digests = verdictDigests(this.#agent.keys.publicKey, secret, unit, drawn)
