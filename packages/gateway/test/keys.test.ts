@@ -1,5 +1,6 @@
 /** API keys: who may ask, what they may spend over restarts, how often, and what a file of them may hold. */
 import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type JobView, RpcError } from '@nacre/node/rpc-client'
 import OpenAI from 'openai'
@@ -254,6 +255,101 @@ describe('budgets', () => {
     expect(after.open(10)).toMatchObject([{ jobId: hex(1), grains: 5000n }])
     expect(after.spending(key).grains).toBe(5000n + FEE + 3n)
     after.close()
+  })
+
+  it('opens the ledger of a version that did not note what was reserved', async () => {
+    const { path, ledgerPath } = await keyFile([{}])
+    const { id } = (await readKeys(path))[0]!
+    const db = new DatabaseSync(ledgerPath)
+    db.exec(`create table charge (id integer primary key autoincrement, key_id text not null, window_ms integer not null,
+      grains integer not null, job_id text, created_ms integer not null)`)
+    db.exec(`insert into charge (key_id, window_ms, grains, created_ms) values ('${id}', 0, 5, 7)`)
+    db.close()
+    const charge = {
+      id: 1,
+      keyId: id,
+      grains: 5n,
+      reservedGrains: 5n,
+      createdMs: 7,
+      jobId: undefined,
+      lostHeight: undefined,
+    }
+    for (let i = 0; i < 2; i++) {
+      const ledger = new SpendingLedger(ledgerPath)
+      expect(ledger.open(10)).toEqual([charge])
+      ledger.close()
+    }
+  })
+
+  /** A key whose charges of so many grains are open, each of a job of its own. */
+  async function withOpen(count: number) {
+    const { path, ledgerPath, keys } = await keyFile([{}])
+    const key = (await readKeys(path))[0]!
+    const before = new SpendingLedger(ledgerPath)
+    before.reserve(key, Array(count).fill(5000n))!.forEach((charge, i) => {
+      before.setJob(charge, hex(i + 1))
+    })
+    before.close()
+    const after = (): { spent: bigint; open: readonly (string | undefined)[] } => {
+      const ledger = new SpendingLedger(ledgerPath)
+      const found = { spent: ledger.spending(key).grains, open: ledger.open(10).map(({ jobId }) => jobId) }
+      ledger.close()
+      return found
+    }
+    return { options: { keysPath: path, ledgerPath, apiKey: keys[0]! }, after }
+  }
+
+  it('a node that states any price has no job charged above its reservation, and keeps no other charge open', async () => {
+    const { options, after } = await withOpen(3)
+    const prices = { [hex(1)]: 2n ** 64n - 1n, [hex(2)]: 2n ** 62n, [hex(3)]: 7n }
+    const { gateway, logs } = await testGateway({ ...options, jobView: async (id) => settled(id, prices[id]!, 90) })
+    for (let i = 0; i < 20 && logs.length === 0; i++) await delay(50)
+    await gateway.stop()
+    expect(after()).toEqual({ spent: 5000n + 5000n + FEE + 7n, open: [] })
+  })
+
+  it('a job about which the node says nothing keeps no other charge open', async () => {
+    const { options, after } = await withOpen(3)
+    const { gateway, logs } = await testGateway({
+      ...options,
+      jobView: async (id) => {
+        if (id === hex(2)) throw new RpcError('NO_ANSWER', 'no answer in 20 s')
+        return settled(id, 7n, 90)
+      },
+    })
+    for (let i = 0; i < 60 && logs.length < 3; i++) await delay(50)
+    await gateway.stop()
+    expect(after()).toEqual({ spent: 5000n + 2n * (FEE + 7n), open: [hex(2)] })
+  })
+
+  it('a job that the node lost is free only once no branch of six blocks can have it', async () => {
+    const reserve = await reserveOf()
+    const { path, ledgerPath, keys } = await keyFile([{}])
+    let views: Record<string, JobView> = {}
+    let tipHeight = 100
+    const { openai, gateway } = await testGateway({
+      ...{ keysPath: path, ledgerPath, apiKey: keys[0]!, tipHeight: () => tipHeight },
+      jobView: async (id) => views[id] ?? { id, status: 'unknown' },
+      script: (_, index, { onProgress }) => {
+        const jobId = hex(index + 1)
+        onProgress?.({ jobId, status: 'unknown', view: { id: jobId, status: 'unknown' } })
+        return new JobError('EXPIRED', 'the node lost the job, and it is too late', { jobId })
+      },
+    })
+    for (let i = 0; i < 2; i++) await openai.completions.create(QUESTION).catch(() => undefined)
+    await delay(1200)
+    tipHeight = 105
+    await delay(1200)
+    // The branch with the first of them is the best again.
+    views = { [hex(1)]: settled(hex(1), 3n, 96) }
+    tipHeight = 106
+    await delay(1200)
+    await gateway.stop()
+    const ledger = new SpendingLedger(ledgerPath)
+    expect(ledger.open(10)).toEqual([])
+    ledger.close()
+    expect(await spentBy(path, ledgerPath)).toBe(FEE + 3n)
+    expect(reserve).toBeGreaterThan(FEE + 3n)
   })
 
   it('begins anew with the next window', async () => {

@@ -116,7 +116,7 @@ export class Accuser {
     const { reader, tip } = this.#node.chain
     for (const [name, accused] of this.#accused) {
       const unit = readAuditedUnit(reader, accused.proof.jobId)
-      if (unit === undefined || !equalBytes(unit.unitId, accused.unitId)) {
+      if (unit === undefined || !isAbout(reader, unit, accused)) {
         this.#accused.delete(name)
         this.#node.store.dropNote(this.#prefix + name)
       } else if (!isMoot(this.#node.context.params, reader, this.#agent.keys.publicKey, accused))
@@ -183,15 +183,19 @@ export class Accuser {
   }
 }
 
+/** Whether a proof is about what the state has: a miner can sign two receipts of one unit, and each branch may have another of them. */
+function isAbout(reader: StateReader, unit: AuditedUnit, { proof, unitId, traceRoot }: Accused): boolean {
+  const honestRoot = readSuspicion(reader, proof.jobId)?.honestRoot
+  const isRoot =
+    equalBytes(unit.traceRoot, traceRoot) || (honestRoot !== undefined && equalBytes(honestRoot, traceRoot))
+  return isRoot && equalBytes(unit.unitId, unitId)
+}
+
 /** Whether the state after a tip has nothing that the proof could change. */
-function isMoot(
-  params: Params,
-  reader: StateReader,
-  sender: Uint8Array,
-  { proof, unitId, traceRoot }: Accused,
-): boolean {
+function isMoot(params: Params, reader: StateReader, sender: Uint8Array, accused: Accused): boolean {
+  const { proof, traceRoot } = accused
   const unit = readAuditedUnit(reader, proof.jobId)
-  if (unit === undefined || !equalBytes(unit.unitId, unitId)) return true
+  if (unit === undefined || !isAbout(reader, unit, accused)) return true
   if (proof.kind === 'fraudProof') return unit.isCondemned || isFound(params, reader, sender, proof, unit, traceRoot)
   const { verifier, jobId } = proof
   const hasPlace = readAuditor(reader, epochOf(params, unit.receiptHeight), verifier)?.secret !== undefined

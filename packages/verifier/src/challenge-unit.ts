@@ -56,7 +56,16 @@ export function challengeUnit(
 }
 
 /** Whether nothing more can be said about a unit: it has ended, is condemned, or the branch has another one in its place. */
-export function isMoot(reader: StateReader, jobId: Uint8Array, { unitId }: AuditedUnit): boolean {
+export function isMoot(reader: StateReader, jobId: Uint8Array, unit: AuditedUnit): boolean {
   const now = readAuditedUnit(reader, jobId)
-  return now === undefined || now.isCondemned || !equalBytes(now.unitId, unitId)
+  return now === undefined || now.isCondemned || !isSameDelivery(now, unit)
+}
+
+/**
+ * Whether two units are one, delivered by one receipt in the same block or one of the same height. The id is not enough: a miner can sign
+ * two receipts of a unit, and the height says whose secret chooses the unit and its steps (AUD-1).
+ */
+export function isSameDelivery(a: AuditedUnit, b: AuditedUnit): boolean {
+  const isSame = (name: 'unitId' | 'traceRoot' | 'answerHash'): boolean => equalBytes(a[name], b[name])
+  return a.receiptHeight === b.receiptHeight && isSame('unitId') && isSame('traceRoot') && isSame('answerHash')
 }

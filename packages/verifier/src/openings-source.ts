@@ -22,6 +22,9 @@ const SILENCE_MS = 1_000
 /** Score lost by a peer whose openings do not check. */
 const BAD_OPENING_POINTS = 50
 
+/** A peer that was asked before this, and kept silent for {@link SILENCE_MS} and more without bringing anything. */
+const GAVE_NOTHING = Symbol('gave nothing')
+
 /** An opening that is authentic under the trace root and proves that the root commits to a lie (AUD-4). */
 export class FraudError extends Error {
   readonly opening: StepOpening
@@ -56,8 +59,8 @@ export class OpeningsSource {
   readonly #node: Pick<FullNode, 'network' | 'peersFor' | 'random' | 'log' | 'clock'>
   /** Requests in a row without good openings, of connected peers. */
   readonly #failures = new Map<PeerName, number>()
-  /** The last request that each peer was or will be asked: it answers one at a time. */
-  readonly #turns = new Map<PeerName, Promise<unknown>>()
+  /** The last request that each peer was or will be asked: it answers one at a time. Tells whether that took its time and brought nothing. */
+  readonly #turns = new Map<PeerName, Promise<boolean>>()
   /** When the request that a peer has now was sent. */
   readonly #askedMs = new Map<PeerName, number>()
 
@@ -89,8 +92,9 @@ export class OpeningsSource {
     /** Never settles with anything but what went wrong in this program. */
     const attempt = async (peer: PeerName): Promise<void> => {
       try {
-        const value = await this.#inTurn(peer, end, () => this.#askPeer(peer, unit.id, steps, check))
-        if (value === undefined) return
+        const value = await this.#inTurn(peer, end, () => this.#askPeer(peer, unit.id, steps, check, end))
+        if (value === GAVE_NOTHING) reasons.push('it brought nothing of what it was asked for before')
+        if (value === undefined || value === GAVE_NOTHING) return
         this.#failures.delete(peer)
         settle({ outcome: 'right', value })
       } catch (error) {
@@ -114,8 +118,8 @@ export class OpeningsSource {
         const asked = await Promise.race([settled, next, sleep(this.#node.clock, SILENCE_MS, end)])
         if (asked !== undefined) return asked
       }
-      const asked = await Promise.race([settled, Promise.all(attempts)])
-      if ('outcome' in asked) return asked
+      const asked = await Promise.race([settled, Promise.all(attempts), aborted(end)])
+      if (asked !== undefined && 'outcome' in asked) return asked
       return { outcome: 'unanswered', reason: summary(reasons), asked: reasons.length, isUnserved }
     } finally {
       over.abort()
@@ -123,35 +127,38 @@ export class OpeningsSource {
   }
 
   /**
-   * Lets the peer answer what it was asked before, but waits no longer for that than for an answer. Undefined where the signal aborts
-   * meanwhile. Rejects with NetworkError TIMEOUT where the peer is still silent, and with what the request rejects with.
+   * Lets the peer answer what it was asked before, for as long as it goes on answering. Undefined where the signal aborts meanwhile, or
+   * {@link GAVE_NOTHING} where what was asked before took its time and brought nothing. Rejects with what the request rejects with.
    */
-  async #inTurn<T>(peer: PeerName, signal: AbortSignal, request: () => Promise<T>): Promise<T | undefined> {
+  async #inTurn<T>(
+    peer: PeerName,
+    signal: AbortSignal,
+    request: () => Promise<T>,
+  ): Promise<T | typeof GAVE_NOTHING | undefined> {
     const { clock } = this.#node
-    const before = this.#turns.get(peer)
-    let release = (): void => undefined
-    const done = new Promise<void>((resolve) => {
+    const before = this.#turns.get(peer) ?? Promise.resolve(false)
+    let release = (_gaveNothing: boolean): void => undefined
+    const done = new Promise<boolean>((resolve) => {
       release = resolve
     })
-    const last = before === undefined ? done : before.then(() => done)
+    const last = before.then(async (gaveNothing) => (await done) || gaveNothing)
     this.#turns.set(peer, last)
     void last.then(() => {
       if (this.#turns.get(peer) === last) this.#turns.delete(peer)
     })
+    let gaveNothing = false
     try {
-      const isLate =
-        before !== undefined &&
-        (await Promise.race([before.then(() => false), sleep(clock, REQUEST_TIMEOUT_MS, signal).then(() => true)]))
+      if ((await Promise.race([before, aborted(signal)])) && !signal.aborted) return GAVE_NOTHING
       if (signal.aborted) return undefined
-      if (isLate) throw new NetworkError('TIMEOUT', `no answer in ${REQUEST_TIMEOUT_MS} ms to an earlier request`)
-      this.#askedMs.set(peer, clock.nowMs())
+      const startMs = clock.nowMs()
       try {
         return await request()
-      } finally {
-        this.#askedMs.delete(peer)
+      } catch (error) {
+        gaveNothing = clock.nowMs() - startMs >= SILENCE_MS
+        throw error
       }
     } finally {
-      release()
+      release(gaveNothing)
     }
   }
 
@@ -160,9 +167,11 @@ export class OpeningsSource {
     id: Uint8Array,
     steps: readonly StepRef[],
     check: (opening: StepOpening) => T,
-  ): Promise<T[]> {
+    signal: AbortSignal,
+  ): Promise<T[] | undefined> {
     const checked: T[] = []
     for (let from = 0; from < steps.length; from += MAX_STEPS_PER_REQUEST) {
+      if (signal.aborted) return undefined
       const some = steps.slice(from, from + MAX_STEPS_PER_REQUEST)
       const openings = await this.#request(peer, id, some)
       if (openings.length !== some.length)
@@ -178,11 +187,17 @@ export class OpeningsSource {
   }
 
   async #request(peer: PeerName, id: Uint8Array, steps: readonly StepRef[]): Promise<Uint8Array[]> {
-    const answer = await this.#node.network.request(peer, REQUEST.openings, encodeOpeningsRequest({ id, steps }), {
-      timeoutMs: REQUEST_TIMEOUT_MS,
-      maxResponseBytes: MAX_OPENINGS_ANSWER_BYTES,
-    })
-    return decodeByteList(answer, steps.length, MAX_OPENINGS_ANSWER_BYTES, 'openings')
+    const { clock, network } = this.#node
+    this.#askedMs.set(peer, clock.nowMs())
+    try {
+      const answer = await network.request(peer, REQUEST.openings, encodeOpeningsRequest({ id, steps }), {
+        timeoutMs: REQUEST_TIMEOUT_MS,
+        maxResponseBytes: MAX_OPENINGS_ANSWER_BYTES,
+      })
+      return decodeByteList(answer, steps.length, MAX_OPENINGS_ANSWER_BYTES, 'openings')
+    } finally {
+      this.#askedMs.delete(peer)
+    }
   }
 
   /**
@@ -208,6 +223,14 @@ export class OpeningsSource {
     }
     return chosen
   }
+}
+
+/** Resolves once the signal aborts. */
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
 }
 
 /** Each reason once, with the number of peers it is true of. */

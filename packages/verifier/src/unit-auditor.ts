@@ -20,7 +20,7 @@ import {
 } from '@nacre/protocol'
 import { Accuser } from './accuser.ts'
 import { atOnce } from './at-once.ts'
-import { challengeUnit, isMoot, type UnopenedUnit } from './challenge-unit.ts'
+import { challengeUnit, isMoot, isSameDelivery, type UnopenedUnit } from './challenge-unit.ts'
 import { EpochSecrets } from './epoch-secrets.ts'
 import type { OpeningsSource } from './openings-source.ts'
 import { PlantChecks } from './plant-checks.ts'
@@ -31,17 +31,18 @@ import { VerdictChecks } from './verdict-checks.ts'
 const MAX_UNITS = 4_096
 /** Units asked for at once: a miner that does not answer holds up none of the others. */
 const MAX_AT_ONCE = 4
-/** So many blocks after nobody had good openings the miner is asked on the chain, if nobody has them then either, */
-const PATIENCE_BLOCKS = 2
+/** So many tips after nobody had good openings the miner is asked on the chain, if nobody has them then either, */
+const PATIENCE_TIPS = 2
 /** and after so many even while peers may still answer. */
-const MOST_PATIENCE_BLOCKS = 4
+const MOST_PATIENCE_TIPS = 4
 
 /** What this process knows of a delivered unit. */
 interface Followed {
   /** Of the unit that the rest is about: a reorganisation may deliver another one for the job. */
-  unitId: string
-  /** Height of the tip when its openings were asked for last, and when they were first, of those that nobody has brought yet. */
+  unit: AuditedUnit | undefined
+  /** Height of the tip when its openings were asked for last. */
   askedHeight: number | undefined
+  /** Tips looked at when they were asked for first, of those that nobody has brought yet. */
   missingSince: number | undefined
   /** Of a unit that is right in all audited steps. */
   digests: readonly Uint8Array[] | undefined
@@ -79,6 +80,9 @@ export class UnitAuditor {
   #running: Promise<void> | undefined
   #checking: Promise<void> | undefined
   #isStale = false
+  /** Tips looked at so far, each higher than those before: while this node was cut off or behind, nobody could be asked. */
+  #tips = 0
+  #highest = 0
   /** Height of the tip after which verdicts of others were looked at last. */
   #checkedHeight: number | undefined
 
@@ -125,7 +129,7 @@ export class UnitAuditor {
       if (body.kind !== 'receipt') continue
       const job = bytesToHex(body.jobId)
       if (this.#followed.has(job)) continue
-      this.#followed.set(job, { unitId: '', askedHeight: undefined, missingSince: undefined, digests: undefined })
+      this.#followed.set(job, { unit: undefined, askedHeight: undefined, missingSince: undefined, digests: undefined })
       if (this.#followed.size > MAX_UNITS) this.#followed.delete(this.#followed.keys().next().value!)
     }
   }
@@ -134,6 +138,9 @@ export class UnitAuditor {
     if (this.#node.isSyncing) return
     this.#secrets.look()
     this.#accuser.look()
+    const { height } = this.#node.chain.tip.header
+    if (height > this.#highest) this.#tips++
+    this.#highest = Math.max(this.#highest, height)
     this.#challengeOverdue()
     this.#isStale = true
     this.#running ??= this.#work().finally(() => {
@@ -180,15 +187,15 @@ export class UnitAuditor {
     const chosen = this.#chosen(job, followed)
     if (chosen === undefined) return
     if (followed.digests === undefined) await this.#ask(chosen)
-    if (followed.digests !== undefined) this.#sayRight(chosen, followed.digests)
+    if (followed.digests !== undefined && isSameDelivery(followed.unit!, chosen.unit))
+      this.#sayRight(chosen, followed.digests)
   }
 
   /** Peers that are silent, as many as they like, must not use up the time in which a unit can be challenged. */
   #challengeOverdue(): void {
-    const { height } = this.#node.chain.tip.header
     for (const [job, followed] of this.#followed) {
       const { missingSince } = followed
-      if (missingSince === undefined || height - missingSince < MOST_PATIENCE_BLOCKS) continue
+      if (missingSince === undefined || this.#tips - missingSince < MOST_PATIENCE_TIPS) continue
       const chosen = this.#chosen(job, followed)
       if (chosen !== undefined) challengeUnit(this.#node, this.#agent, chosen)
     }
@@ -203,9 +210,8 @@ export class UnitAuditor {
       this.#followed.delete(job)
       return undefined
     }
-    const unitId = bytesToHex(unit.unitId)
-    if (followed.unitId !== unitId)
-      Object.assign(followed, { unitId, askedHeight: undefined, missingSince: undefined, digests: undefined })
+    if (followed.unit === undefined || !isSameDelivery(followed.unit, unit))
+      Object.assign(followed, { unit, askedHeight: undefined, missingSince: undefined, digests: undefined })
     return unit.isCondemned || this.#accuser.has(job) ? undefined : this.#choose(job, jobId, unit, followed)
   }
 
@@ -233,15 +239,17 @@ export class UnitAuditor {
     const { height } = chain.tip.header
     if (followed.askedHeight === height) return
     followed.askedHeight = height
-    if (network.peers().length > 0) followed.missingSince ??= height
+    if (network.peers().length > 0) followed.missingSince ??= this.#tips
     const asked = await this.#openings.ask(
       { id: jobId, minerKey: unit.minerKey },
       steps,
       receiptStepCheck(this.#node, jobId, unit),
       this.#abort.signal,
     )
-    // Meanwhile another unit may have been delivered for the job.
-    if (this.#abort.signal.aborted || followed.unitId !== bytesToHex(unit.unitId)) return
+    // Meanwhile another unit may have been delivered for the job, or this one in another epoch.
+    const now = readAuditedUnit(chain.reader, jobId)
+    const isThere = (each: AuditedUnit | undefined): boolean => each !== undefined && isSameDelivery(each, unit)
+    if (this.#abort.signal.aborted || !isThere(now) || !isThere(followed.unit)) return
     if (asked.outcome === 'right') {
       const drawn = asked.value.slice(FIXED_STEPS.length)
       followed.digests = verdictDigests(this.#agent.keys.publicKey, secret, unit, drawn)
@@ -253,7 +261,7 @@ export class UnitAuditor {
       log.warn({ event: 'audit', jobId: job, outcome: 'fraud', reason: message, isAccused: isTaken })
     } else if (asked.asked > 0) {
       log.warn({ event: 'audit', jobId: job, outcome: 'unanswered', reason: asked.reason })
-      if (chain.tip.header.height - (followed.missingSince ?? height) >= PATIENCE_BLOCKS)
+      if (this.#tips - (followed.missingSince ?? this.#tips) >= PATIENCE_TIPS)
         challengeUnit(this.#node, this.#agent, chosen)
     }
   }

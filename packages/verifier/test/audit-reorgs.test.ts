@@ -3,21 +3,32 @@
  * condemned all the same, and whoever answered in time is not.
  */
 import type { UnitRunner } from '@nacre/miner'
+import { sleep } from '@nacre/node'
 import {
+  auditedSteps,
+  auditedTask,
   bytesToHex,
+  checkReceiptStep,
   commitTrace,
   decodeTransaction,
   epochOf,
   equalBytes,
+  executeUnit,
+  FIXED_STEPS,
   isBarred,
+  openStep,
   readAuditedUnit,
+  readAuditor,
   readAuditors,
   readChallenges,
+  readVerdicts,
   type TransactionKind,
+  type VerdictRecord,
+  verdictDigests,
 } from '@nacre/protocol'
 import { afterEach, expect, test } from 'vitest'
 import type { LocalMember, LocalNetwork } from '../../cli/test/local-network.ts'
-import { heightOf, type MarketNet, marketNet } from '../../miner/test/market-net.ts'
+import { heightOf, isAssigned, type MarketNet, marketNet, receiptsOf } from '../../miner/test/market-net.ts'
 
 let network: LocalNetwork
 afterEach(() => network.stop())
@@ -156,3 +167,108 @@ test('a response on the branch that lost is given again: the honest miner keeps 
   await run(() => network.members.every(({ node }) => node.chain.tip.hex === plain.node.chain.tip.hex))
   agree()
 })
+
+test('a verifier that was cut off asks again before it challenges: its bond is not for an honest miner', async () => {
+  let isAway = true
+  const away = (runner: UnitRunner): UnitRunner => ({
+    ...runner,
+    openSteps: async (...request) => {
+      if (isAway) throw new Error('not now')
+      // Of an audit: longer than it takes until the next tip.
+      if (request[1].length > 4) await sleep(network.clock, 3_000)
+      return runner.openSteps(...request)
+    },
+  })
+  const net = await marketNet({ miners: 1, engine: away, overrides: [...OVERRIDES, 'audits.verdictBlocks=20'] })
+  network = net.network
+  const { plain, verifier, post, job, run } = net
+  const { chain } = plain.node
+  const { params } = network.context
+  await run(() => readAuditors(chain.reader, epochOf(params, heightOf(plain))).length === 1)
+  const jobId = await post(job())
+  await run(() => readAuditedUnit(verifier.node.chain.reader, jobId) !== undefined)
+  await network.clock.runUntil(network.clock.nowMs() + 100)
+  network.hub.partition(['verifier'], names(net.miners.concat(plain)))
+  const height = heightOf(plain)
+  await run(() => heightOf(plain) >= height + 6)
+  isAway = false
+  network.hub.heal()
+  await run(() => heightOf(plain) >= height + 12)
+  expect(readVerdicts(chain.reader, jobId)).toHaveLength(1)
+  expect(sent(plain, verifier.keys.publicKey)).not.toContain('challenge')
+})
+
+test('the same unit in a block of another epoch is audited anew: the digests are those of that epoch', async () => {
+  const held = { unit: true, openings: true }
+  const wait = async (what: keyof typeof held): Promise<void> => {
+    while (held[what]) await sleep(network.clock, 50)
+  }
+  const slow = (runner: UnitRunner): UnitRunner => ({
+    ...runner,
+    executeUnit: async (...unit) => {
+      await wait('unit')
+      return runner.executeUnit(...unit)
+    },
+    openSteps: async (...request) => {
+      if (request[1].length > 4) await wait('openings')
+      return runner.openSteps(...request)
+    },
+  })
+  const windows = [
+    'audits.epochBlocks=14',
+    'audits.verdictBlocks=20',
+    'jobs.assignmentWindowBlocks=20',
+    'jobs.maxLifetimeBlocks=60',
+  ]
+  const overrides = [...OVERRIDES, ...windows]
+  const net = await marketNet({ miners: 1, engine: slow, overrides })
+  network = net.network
+  for (const name of ['other-1', 'other-2', 'other-3', 'other-4'])
+    await network.startMember(network.add(name, 'miner', { runner: silent }))
+  const { plain, verifier, post, job, run } = net
+  const { chain } = plain.node
+  const { params } = network.context
+  const epochAt = (member: LocalMember): number => epochOf(params, heightOf(member))
+  await run(() => heightOf(plain) % 14 < 2 && readAuditors(chain.reader, epochAt(plain)).length === 1)
+  const epoch = epochAt(plain)
+  const jobId = await post(job({ expiryHeight: heightOf(plain) + 58 }))
+  await run(() => network.members.every((member) => isAssigned(member, jobId)))
+  await run(() => readAuditors(chain.reader, epoch + 1).length === 1)
+
+  //     - assigned - delivered in the first epoch          |
+  //               \ the second epoch: delivered again ---- heal
+  const few = [verifier, ...net.miners]
+  network.hub.partition(names(few), names(network.members.filter((member) => !few.includes(member))))
+  await run(() => epochAt(plain) === epoch + 1)
+  held.unit = false
+  const unitAt = ({ node }: LocalMember) => readAuditedUnit(node.chain.reader, jobId)
+  await run(() => unitAt(verifier) !== undefined)
+  const [first] = receiptsOf(verifier, jobId)
+  expect(epochOf(params, first!.height)).toBe(epoch)
+  await plain.node.publishTransaction(transactionAt(verifier, first!.height, 'receipt'))
+  await run(() => unitAt(plain) !== undefined)
+  network.hub.heal()
+  await run(() => verifier.node.chain.tip.hex === chain.tip.hex)
+  const unit = unitAt(plain)!
+  expect(epochOf(params, unit.receiptHeight)).toBe(epoch + 1)
+  const task = auditedTask(chain.reader, jobId, unit)
+  held.openings = false
+
+  const { publicKey } = verifier.keys
+  const secret = (): Uint8Array | undefined => readAuditor(chain.reader, epoch + 1, publicKey)?.secret
+  await run(() => readVerdicts(chain.reader, jobId).length === 1)
+  const [{ digests }] = readVerdicts(chain.reader, jobId) as [VerdictRecord]
+  await run(() => secret() !== undefined)
+  const { model } = network.context.bootstrap
+  const trace = executeUnit(model, task)
+  const views = auditedSteps(params, model.config, secret()!, unit)
+    .slice(FIXED_STEPS.length)
+    .map((step) => checkReceiptStep(model, unit, task, openStep(trace, commitTrace(trace), step)))
+  expect(digests).toEqual(verdictDigests(publicKey, secret()!, unit, views))
+})
+
+/** The first transaction of a kind in the block of a height. */
+function transactionAt({ node: { chain } }: LocalMember, height: number, kind: TransactionKind): Uint8Array {
+  const { transactions } = chain.block(chain.atHeight(height)!)!.body
+  return transactions.find((bytes) => decodeTransaction(bytes).body.kind === kind)!
+}

@@ -3,6 +3,7 @@
 import type { UnitRunner } from '@nacre/miner'
 import {
   decodeByteList,
+  decodeOpeningsRequest,
   encodeByteList,
   encodeOpeningsRequest,
   encodeStatus,
@@ -253,6 +254,63 @@ describe('claims of a key cost nothing', () => {
     await Promise.all([all, late])
     expect(ended.at(-1)).toBe('f right 3700')
     expect(asked).toEqual(['one', 'two', 'deaf', 'one', 'two', 'two', 'two'])
+  })
+
+  /** A source whose peers all take so long for each answer, and what each ask has come to and when. */
+  const slowly = (answerMs: number) => {
+    network = new LocalNetwork({ seed: 'slow', miners: 1, verifiers: 1 })
+    const { node } = network.members[1]!
+    const trace = executeUnit(network.context.bootstrap.model, TASK)
+    const step: StepRef = { kind: 'shape', layer: 0, group: 0, position: 0 }
+    const opening = stepOpeningCodec.encode(openStep(trace, commitTrace(trace), step))
+    const requests: number[] = []
+    node.peersFor = () => ['miner-0']
+    node.network.request = async (_peer, _protocol, bytes) => {
+      requests.push(network.clock.nowMs())
+      await sleep(network.clock, Math.min(answerMs, 10_000))
+      if (answerMs >= 10_000) throw new NetworkError('TIMEOUT', 'no answer')
+      return encodeByteList(decodeOpeningsRequest(bytes).steps.map(() => opening))
+    }
+    const source = new OpeningsSource(node)
+    const startMs = network.clock.nowMs()
+    const ended: string[] = []
+    const ask = async (signal = new AbortController().signal, steps = [step]): Promise<void> => {
+      const unit = { id: new Uint8Array(32), minerKey: new Uint8Array(32) }
+      const { outcome } = await source.ask(unit, steps, () => 0, signal)
+      ended.push(`${outcome} ${network.clock.nowMs() - startMs}`)
+    }
+    const wait = (ms: number) => network.clock.runUntil(startMs + ms)
+    return { ask, ended, wait, requests, step }
+  }
+
+  test('a miner that takes its time for each of four units is waited for', async () => {
+    const { ask, ended, wait } = slowly(4_000)
+    const all = Promise.all([ask(), ask(), ask(), ask()])
+    await wait(30_000)
+    expect(ended).toEqual(['right 4000', 'right 8000', 'right 12000', 'right 16000'])
+    await all
+  })
+
+  test('one that says nothing is waited for once, not once for each unit', async () => {
+    const { ask, ended, wait, requests } = slowly(10_000)
+    const all = Promise.all([ask(), ask(), ask(), ask()])
+    await wait(60_000)
+    expect(ended).toEqual(Array(4).fill('unanswered 10000'))
+    expect(requests).toHaveLength(1)
+    await all
+  })
+
+  test('whoever stops asking waits for no answer', async () => {
+    const { ask, ended, wait, requests, step } = slowly(9_000)
+    const stop = new AbortController()
+    const all = Promise.all([ask(stop.signal, Array(40).fill(step)), ask(stop.signal)])
+    await wait(500)
+    stop.abort()
+    await wait(501)
+    expect(ended).toHaveLength(2)
+    await all
+    await wait(60_000)
+    expect(requests).toHaveLength(1)
   })
 
   const watchOutcomes = (verifier: LocalMember): { outcomes: Verdict['outcome'][] } => {

@@ -104,10 +104,11 @@ export class JobRunner {
       if (!(error instanceof JobError)) this.#onError(error)
       counts.failed[code] = (counts.failed[code] ?? 0) + 1
       const jobId = error instanceof JobError ? (error.jobId ?? posted) : posted
-      // Never posted; or the node lost it, and it is too late for the same transaction.
-      const isFree = jobId === undefined || (code === 'EXPIRED' && view?.status === 'unknown')
-      if (isFree) this.#ledger.settle(chargeId, 0n)
+      // Never posted.
+      if (jobId === undefined) this.#ledger.settle(chargeId, 0n)
       else this.#ledger.setJob(chargeId, jobId)
+      // The node lost it, and it is too late for the same transaction; but another branch may have it.
+      if (code === 'EXPIRED' && view?.status === 'unknown') this.#ledger.setLost(chargeId, 0)
       throw error
     }
   }

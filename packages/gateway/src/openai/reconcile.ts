@@ -2,7 +2,7 @@
 import { isSilence, type JobView } from '@nacre/node/rpc-client'
 import type { Params } from '@nacre/protocol'
 import type { JobRunner } from './job-runner.ts'
-import type { SpendingLedger } from './keys/ledger.ts'
+import type { OpenCharge, SpendingLedger } from './keys/ledger.ts'
 
 export interface ReconcileParts {
   readonly params: Params
@@ -49,19 +49,23 @@ export function costOfView(params: Params, view: JobView, tipHeight: number): Jo
   return { grains: fee + BigInt(view.fee.inputGrains) + BigInt(view.fee.outputGrains), isFinal }
 }
 
+export interface Round {
+  /** Charges. */
+  readonly settled: number
+  /** Charge behind which the next round goes on; 0 for all. */
+  readonly after: number
+  /** Why the round ended early, or of the first answer that could not be read. */
+  readonly failure?: unknown
+}
+
 /**
- * Revises what open charges count, and settles those whose job has ended. One that was never seen to be posted is charged in full, and so is
- * one that the node has not known for a day: the budget's owner loses at most its reservation, the gateway's owner nothing. A job of which
- * the node says what cannot be read keeps none of the others open.
- * @param after charge to go on behind; 0 for all.
- * @returns charges settled, and where the next round goes on. Rejects where the node does not answer, or with the first answer that
- * cannot be read, once the others are done.
+ * Revises what open charges count, and settles those whose job has ended. None counts more than was reserved, whatever the node says. One
+ * that was never seen to be posted is charged in full, and so is one that the node has not known for a day: the budget's owner loses at
+ * most its reservation, the gateway's owner nothing. One that the node lost until it was too late is free, once no branch that is believed
+ * can have it. A job of which the node says nothing, or what cannot be read, keeps none of the others open.
+ * @param after charge to go on behind; 0 for all. Rejects where the node does not say which height it is at.
  */
-export async function reconcile(
-  parts: ReconcileParts,
-  signal: AbortSignal,
-  after = 0,
-): Promise<{ readonly settled: number; readonly after: number }> {
+export async function reconcile(parts: ReconcileParts, signal: AbortSignal, after = 0): Promise<Round> {
   const { params, ledger, runner, jobView, nowMs } = parts
   let settled = 0
   let asked = 0
@@ -71,31 +75,42 @@ export async function reconcile(
   for (let page = ledger.open(PAGE, last); page.length > 0; page = ledger.open(PAGE, last)) {
     // Asked now: one that runs may be posted and answered while others are looked at, and is not what was read here any more.
     const isRunning = new Set(page.filter(({ id }) => runner.isRunning(id)).map(({ id }) => id))
-    for (const { id, jobId, grains, createdMs } of page) {
-      if (signal.aborted || asked === MAX_PER_ROUND) return { settled, after: last }
+    for (const charge of page) {
+      const { id, jobId, grains, reservedGrains } = charge
+      if (signal.aborted || asked === MAX_PER_ROUND) return { settled, after: last, failure }
       last = id
       if (isRunning.has(id)) continue
-      let cost: JobCost | undefined = { grains, isFinal: true }
+      let cost: JobCost | undefined = { grains: reservedGrains, isFinal: true }
       if (jobId !== undefined) {
         asked++
         tipHeight ??= await parts.tipHeight(signal)
         try {
           const view = await jobView(jobId, signal)
           const isKnown = view !== undefined && view.status !== 'unknown'
-          if (isKnown) cost = costOfView(params, view, tipHeight)
-          else if (nowMs() - createdMs < UNKNOWN_MS) cost = undefined
+          cost = isKnown ? costOfView(params, view, tipHeight) : costOfUnknown(charge, tipHeight, nowMs())
+          if (!isKnown && charge.lostHeight === 0) ledger.setLost(id, tipHeight)
         } catch (error) {
-          if (isSilence(error)) throw error
+          if (isSilence(error)) return { settled, after: last, failure: error }
           failure ??= error
           continue
         }
       }
       if (cost === undefined) continue
+      const counts = cost.grains < reservedGrains ? cost.grains : reservedGrains
       if (cost.isFinal) settled++
-      if (cost.isFinal) ledger.settle(id, cost.grains)
-      else if (cost.grains !== grains) ledger.revise(id, cost.grains)
+      if (cost.isFinal) ledger.settle(id, counts)
+      else if (counts !== grains) ledger.revise(id, counts)
     }
   }
-  if (failure !== undefined) throw failure
-  return { settled, after: 0 }
+  return { settled, after: 0, failure }
+}
+
+function costOfUnknown(
+  { reservedGrains, createdMs, lostHeight }: OpenCharge,
+  tipHeight: number,
+  nowMs: number,
+): JobCost | undefined {
+  if (lostHeight !== undefined && lostHeight > 0 && tipHeight - lostHeight >= CONFIRMATIONS)
+    return { grains: 0n, isFinal: true }
+  return nowMs - createdMs < UNKNOWN_MS ? undefined : { grains: reservedGrains, isFinal: true }
 }

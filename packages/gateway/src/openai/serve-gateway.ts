@@ -92,15 +92,14 @@ export async function serveGateway(options: ServeOptions): Promise<Gateway> {
       rates.prune()
       ledger.prune(2 * MAX_WINDOW_HOURS * HOUR_MS)
       const { jobView, tipHeight } = options
-      const from = nextCharge
-      nextCharge = 0
-      const { settled, after } = await reconcile(
+      const { settled, after, failure } = await reconcile(
         { params, ledger, runner, tipHeight, jobView, nowMs },
         closing.signal,
-        from,
+        nextCharge,
       )
       nextCharge = after
       if (settled > 0) log.info({ event: 'charges_settled', charges: settled })
+      if (failure !== undefined) throw failure
     } catch (error) {
       if (!closing.signal.aborted) log.warn({ event: 'upkeep_failed', error: (error as Error).message })
     }

@@ -27,6 +27,7 @@ import { MODEL } from '../../../../packages/protocol/test/ledger-fixture.ts'
 import { CLIENT, jobBody, OTHER_CLIENT, VERIFIER } from '../../../../packages/protocol/test/market-fixture.ts'
 import type { Attack } from '../../attack.ts'
 import { refusal } from '../../fixtures/ledger.ts'
+import { drawsChallenges } from '../../fixtures/market-net.ts'
 
 const { maxChallengesPerBlock, maxChallengesPerUnit, maxProofsPerBlock, accusationDepositGrains } = AUDIT_PARAMS.audits
 const BOND = 50_000_000n
@@ -67,6 +68,17 @@ function deliversMany(ledger: AuditLedger, count: number): Unit[] {
 }
 
 export const crowding: readonly Attack[] = [
+  {
+    id: 'availability/deaf-peers-of-an-honest-miner',
+    actor: 'coalition',
+    targets: 'P1',
+    story:
+      'Honest miners surround a verifier with peers that say they are the miners, say nothing, and come back under new names: it gets no openings, challenges on the chain, and each answer earns the miner the bond, at least the fee of the job.',
+    on: 'nodes',
+    because:
+      'a claim of a miner key in `status` is not signed, so a verifier cannot tell whom to ask, and what it cannot see it has to ask for on the chain. It takes more connections to the verifier than it asks peers, made before the miner connects; a bond is lost for each unit and step, four at most, and the unit is still shown to be right.',
+    run: () => drawsChallenges(32),
+  },
   {
     id: 'availability/crowds-out-challenges',
     actor: 'coalition',

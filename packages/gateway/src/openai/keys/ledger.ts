@@ -10,9 +10,13 @@ export interface OpenCharge {
   readonly keyId: string
   /** What counts against the key now. */
   readonly grains: bigint
+  /** The most that the job can cost. */
+  readonly reservedGrains: bigint
   readonly createdMs: number
   /** Undefined until the job is posted. */
   readonly jobId: string | undefined
+  /** Of the tip when the node had lost the job, and it was too late for it; 0 where that is not known. Undefined while it is not lost. */
+  readonly lostHeight: number | undefined
 }
 
 export interface Spending {
@@ -36,6 +40,8 @@ const SCHEMA = `
     job_id text, created_ms integer not null
   );
 `
+/** What files of earlier versions lack. */
+const COLUMNS = { reserved: 'integer', lost_height: 'integer' }
 
 export class SpendingLedger {
   readonly #db: DatabaseSync
@@ -52,6 +58,14 @@ export class SpendingLedger {
       // A charge that is lost would let a key spend it again; a second gateway would settle those of the first.
       this.#db.exec('pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full;')
       this.#db.exec(SCHEMA)
+      const known = new Set(
+        this.#db
+          .prepare('pragma table_info(charge)')
+          .all()
+          .map(({ name }) => name),
+      )
+      for (const [name, type] of Object.entries(COLUMNS))
+        if (!known.has(name)) this.#db.exec(`alter table charge add column ${name} ${type}`)
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       const hint = /locked/.test(why) ? ': another gateway has it open' : ''
@@ -70,15 +84,20 @@ export class SpendingLedger {
       if (this.#spentIn(key.id, windowMs) + total > key.limitGrains) return undefined
       this.#add(key.id, windowMs, total)
       const insert = this.#db.prepare(
-        'insert into charge (key_id, window_ms, grains, created_ms) values (?, ?, ?, ?) returning id',
+        'insert into charge (key_id, window_ms, grains, reserved, created_ms) values (?, ?, ?, ?, ?) returning id',
       )
-      return grains.map((each) => Number(insert.get(key.id, windowMs, each, this.#nowMs())!.id))
+      return grains.map((each) => Number(insert.get(key.id, windowMs, each, each, this.#nowMs())!.id))
     })
   }
 
   /** Notes which job a charge is for, so that its cost can be asked for after a crash. */
   setJob(chargeId: number, jobId: string): void {
     this.#db.prepare('update charge set job_id = ? where id = ?').run(jobId, chargeId)
+  }
+
+  /** Notes that the node lost a charge's job when it was too late for it. @param height of the tip; 0 where that is not known. */
+  setLost(chargeId: number, height: number): void {
+    this.#db.prepare('update charge set lost_height = ? where id = ?').run(height, chargeId)
   }
 
   /** Counts another amount for a charge, in the window of its reservation. It stays open. */
@@ -112,15 +131,18 @@ export class SpendingLedger {
   /** Charges whose cost is not known yet, the oldest first. @param after id of the one before. */
   open(limit: number, after = 0): readonly OpenCharge[] {
     const rows = this.#db.prepare(
-      'select id, key_id, grains, job_id, created_ms from charge where id > ? order by id limit ?',
+      'select id, key_id, grains, coalesce(reserved, grains) as reserved, job_id, lost_height, created_ms from charge ' +
+        'where id > ? order by id limit ?',
     )
     rows.setReadBigInts(true)
     return rows.all(after, limit).map((row) => ({
       id: Number(row.id),
       keyId: String(row.key_id),
       grains: row.grains as bigint,
+      reservedGrains: row.reserved as bigint,
       createdMs: Number(row.created_ms),
       jobId: row.job_id === null ? undefined : String(row.job_id),
+      lostHeight: row.lost_height === null ? undefined : Number(row.lost_height),
     }))
   }
 
