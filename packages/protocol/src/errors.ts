@@ -138,6 +138,7 @@ export const ERROR_VERDICTS = {
   EPOCH_FULL: 'ignore',
   EPOCH_SECRET: 'reject',
   VERDICT_VERIFIER: 'ignore',
+  VERDICT_DELIVERY: 'ignore',
   VERDICT_DOUBLE: 'ignore',
   VERDICT_SIZE: 'reject',
   VERDICT_UNKNOWN: 'ignore',

@@ -34,6 +34,7 @@ export const HASH_TAGS = {
   auditSelection: 'nacre/1/audit-selection',
   auditSteps: 'nacre/1/audit-steps',
   transcript: 'nacre/1/transcript',
+  delivery: 'nacre/1/delivery',
   plantSecret: 'nacre/1/plant-secret',
   plantDraw: 'nacre/1/plant-draw',
   freivalds: 'nacre/1/freivalds',

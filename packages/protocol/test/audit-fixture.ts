@@ -1,14 +1,17 @@
 /** A market with audits: units of the preset `unit`'s model that are really executed, and forged ones. */
 import { accusationCommitment } from '../src/audit/accusations.ts'
+import { readAuditedUnit } from '../src/audit/entries.ts'
 import { epochOf, epochWindows } from '../src/audit/epochs.ts'
-import type { FraudProof, VerdictProof } from '../src/audit/payloads.ts'
+import type { FraudProof, UnitVerdict, VerdictProof } from '../src/audit/payloads.ts'
 import { secretCommitment } from '../src/audit/selection.ts'
+import { deliveryId } from '../src/audit/transcript.ts'
 import { u32le } from '../src/bytes.ts'
 import { taggedHash } from '../src/hash.ts'
 import { executeUnit } from '../src/inference/execute.ts'
 import type { KeyPair } from '../src/keys.ts'
 import { accountOf } from '../src/keys.ts'
 import type { AppliedBlock } from '../src/ledger/apply-block.ts'
+import type { StateReader } from '../src/ledger/state.ts'
 import type { Job } from '../src/ledger/transactions.ts'
 import { paidTask } from '../src/market/receipts.ts'
 import { overrideParams } from '../src/params/lines.ts'
@@ -131,6 +134,12 @@ export class AuditLedger extends MarketLedger {
   toHeight(height: number): void {
     this.blocks(height - this.height)
   }
+}
+
+/** A verdict on what was delivered for a job; on nothing where nothing was. */
+export function verdictOn(state: StateReader, jobId: Uint8Array, digests: readonly Uint8Array[]): UnitVerdict {
+  const unit = readAuditedUnit(state, jobId)
+  return { kind: 'verdict', jobId, delivery: unit === undefined ? new Uint8Array(32) : deliveryId(unit), digests }
 }
 
 export const fraudProof = (jobId: Uint8Array, opening: StepOpening): FraudProof => ({

@@ -42,6 +42,7 @@ import {
   type Kept,
   OTHER_VERIFIER,
   secretOf,
+  verdictOn,
 } from './audit-fixture.ts'
 import { accuse, FAUCET, MINER, MODEL, transfer } from './ledger-fixture.ts'
 import { CLIENT, jobBody, minerKeys, PRICE, VERIFIER } from './market-fixture.ts'
@@ -195,7 +196,7 @@ const INTENTS: Readonly<Record<string, Intent>> = {
           unit,
           drawn.map((ref) => checkReceiptStep(MODEL, { ...unit, traceRoot: RIGHT.traceRoot }, task, RIGHT.open(ref))),
         )
-    return { keys, body: { kind: 'verdict', jobId, digests } }
+    return { keys, body: verdictOn(ledger, jobId, digests) }
   },
   plantCommit: ({ ledger }, pick) => {
     const keys = pickOf([HONEST_MINER, HONEST_MINER, FORGER], pick)!

@@ -3,6 +3,7 @@ import type { AccountAgent, FullNode } from '@nacre/node'
 import {
   type AuditedUnit,
   challengeBond,
+  deliveryId,
   equalBytes,
   FIXED_STEPS,
   isSameStep,
@@ -61,11 +62,5 @@ export function isMoot(reader: StateReader, jobId: Uint8Array, unit: AuditedUnit
   return now === undefined || now.isCondemned || !isSameDelivery(now, unit)
 }
 
-/**
- * Whether two units are one, delivered by one receipt in the same block or one of the same height. The id is not enough: a miner can sign
- * two receipts of a unit, and the height says whose secret chooses the unit and its steps (AUD-1).
- */
-export function isSameDelivery(a: AuditedUnit, b: AuditedUnit): boolean {
-  const isSame = (name: 'unitId' | 'traceRoot' | 'answerHash'): boolean => equalBytes(a[name], b[name])
-  return a.receiptHeight === b.receiptHeight && isSame('unitId') && isSame('traceRoot') && isSame('answerHash')
-}
+/** Whether two units are one, delivered by one receipt in the same block or one of the same height. */
+export const isSameDelivery = (a: AuditedUnit, b: AuditedUnit): boolean => equalBytes(deliveryId(a), deliveryId(b))

@@ -5,6 +5,7 @@ import {
   auditedSteps,
   bytesToHex,
   decodeTransaction,
+  deliveryId,
   epochOf,
   epochWindows,
   equalBytes,
@@ -273,7 +274,7 @@ export class UnitAuditor {
     if (chain.tip.header.height + 1 >= revealFrom) return
     this.#agent.want({
       key: `verdict/${job}`,
-      body: { kind: 'verdict', jobId, digests },
+      body: { kind: 'verdict', jobId, delivery: deliveryId(unit), digests },
       isOver: (state, tip) =>
         isMoot(state, jobId, unit) ||
         tip.header.height + 1 >= revealFrom ||

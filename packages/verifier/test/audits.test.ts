@@ -6,6 +6,7 @@ import {
   bytesToHex,
   commitTrace,
   decodeTransaction,
+  deliveryId,
   epochOf,
   epochWindows,
   equalBytes,
@@ -127,7 +128,8 @@ test('an honest unit gets a right verdict, its miner is paid, and so is the veri
   const { promptTokens } = view()
 
   // What can no longer apply never waits, so it holds up nothing of its sender.
-  const again = { kind: 'verdict', jobId, digests: verdict!.digests } as const
+  const delivery = deliveryId(readAuditedUnit(chain.reader, jobId)!)
+  const again = { kind: 'verdict', jobId, delivery, digests: verdict!.digests } as const
   await expect(net.send(verifier.keys, again)).rejects.toMatchObject({ code: 'VERDICT_DOUBLE' })
   await expect(net.send(faucet, again)).rejects.toMatchObject({ code: 'VERDICT_VERIFIER' })
 

@@ -50,6 +50,8 @@ export interface VerifierReveal {
 export interface UnitVerdict {
   readonly kind: 'verdict'
   readonly jobId: Uint8Array
+  /** What was delivered, and at which height: see `deliveryId`, 32 bytes. */
+  readonly delivery: Uint8Array
   /** One digest of 8 bytes for each drawn step, in the order of the draws. */
   readonly digests: readonly Uint8Array[]
 }
@@ -125,8 +127,8 @@ export const AUDIT_PAYLOADS: { readonly [K in AuditKind]: Codec<Payload<K>> } = 
   verifierReveal: defineCodec('verifier reveal', P.struct({ epoch: u32, secret: bytes32 }), 36),
   verdict: defineCodec<Payload<'verdict'>>(
     'verdict',
-    P.struct({ jobId: bytes32, digests: digestsCoder }),
-    32 + 4 + DIGEST_BYTES * MAX_AUDIT_STEPS,
+    P.struct({ jobId: bytes32, delivery: bytes32, digests: digestsCoder }),
+    2 * 32 + 4 + DIGEST_BYTES * MAX_AUDIT_STEPS,
   ),
   challenge: defineCodec<Payload<'challenge'>>(
     'challenge',

@@ -10,6 +10,7 @@ import { dotRow, linearRow } from '../numerics/linear.ts'
 import { quantiseRow } from '../numerics/quantise.ts'
 import type { StepView } from '../trace/steps/view.ts'
 import { groupWidth } from '../trace/subtrees.ts'
+import type { AuditedUnit } from './entries.ts'
 import { DIGEST_BYTES } from './payloads.ts'
 
 /** Accumulators of rows `start` .. `start + count - 1` of a layer, from columns `kStart` on. */
@@ -86,6 +87,19 @@ function attendAccumulators({ model, ref, shape, h, kv }: StepView): Int32Array 
     }
   }
   return Int32Array.from(out)
+}
+
+/**
+ * What a verdict is about: H[delivery](unit id | trace root | answer hash | u32 height of the receipt). The id of a unit is not enough: its
+ * miner can sign two receipts of it, and the height says whose secret draws its steps (AUD-1).
+ */
+export function deliveryId({
+  unitId,
+  traceRoot,
+  answerHash,
+  receiptHeight,
+}: Pick<AuditedUnit, 'unitId' | 'traceRoot' | 'answerHash' | 'receiptHeight'>): Uint8Array {
+  return taggedHash('delivery', unitId, traceRoot, answerHash, u32le(receiptHeight))
 }
 
 /**

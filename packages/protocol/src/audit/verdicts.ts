@@ -23,18 +23,19 @@ import type { UnitVerdict, VerdictProof } from './payloads.ts'
 import { findersOf } from './plant-ends.ts'
 import { takeFromBond } from './secrets.ts'
 import { auditedSteps, FIXED_STEPS, selectionOf } from './selection.ts'
-import { stepAccumulators, stepDigest } from './transcript.ts'
+import { deliveryId, stepAccumulators, stepDigest } from './transcript.ts'
 
 /**
  * Checks a verdict; the function it returns writes and cannot fail. Whether its secret chose the unit shows when it is revealed.
- * Throws AUDIT_OFF, AUDIT_UNIT, VERDICT_VERIFIER (the sender has no secret of the epoch of the receipt, or is the miner),
+ * Throws AUDIT_OFF, AUDIT_UNIT, VERDICT_DELIVERY (it judges another receipt, or the same one in another block), VERDICT_VERIFIER (the sender has no secret of the epoch of the receipt, or is the miner),
  * EPOCH_WINDOW (reveals have begun), VERDICT_DOUBLE, VERDICT_SIZE.
  */
 export function prepareVerdict(context: ApplyContext, sender: Uint8Array, verdict: UnitVerdict): () => void {
   const { params, draft, height } = context
-  const { jobId, digests } = verdict
+  const { jobId, delivery, digests } = verdict
   checkAuditsOn(params)
   const unit = auditableUnit(draft, jobId)
+  check(equalBytes(delivery, deliveryId(unit)), 'VERDICT_DELIVERY', 'this is not what the verdict judges')
   const epoch = epochOf(params, unit.receiptHeight)
   check(
     readAuditor(draft, epoch, sender) !== undefined && !equalBytes(sender, unit.minerKey) && !isBarred(draft, sender),

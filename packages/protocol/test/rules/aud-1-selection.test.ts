@@ -27,7 +27,7 @@ import {
   u32le,
   verifierRatePpm,
 } from '../../src/index.ts'
-import { AUDIT_PARAMS, audited, auditParams, OTHER_VERIFIER, secretOf } from '../audit-fixture.ts'
+import { AUDIT_PARAMS, audited, auditParams, OTHER_VERIFIER, secretOf, verdictOn } from '../audit-fixture.ts'
 import { MODEL } from '../ledger-fixture.ts'
 import { CLIENT, VERIFIER } from '../market-fixture.ts'
 import { accepted, filled, rejected } from './verbs.ts'
@@ -226,7 +226,7 @@ test('after the reveal anybody sees what a verifier chose, and what it left out 
   const inEpoch = jobIds.filter((id) => epochOf(ledger.params, readAuditedUnit(ledger, id)!.receiptHeight) === epoch)
   expect(inEpoch.length).toBeGreaterThan(2)
   const digests = Array.from({ length: ledger.params.audits.steps }, () => new Uint8Array(8))
-  ledger.block(inEpoch.slice(1).map((jobId) => ledger.tx(VERIFIER, { kind: 'verdict', jobId, digests })))
+  ledger.block(inEpoch.slice(1).map((jobId) => ledger.tx(VERIFIER, verdictOn(ledger, jobId, digests))))
   const review = () => reviewVerifier(ledger.params, ledger, epoch, VERIFIER.publicKey, jobIds)
   expect(review()).toBeUndefined()
   ledger.reveal(epoch)

@@ -8,6 +8,7 @@ import {
   auditedSteps,
   auditedTask,
   checkReceiptStep,
+  deliveryId,
   epochWindows,
   partOf,
   ROLE_VERIFIER,
@@ -32,6 +33,7 @@ import {
   type Kept,
   OTHER_VERIFIER,
   secretOf,
+  verdictOn,
 } from '../audit-fixture.ts'
 import { MODEL } from '../ledger-fixture.ts'
 import { CLIENT, minerKeys, VERIFIER } from '../market-fixture.ts'
@@ -71,7 +73,6 @@ function setUp(keep?: (trace: Kept['trace']) => Kept): {
   const { jobId, kept } = ledger.deliver(keep)
   return { ledger, epoch, jobId, kept, unit: readAuditedUnit(ledger, jobId)! }
 }
-const verdict = (jobId: Uint8Array, digests: readonly Uint8Array[]) => ({ kind: 'verdict', jobId, digests }) as const
 const garbage = Array.from({ length: steps }, (_, i) => new Uint8Array(8).fill(i))
 
 describe('who may say what when', () => {
@@ -79,7 +80,7 @@ describe('who may say what when', () => {
     const { ledger, epoch, jobId, kept } = setUp()
     const send = (keys = VERIFIER, digests = garbage): void => {
       try {
-        ledger.preview([ledger.tx(keys, verdict(jobId, digests))])
+        ledger.preview([ledger.tx(keys, verdictOn(ledger, jobId, digests))])
       } finally {
         ledger.forget()
       }
@@ -87,9 +88,21 @@ describe('who may say what when', () => {
     accepted(send)
     rejected('VERDICT_VERIFIER', () => send(CLIENT))
     rejected('VERDICT_SIZE', () => send(VERIFIER, garbage.slice(1)))
-    rejected('AUDIT_UNIT', () => ledger.preview([ledger.tx(VERIFIER, verdict(filled(1), garbage))]))
+    // Another receipt of the same unit, and the same one in another block: on the other side of a fork.
+    const onBranch = (change: Partial<AuditedUnit>) => () => {
+      const delivery = deliveryId({ ...readAuditedUnit(ledger, jobId)!, ...change })
+      ledger.forget()
+      ledger.preview([ledger.tx(VERIFIER, { ...verdictOn(ledger, jobId, garbage), delivery })])
+    }
+    accepted(onBranch({}))
+    rejected('VERDICT_DELIVERY', onBranch({ traceRoot: filled(7) }))
+    rejected('VERDICT_DELIVERY', onBranch({ answerHash: filled(7) }))
+    rejected('VERDICT_DELIVERY', onBranch({ unitId: filled(7) }))
+    rejected('VERDICT_DELIVERY', onBranch({ receiptHeight: ledger.height + 1 }))
     ledger.forget()
-    ledger.block([ledger.tx(VERIFIER, verdict(jobId, digestsOf(ledger, jobId, kept, VERIFIER, epoch)))])
+    rejected('AUDIT_UNIT', () => ledger.preview([ledger.tx(VERIFIER, verdictOn(ledger, filled(1), garbage))]))
+    ledger.forget()
+    ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, digestsOf(ledger, jobId, kept, VERIFIER, epoch)))])
     rejected('VERDICT_DOUBLE', send)
     const { revealFrom } = epochWindows(AUDIT_PARAMS, epoch)
     ledger.toHeight(revealFrom - 2)
@@ -103,7 +116,7 @@ describe('who may say what when', () => {
     for (const keys of [minerKeys(0), minerKeys(1)]) ledger.block([ledger.tx(keys, { kind: 'verifierRegister' })])
     ledger.enterEpoch([minerKeys(0), minerKeys(1)])
     const { jobId, miner } = ledger.deliver()
-    rejected('VERDICT_VERIFIER', () => ledger.preview([ledger.tx(miner, verdict(jobId, garbage))]))
+    rejected('VERDICT_VERIFIER', () => ledger.preview([ledger.tx(miner, verdictOn(ledger, jobId, garbage))]))
   })
 })
 
@@ -111,7 +124,9 @@ describe('pay', () => {
   test('standing verdicts share a part of what the unit burned when its payment matures, exact to the grain', () => {
     const { ledger, epoch, jobId, kept, unit } = setUp()
     const both = [VERIFIER, OTHER_VERIFIER]
-    ledger.block(both.map((keys) => ledger.tx(keys, verdict(jobId, digestsOf(ledger, jobId, kept, keys, epoch)))))
+    ledger.block(
+      both.map((keys) => ledger.tx(keys, verdictOn(ledger, jobId, digestsOf(ledger, jobId, kept, keys, epoch)))),
+    )
     ledger.reveal(epoch, both)
     ledger.toHeight(unit.receiptHeight + AUDIT_PARAMS.block.maturityBlocks - 1)
     const before = { pool: readAmount(ledger, 'verifierPool'), balances: both.map((keys) => ledger.balance(keys)) }
@@ -137,19 +152,19 @@ describe('pay', () => {
 
   test('nothing without the secret, for a unit that it had not chosen, or for a condemned one', () => {
     const { ledger, epoch, jobId } = setUp()
-    ledger.block([ledger.tx(VERIFIER, verdict(jobId, garbage))])
+    ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, garbage))])
     ledger.reveal(epoch, [OTHER_VERIFIER])
     expect(payOf(ledger)).toEqual([])
 
     const rare = audited(auditParams('audits.newKeyUnits=0', 'audits.rateUnits=0', 'audits.rateFloorPpm=1'))
     const at = rare.enterEpoch()
     const other = rare.deliver()
-    rare.block([rare.tx(VERIFIER, verdict(other.jobId, garbage))])
+    rare.block([rare.tx(VERIFIER, verdictOn(rare, other.jobId, garbage))])
     rare.reveal(at)
     expect(payOf(rare)).toEqual([])
 
     const wrong = setUp(forged)
-    wrong.ledger.block([wrong.ledger.tx(VERIFIER, verdict(wrong.jobId, garbage))])
+    wrong.ledger.block([wrong.ledger.tx(VERIFIER, verdictOn(wrong.ledger, wrong.jobId, garbage))])
     wrong.ledger.prove(fraudProof(wrong.jobId, wrong.kept.open(FORGED)))
     wrong.ledger.reveal(wrong.epoch)
     expect(payOf(wrong.ledger)).toEqual([])
@@ -159,7 +174,7 @@ describe('pay', () => {
     const ledger = audited(auditParams('emission.verifierSharePpm=0', 'fees.verifierPpm=0'))
     const epoch = ledger.enterEpoch()
     const { jobId, kept } = ledger.deliver()
-    ledger.block([ledger.tx(VERIFIER, verdict(jobId, digestsOf(ledger, jobId, kept, VERIFIER, epoch)))])
+    ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, digestsOf(ledger, jobId, kept, VERIFIER, epoch)))])
     ledger.reveal(epoch)
     expect(payOf(ledger)).toEqual([])
     expect(ledger.audit().held).toBe(ledger.audit().created)
@@ -184,7 +199,7 @@ describe('a false verdict', () => {
     (how) => {
       const { ledger, epoch, jobId, kept, unit } = setUp()
       const digests = how === 'copied' ? digestsOf(ledger, jobId, kept, OTHER_VERIFIER, epoch) : garbage
-      ledger.block([ledger.tx(VERIFIER, verdict(jobId, digests))])
+      ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, digests))])
       const proof = dispute(jobId, 2, kept, unit, epoch)
       rejected('VERDICT_UNKNOWN', () => ledger.preview([ledger.tx(ACCUSER, proof)]), 'not revealed')
       ledger.forget()
@@ -221,7 +236,7 @@ describe('a false verdict', () => {
         ledger.revert()
         continue
       }
-      ledger.block([ledger.tx(VERIFIER, verdict(jobId, garbage))])
+      ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, garbage))])
       ledger.reveal(epoch)
       const { summary } = ledger.prove(dispute(jobId, 2, fork, unit, epoch))
       expect(summary.audits.verifierFaults).toHaveLength(1)
@@ -232,7 +247,7 @@ describe('a false verdict', () => {
 
   test('accused though it is right, costs the accuser its deposit (P5)', () => {
     const { ledger, epoch, jobId, kept, unit } = setUp()
-    ledger.block([ledger.tx(VERIFIER, verdict(jobId, digestsOf(ledger, jobId, kept, VERIFIER, epoch)))])
+    ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, digestsOf(ledger, jobId, kept, VERIFIER, epoch)))])
     ledger.reveal(epoch, [VERIFIER, OTHER_VERIFIER])
     const proofs = Array.from({ length: 4 }, (_, i) => dispute(jobId, i, kept, unit, epoch))
     const before = ledger.balance(ACCUSER)
@@ -254,7 +269,7 @@ describe('a false verdict', () => {
 
   test('is about a step of that audit, and of a verdict that exists', () => {
     const { ledger, epoch, jobId, kept, unit } = setUp()
-    ledger.block([ledger.tx(VERIFIER, verdict(jobId, garbage))])
+    ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, garbage))])
     ledger.reveal(epoch)
     const good = dispute(jobId, 2, kept, unit, epoch)
     const bad: [Parameters<typeof rejected>[0], VerdictProof][] = [

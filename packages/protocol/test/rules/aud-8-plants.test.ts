@@ -50,6 +50,7 @@ import {
   type Kept,
   OTHER_VERIFIER,
   secretOf,
+  verdictOn,
 } from '../audit-fixture.ts'
 import { MODEL } from '../ledger-fixture.ts'
 import { CLIENT, jobBody, minerKeys, VERIFIER } from '../market-fixture.ts'
@@ -243,7 +244,7 @@ describe('a plant that is found and revealed', () => {
     const opening = kept.open(drawn!)
     const view = checkReceiptStep(MODEL, unit, auditedTask(ledger, jobId, unit), opening)
     const digests = verdictDigests(VERIFIER.publicKey, secret, unit, [view])
-    ledger.block([ledger.tx(VERIFIER, { kind: 'verdict', jobId, digests })])
+    ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, digests))])
     ledger.reveal(verifierEpoch, [VERIFIER, OTHER_VERIFIER])
     ledger.toHeight(windows.revealFrom - 1)
     ledger.block([ledger.tx(miner, revealed(miner, epoch, plants))])

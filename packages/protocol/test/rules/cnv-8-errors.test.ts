@@ -44,6 +44,7 @@ test('exactly these codes may be no fault of the sender', () => {
     'RESPONSE_UNASKED',
     'TX_INSUFFICIENT_FUNDS',
     'TX_NONCE_GAP',
+    'VERDICT_DELIVERY',
     'VERDICT_DOUBLE',
     'VERDICT_UNKNOWN',
     'VERDICT_VERIFIER',

@@ -104,7 +104,12 @@ const BODIES: [name: string, body: TransactionBody, nonce: bigint, fee: bigint][
   ['verifier reveal', { kind: 'verifierReveal', epoch: 7, secret: new Uint8Array(32).fill(0x5e) }, 15n, 1000n],
   [
     'verdict',
-    { kind: 'verdict', jobId: JOB, digests: [new Uint8Array(8).fill(1), new Uint8Array(8).fill(2)] },
+    {
+      kind: 'verdict',
+      jobId: JOB,
+      delivery: new Uint8Array(32).fill(0xde),
+      digests: [new Uint8Array(8).fill(1), new Uint8Array(8).fill(2)],
+    },
     16n,
     1000n,
   ],

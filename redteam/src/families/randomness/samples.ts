@@ -24,6 +24,7 @@ import {
   honest,
   type Kept,
   secretOf,
+  verdictOn,
 } from '../../../../packages/protocol/test/audit-fixture.ts'
 import { market, minerKeys, VERIFIER } from '../../../../packages/protocol/test/market-fixture.ts'
 import { commitLeaves, leavesOf } from '../../../../packages/protocol/test/trace-fixture.ts'
@@ -71,7 +72,7 @@ function shareOf(shape: TraceShape, ref: StepRef): number {
 function disputed(of: (delivered: Delivered) => VerdictProof): { delivered: Delivered; proof: VerdictProof } {
   const delivered = deliveredUnit()
   const { ledger, jobId, epoch } = delivered
-  ledger.block([ledger.tx(VERIFIER, { kind: 'verdict', jobId, digests: honestDigests(delivered) })])
+  ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, honestDigests(delivered)))])
   ledger.reveal(epoch)
   const proof = of(delivered)
   ledger.accuse(proof)

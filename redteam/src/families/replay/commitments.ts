@@ -18,6 +18,7 @@ import {
   HONEST,
   OTHER_VERIFIER,
   secretOf,
+  verdictOn,
 } from '../../../../packages/protocol/test/audit-fixture.ts'
 import { MemoryState, testKeys } from '../../../../packages/protocol/test/chain-fixture.ts'
 import { FAUCET, transactionOf } from '../../../../packages/protocol/test/ledger-fixture.ts'
@@ -205,6 +206,24 @@ export const commitments: readonly StoppedAttack[] = [
     },
   }),
   onProtocol({
+    id: 'replay/verdict-of-another-branch',
+    actor: 'miner',
+    targets: 'P5',
+    story:
+      'Signs two receipts of one unit, one honest and one forged, for two sides of a fork, and shows a verifier’s true verdict on the one where the other is on the chain: there it is false, and half of the verifier’s bond is at stake.',
+    rule: 'AUD-5',
+    code: 'VERDICT_DELIVERY',
+    check: { file: protocolFile('audit/verdicts.ts'), from: 'equalBytes(delivery, deliveryId(unit))', to: 'true' },
+    run: () => {
+      const [here, there] = [deliveredUnit(), deliveredUnit(forged)]
+      const verdict = [VERIFIER, verdictOn(here.ledger, here.jobId, honestDigests(here))] as const
+      return outcomeOf(
+        () => preview(here.ledger, verdict),
+        () => preview(there.ledger, verdict),
+      )
+    },
+  }),
+  onProtocol({
     id: 'replay/second-verdict',
     actor: 'verifier',
     targets: 'P2',
@@ -219,7 +238,7 @@ export const commitments: readonly StoppedAttack[] = [
     run: () => {
       const delivered = deliveredUnit()
       const { ledger, jobId } = delivered
-      const verdict = [VERIFIER, { kind: 'verdict', jobId, digests: honestDigests(delivered) }] as const
+      const verdict = [VERIFIER, verdictOn(ledger, jobId, honestDigests(delivered))] as const
       return outcomeOf(
         () => preview(ledger, verdict),
         () => preview(ledger, verdict, verdict),

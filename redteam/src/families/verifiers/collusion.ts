@@ -24,6 +24,7 @@ import {
   forged,
   fraudProof,
   OTHER_VERIFIER,
+  verdictOn,
 } from '../../../../packages/protocol/test/audit-fixture.ts'
 import { MODEL } from '../../../../packages/protocol/test/ledger-fixture.ts'
 import { CLIENT, VERIFIER } from '../../../../packages/protocol/test/market-fixture.ts'
@@ -31,7 +32,7 @@ import type { Attack } from '../../attack.ts'
 import { refusal } from '../../fixtures/ledger.ts'
 import { delivers, garbles } from '../../fixtures/market-net.ts'
 import { uncheckedIn } from '../../fixtures/mutations.ts'
-import { digestsOf, judged, verdict } from '../../fixtures/verdicts.ts'
+import { digestsOf, judged } from '../../fixtures/verdicts.ts'
 
 /** Verifiers of an epoch, units of the sample, and units of one miner at stake where the rate has reached its floor. */
 const VERIFIERS = 64
@@ -108,10 +109,10 @@ export const collusion: readonly Attack[] = [
     run: async () => {
       const guilty = judged(undefined, forged)
       const { ledger, jobId, kept, miner } = guilty
-      ledger.block([ledger.tx(VERIFIER, verdict(jobId, digestsOf(judged(), VERIFIER)))])
+      ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, digestsOf(judged(), VERIFIER)))])
       ledger.prove(fraudProof(jobId, kept.open(FORGED)), OTHER_VERIFIER)
       const fair = judged()
-      fair.ledger.block([fair.ledger.tx(VERIFIER, verdict(fair.jobId, digestsOf(fair, VERIFIER)))])
+      fair.ledger.block([fair.ledger.tx(VERIFIER, verdictOn(fair.ledger, fair.jobId, digestsOf(fair, VERIFIER)))])
       return { attack: await refusal(ledger, [], miner), honest: await refusal(fair.ledger, [], fair.miner) }
     },
   },
@@ -199,7 +200,7 @@ export const collusion: readonly Attack[] = [
       const ledger = audited(auditParams('audits.maxVerifiers=1'))
       ledger.enterEpoch([VERIFIER])
       const { jobId } = ledger.deliver(forged)
-      const isKeptOut = await refusal(ledger, [ledger.tx(OTHER_VERIFIER, verdict(jobId, []))])
+      const isKeptOut = await refusal(ledger, [ledger.tx(OTHER_VERIFIER, verdictOn(ledger, jobId, []))])
       return isKeptOut === 'VERDICT_VERIFIER' && readVerdicts(ledger, jobId).length === 0
     },
   },
@@ -215,7 +216,7 @@ export const collusion: readonly Attack[] = [
       const at = judged()
       const { ledger, epoch, jobId, miner } = at
       const { burnedGrains, receiptHeight } = readAuditedUnit(ledger, jobId)!
-      ledger.block([ledger.tx(VERIFIER, verdict(jobId, digestsOf(at, VERIFIER)))])
+      ledger.block([ledger.tx(VERIFIER, verdictOn(ledger, jobId, digestsOf(at, VERIFIER)))])
       ledger.reveal(epoch, [VERIFIER, OTHER_VERIFIER])
       const before = ledger.balance(VERIFIER)
       ledger.toHeight(receiptHeight + AUDIT_PARAMS.block.maturityBlocks)

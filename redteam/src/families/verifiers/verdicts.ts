@@ -6,21 +6,13 @@ import {
   audited,
   OTHER_VERIFIER,
   secretOf,
+  verdictOn,
 } from '../../../../packages/protocol/test/audit-fixture.ts'
 import { CLIENT, minerKeys, VERIFIER } from '../../../../packages/protocol/test/market-fixture.ts'
 import type { Attack, Outcome } from '../../attack.ts'
 import { refusal } from '../../fixtures/ledger.ts'
 import { unchecked, uncheckedIn } from '../../fixtures/mutations.ts'
-import {
-  digestsOf,
-  disputes,
-  type Judged,
-  judged,
-  MADE_UP,
-  nextCommit,
-  verdict,
-  verdictProof,
-} from '../../fixtures/verdicts.ts'
+import { digestsOf, disputes, type Judged, judged, MADE_UP, nextCommit, verdictProof } from '../../fixtures/verdicts.ts'
 
 /** Two epochs of such verdicts, each disputed; then whether the verifier has a place in the next. */
 const twice = (say: (at: Judged) => readonly Uint8Array[]): Promise<string | undefined> => {
@@ -48,7 +40,7 @@ const says = async (
   const at = judged()
   return { attack: await attack(at), honest: await honest(judged()) }
 }
-const fair = (at: Judged) => refusal(at.ledger, [at.ledger.tx(VERIFIER, verdict(at.jobId, own(at)))])
+const fair = (at: Judged) => refusal(at.ledger, [at.ledger.tx(VERIFIER, verdictOn(at.ledger, at.jobId, own(at)))])
 
 export const verdicts: readonly Attack[] = [
   {
@@ -117,7 +109,7 @@ export const verdicts: readonly Attack[] = [
     run: () =>
       says((at) => {
         at.ledger.reveal(at.epoch, [OTHER_VERIFIER])
-        return refusal(at.ledger, [at.ledger.tx(VERIFIER, verdict(at.jobId, own(at)))])
+        return refusal(at.ledger, [at.ledger.tx(VERIFIER, verdictOn(at.ledger, at.jobId, own(at)))])
       }),
   },
   {
@@ -129,7 +121,7 @@ export const verdicts: readonly Attack[] = [
     rule: 'AUD-5',
     code: 'VERDICT_VERIFIER',
     check: unchecked('audit/verdicts.ts', 'readAuditor(draft, epoch, sender) !== undefined'),
-    run: () => says((at) => refusal(at.ledger, [at.ledger.tx(CLIENT, verdict(at.jobId, MADE_UP))])),
+    run: () => says((at) => refusal(at.ledger, [at.ledger.tx(CLIENT, verdictOn(at.ledger, at.jobId, MADE_UP))])),
   },
   {
     id: 'verifiers/judges-itself',
@@ -146,7 +138,7 @@ export const verdicts: readonly Attack[] = [
       ledger.block(keys.map((each) => ledger.tx(each, { kind: 'verifierRegister' })))
       ledger.enterEpoch(keys)
       const { jobId, miner } = ledger.deliver()
-      const attack = await refusal(ledger, [ledger.tx(miner, verdict(jobId, MADE_UP))])
+      const attack = await refusal(ledger, [ledger.tx(miner, verdictOn(ledger, jobId, MADE_UP))])
       return { attack, honest: await fair(judged()) }
     },
   },
@@ -161,8 +153,8 @@ export const verdicts: readonly Attack[] = [
     check: unchecked('audit/verdicts.ts', '!verdicts.some(({ verifier }) => equalBytes(verifier, sender))'),
     run: () =>
       says((at) => {
-        at.ledger.block([at.ledger.tx(VERIFIER, verdict(at.jobId, own(at)))])
-        return refusal(at.ledger, [at.ledger.tx(VERIFIER, verdict(at.jobId, own(at)))])
+        at.ledger.block([at.ledger.tx(VERIFIER, verdictOn(at.ledger, at.jobId, own(at)))])
+        return refusal(at.ledger, [at.ledger.tx(VERIFIER, verdictOn(at.ledger, at.jobId, own(at)))])
       }),
   },
   {
@@ -174,7 +166,7 @@ export const verdicts: readonly Attack[] = [
     rule: 'AUD-5',
     code: 'VERDICT_SIZE',
     check: unchecked('audit/verdicts.ts', 'digests.length === steps'),
-    run: () => says((at) => refusal(at.ledger, [at.ledger.tx(VERIFIER, verdict(at.jobId, []))])),
+    run: () => says((at) => refusal(at.ledger, [at.ledger.tx(VERIFIER, verdictOn(at.ledger, at.jobId, []))])),
   },
   {
     id: 'verifiers/picks-its-secret',
@@ -211,7 +203,7 @@ export const verdicts: readonly Attack[] = [
       const shown = async (digests: (at: Judged) => readonly Uint8Array[], index: number) => {
         const at = judged()
         const { ledger } = at
-        ledger.block([ledger.tx(VERIFIER, verdict(at.jobId, digests(at)))])
+        ledger.block([ledger.tx(VERIFIER, verdictOn(at.ledger, at.jobId, digests(at)))])
         ledger.reveal(at.epoch, [VERIFIER, OTHER_VERIFIER])
         const proof = verdictProof(at, index)
         ledger.accuse(proof)
@@ -232,7 +224,7 @@ export const verdicts: readonly Attack[] = [
     run: async () => {
       const at = judged()
       const { ledger } = at
-      ledger.block([ledger.tx(VERIFIER, verdict(at.jobId, MADE_UP))])
+      ledger.block([ledger.tx(VERIFIER, verdictOn(at.ledger, at.jobId, MADE_UP))])
       ledger.reveal(at.epoch, [VERIFIER, OTHER_VERIFIER])
       const proof = verdictProof(at)
       ledger.accuse(proof)
