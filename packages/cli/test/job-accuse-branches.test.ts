@@ -177,7 +177,13 @@ test('an interruption ends the wait, and the kept proof goes on; where no block 
 test('a planted fault: under suspicion by this wallet, by another, and at last named by its miner', async () => {
   nodes = await AccuseNet.start({
     miners: 1,
-    overrides: [...ROOMY, 'audits.plantPpm=1000000', 'audits.accusationDelayBlocks=2', 'audits.responseBlocks=10'],
+    overrides: [
+      ...ROOMY,
+      'audits.plantPpm=1000000',
+      'audits.accusationDelayBlocks=2',
+      'audits.responseBlocks=10',
+      'audits.verdictBlocks=24',
+    ],
     member: { plants: true },
   })
   const { plain, miners, post, job, run } = nodes.net

@@ -90,7 +90,7 @@ function published({ published: figures }: ChainAudit): Finding {
   if (wrong.length > 0) return { id, verdict: 'FAIL', reason: `the node states ${wrong.join(', ')}` }
   const read =
     computedUsefulSharePpm === undefined ? ', not compared as not every block is read' : ', as its blocks have it'
-  const reason = `somebody paid for ${percent(Number(paidMacsPpm) / 10_000)} of the MACs and ${percent(Number(usefulSharePpm) / 10_000)} of the blocks' work${read}; burned over minted is ${percent(Number(burnedOverMintedPpm) / 10_000)}`
+  const reason = `somebody paid for ${percent(Number(usefulSharePpm) / 10_000)} of the blocks' work${read}, and, by the node's count of what settled, for ${percent(Number(paidMacsPpm) / 10_000)} of all MACs; burned over minted is ${percent(Number(burnedOverMintedPpm) / 10_000)}`
   return { id, verdict: 'PASS', reason }
 }
 

@@ -7,7 +7,9 @@ export interface PublishedAudit {
   readonly usefulSharePpm: bigint
   /** The same from the blocks; absent unless every block up to the tip is read. */
   readonly computedUsefulSharePpm: bigint | undefined
-  /** Part of all MACs that settled jobs had, as the node states it; and from its settled MACs and the blocks that are not paid. */
+  /**
+   * Part of all MACs that settled jobs had, as the node states it; and from the blocks that are not paid and its own count of settled MACs, which
+   * no block shows. */
   readonly paidMacsPpm: bigint
   readonly computedPaidMacsPpm: bigint | undefined
   readonly burnedGrains: bigint
