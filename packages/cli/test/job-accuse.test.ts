@@ -50,8 +50,10 @@ describe('a garbling miner', () => {
     expect(stderr).toMatch(
       /\naccusing miner [0-9a-f]{12}…: deposit 0\.5 NCR, which returns, fees 0\.00002 NCR, bounty 0\.1 NCR\n/,
     )
-    const [, committed, first] = /\ncommitted in block (\d+); the proof may be in blocks (\d+) to \d+: /.exec(stderr)!
-    const [, proven] = /\nproof in block (\d+), \d of 3 deep\n/.exec(stderr)!
+    // Of a block that was left it says so, and then the next one.
+    const lastOf = (line: RegExp): RegExpExecArray => [...stderr.matchAll(line)].at(-1)!
+    const [, committed, first] = lastOf(/\ncommitted in block (\d+); the proof may be in blocks (\d+) to \d+: /g)
+    const [, proven] = lastOf(/\nproof in block (\d+), \d of 3 deep(?=\n)/g)
     expect(Number(first)).toBe(Number(committed) + 4)
     expect(Number(proven)).toBeGreaterThanOrEqual(Number(first))
     expect(accusationIn(stdout)).toEqual({
