@@ -13,6 +13,7 @@ import {
 import type { Accuser } from './accuser.ts'
 import type { OpeningsSource } from './openings-source.ts'
 import { receiptStepCheck } from './receipt-step-check.ts'
+import { Tries } from './tries.ts'
 
 /** Drawn steps of one plant, by local randomness: its miner knows by now what secrets have drawn. */
 const STEPS_PER_PLANT = 14
@@ -33,8 +34,8 @@ export interface PlantChecksOptions {
 /** Looks at each plant once. What is wrong is accused; who gives no openings earns nothing from it and is left alone. */
 export class PlantChecks {
   readonly #options: PlantChecksOptions
-  /** By honest root, hex: times that it was asked for; infinite once it is settled. */
-  readonly #tries = new Map<string, number>()
+  /** By honest root, hex. */
+  readonly #tries = new Tries(MAX_TRIES, MAX_REMEMBERED)
 
   constructor(options: PlantChecksOptions) {
     this.#options = options
@@ -50,7 +51,7 @@ export class PlantChecks {
       const unit = readAuditedUnit(node.chain.reader, jobId)
       const root = readSuspicion(node.chain.reader, jobId)?.honestRoot
       if (unit === undefined || unit.isCondemned || root === undefined) continue
-      if ((this.#tries.get(bytesToHex(root)) ?? 0) >= MAX_TRIES) continue
+      if (!this.#tries.isOpen(bytesToHex(root))) continue
       checks++
       await this.#check(job, jobId, { ...unit, traceRoot: root })
     }
@@ -67,17 +68,11 @@ export class PlantChecks {
     const asked = await openings.ask({ id: traceRoot, minerKey: unit.minerKey }, steps, check, signal)
     if (signal.aborted) return
     const name = bytesToHex(traceRoot)
-    if (asked.outcome === 'unanswered') this.#remember(name, (this.#tries.get(name) ?? 0) + 1)
-    else this.#remember(name, Number.POSITIVE_INFINITY)
+    if (asked.outcome === 'unanswered') this.#tries.fail(name)
+    else this.#tries.settle(name)
     if (asked.outcome === 'fraud') {
       const isTaken = accuser.accuse(job, unit, asked.fraud.opening)
       node.log.warn({ event: 'plant', jobId: job, outcome: 'fraud', reason: asked.fraud.message, isAccused: isTaken })
     } else node.log.info({ event: 'plant', jobId: job, outcome: asked.outcome })
-  }
-
-  #remember(name: string, tries: number): void {
-    this.#tries.delete(name)
-    this.#tries.set(name, tries)
-    if (this.#tries.size > MAX_REMEMBERED) this.#tries.delete(this.#tries.keys().next().value!)
   }
 }

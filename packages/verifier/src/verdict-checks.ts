@@ -25,6 +25,7 @@ import {
 import type { Accuser } from './accuser.ts'
 import type { OpeningsSource } from './openings-source.ts'
 import { receiptStepCheck } from './receipt-step-check.ts'
+import { Tries } from './tries.ts'
 
 /** Verdicts looked at for each tip: whoever gives many false ones is found by any of them. */
 const CHECKS_PER_TIP = 4
@@ -65,8 +66,8 @@ interface Opened {
  */
 export class VerdictChecks {
   readonly #options: VerdictChecksOptions
-  /** Times that a verdict was tried; infinite once it is settled. */
-  readonly #tries = new Map<string, number>()
+  /** By unit and verifier. */
+  readonly #tries = new Tries(MAX_TRIES, MAX_REMEMBERED)
 
   constructor(options: VerdictChecksOptions) {
     this.#options = options
@@ -100,7 +101,7 @@ export class VerdictChecks {
       if (secret === undefined || equalBytes(verifier, agent.keys.publicKey)) return []
       const name = `${bytesToHex(unit.unitId)}/${bytesToHex(verifier)}`
       const doubted = { job, jobId, unit, verdict, secret, name }
-      const isOpen = (this.#tries.get(name) ?? 0) < MAX_TRIES && !this.#isDisputed(doubted)
+      const isOpen = this.#tries.isOpen(name) && !this.#isDisputed(doubted)
       // What its secret did not choose earns nothing, right or false.
       return isOpen && wasSelected(params, reader, secret, unit) ? [doubted] : []
     })
@@ -122,10 +123,10 @@ export class VerdictChecks {
     const asked = await openings.ask({ id: jobId, minerKey: unit.minerKey }, wanted, check, signal)
     if (signal.aborted) return
     if (asked.outcome === 'unanswered') {
-      if (asked.asked > 0) this.#remember(name, (this.#tries.get(name) ?? 0) + 1)
+      if (asked.asked > 0) this.#tries.fail(name)
       return
     }
-    this.#remember(name, Number.POSITIVE_INFINITY)
+    this.#tries.settle(name)
     if (asked.outcome === 'fraud') {
       const { opening } = asked.fraud
       this.#dispute(doubted, steps, opening)
@@ -167,12 +168,6 @@ export class VerdictChecks {
     const step = FIXED_STEPS.length + drawOf(steps, opening.ref)
     const isTaken = accuser.dispute(job, unit, { verifier, step }, opening)
     node.log.warn({ event: 'false_verdict', jobId: job, verifier: bytesToHex(verifier), step, isAccused: isTaken })
-  }
-
-  #remember(name: string, tries: number): void {
-    this.#tries.delete(name)
-    this.#tries.set(name, tries)
-    if (this.#tries.size > MAX_REMEMBERED) this.#tries.delete(this.#tries.keys().next().value!)
   }
 }
 
