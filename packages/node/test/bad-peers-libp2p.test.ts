@@ -75,7 +75,7 @@ test('a liar is disconnected, blocks still arrive by gossip and by sync', async 
     height: 9,
     tip: new Uint8Array(32),
     totalWork: 1n << 99n,
-    minerKey: undefined,
+    minerClaim: undefined,
   }
   const limits = { maxRequestBytes: 65_536 }
   liar.handle(REQUEST.status, async () => encodeStatus(status), limits)
