@@ -7,6 +7,7 @@ import {
   MAX_STEPS_PER_REQUEST,
   NetworkError,
   type PeerName,
+  type PeersFor,
   type Random,
   REQUEST,
   REQUEST_TIMEOUT_MS,
@@ -73,7 +74,8 @@ export class OpeningsSource {
 
   /**
    * Asks one peer after the other, the next one as soon as the last has failed or been silent for {@link SILENCE_MS}, until one settles it.
-   * Several units may be asked for at once. A bad opening counts against the peer that sent it and says nothing about the
+   * Several units may be asked for at once. A peer that runs the unit's miner and refuses is asked again after as long: it may have yet to
+   * see the block that the unit is in. A bad opening counts against the peer that sent it and says nothing about the
    * unit, even if that peer runs its miner.
    * @param check of an opening of the step that was asked for. Throws FraudError if it holds under the trace root and its step is wrong,
    * ProtocolError if the opening is bad.
@@ -92,8 +94,8 @@ export class OpeningsSource {
     const settled = new Promise<Asked<T>>((resolve) => {
       settle = resolve
     })
-    /** Never settles with anything but what went wrong in this program. */
-    const attempt = async (peer: PeerName): Promise<void> => {
+    /** Whoever refuses may be asked once more. Never settles with anything but what went wrong in this program. */
+    const attempt = async (peer: PeerName, mayRepeat: boolean): Promise<void> => {
       try {
         const value = await this.#inTurn(peer, end, () => this.#askPeer(peer, unit.id, steps, check, end))
         if (value === GAVE_NOTHING) reasons.push('it brought nothing of what it was asked for before')
@@ -104,7 +106,12 @@ export class OpeningsSource {
         // Whoever brought it told the truth about the root.
         if (error instanceof FraudError) return settle({ outcome: 'fraud', fraud: error })
         if (!(error instanceof ProtocolError || error instanceof NetworkError)) throw error
-        if (!(error instanceof NetworkError && error.code === 'PROTOCOL_UNSUPPORTED')) isUnserved = false
+        const code = error instanceof NetworkError ? error.code : undefined
+        if (code !== 'PROTOCOL_UNSUPPORTED') isUnserved = false
+        if (code === 'CLOSED_WITHOUT_ANSWER' && mayRepeat) {
+          await sleep(this.#node.clock, SILENCE_MS, end)
+          return attempt(peer, false)
+        }
         if (error instanceof ProtocolError) this.#node.network.penalise(peer, BAD_OPENING_POINTS, error.code)
         this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1)
         this.#node.log.debug({ event: 'openings_unusable', peer, error: error.message })
@@ -113,9 +120,10 @@ export class OpeningsSource {
     }
     try {
       const attempts: Promise<void>[] = []
-      for (const peer of this.#peersToAsk(unit.minerKey)) {
+      const peers = this.#node.peersFor(unit.minerKey)
+      for (const peer of this.#peersToAsk(peers)) {
         if (signal.aborted) break
-        const next = attempt(peer)
+        const next = attempt(peer, peers.miners.includes(peer))
         next.catch(() => undefined)
         attempts.push(next)
         const asked = await Promise.race([settled, next, sleep(this.#node.clock, SILENCE_MS, end)])
@@ -208,9 +216,8 @@ export class OpeningsSource {
    * peers of its own, and others can answer too, by re-execution (UNT-1). First come those of the miner, last those that have failed
    * or are silent at this moment.
    */
-  #peersToAsk(minerKey: Uint8Array): PeerName[] {
+  #peersToAsk({ miners, others }: PeersFor): PeerName[] {
     const { clock, random } = this.#node
-    const { miners, others } = this.#node.peersFor(minerKey)
     const isGone = (peer: PeerName): boolean => !miners.includes(peer) && !others.includes(peer)
     for (const peer of this.#failures.keys()) if (isGone(peer)) this.#failures.delete(peer)
     const nowMs = clock.nowMs()

@@ -21,6 +21,7 @@ import {
 } from '@nacre/node'
 import {
   assignedTask,
+  bytesToHex,
   checkStep,
   commitTrace,
   executeUnit,
@@ -317,7 +318,7 @@ describe('peers that are of no use', () => {
       ended.push(`${outcome} ${network.clock.nowMs() - startMs}`)
     }
     const wait = (ms: number) => network.clock.runUntil(startMs + ms)
-    return { ask, ended, wait, requests, step }
+    return { ask, ended, wait, requests, step, node }
   }
 
   test('a miner that takes its time for each of four units is waited for', async () => {
@@ -361,19 +362,63 @@ describe('peers that are of no use', () => {
     const verifier = network.members[1]!
     const miners = Array.from({ length: 20 }, (_, i) => `miner-${i}`)
     const others = Array.from({ length: 20 }, (_, i) => `other-${i}`)
-    const asked: string[] = []
+    const asked: [id: string, peer: string][] = []
     verifier.node.peersFor = () => ({ miners, others })
-    verifier.node.network.request = (peer, protocol) => {
-      if (protocol === REQUEST.openings) asked.push(peer)
+    verifier.node.network.request = (peer, protocol, bytes) => {
+      if (protocol === REQUEST.openings) asked.push([bytesToHex(decodeOpeningsRequest(bytes).id), peer])
       return Promise.reject(new NetworkError('CLOSED_WITHOUT_ANSWER', 'no'))
     }
     const { verdicts } = watch(verifier)
     await network.start()
     await network.clock.runUntil(() => verdicts.length > 0)
-    expect(asked).toHaveLength(8)
-    expect(new Set(asked).size).toBe(8)
-    expect(asked.map((peer) => peer.replace(/-.*/, ''))).toEqual(['miner', 'miner', ...Array(6).fill('other')])
+    const peers = asked.filter(([id]) => id === verdicts[0]!.blockId).map(([, peer]) => peer)
+    expect(new Set(peers).size).toBe(8)
+    expect(peers[0]).toMatch(/^miner-/)
+    const times = (name: string): number => peers.filter((peer) => peer.startsWith(name)).length
+    // Those of the miner twice.
+    expect([times('miner-'), times('other-')]).toEqual([4, 6])
     expect(verdicts[0]).toMatchObject({ outcome: 'unanswered', reason: 'CLOSED_WITHOUT_ANSWER: no (8 peers)' })
+  })
+
+  test('a miner that takes its time for one unit keeps a place among those asked for the next, the last', async () => {
+    const { ask, ended, wait, node } = slowly(4_000)
+    const answer = node.network.request
+    const asked: string[] = []
+    node.network.request = async (peer, ...request) => {
+      asked.push(peer)
+      if (peer !== 'miner-0') throw new NetworkError('CLOSED_WITHOUT_ANSWER', 'no')
+      return answer.call(node.network, peer, ...request)
+    }
+    const first = ask()
+    await wait(1_500)
+    const others = Array.from({ length: 20 }, (_, i) => `other-${i}`)
+    node.peersFor = () => ({ miners: ['miner-0'], others })
+    const second = ask()
+    await wait(10_000)
+    await Promise.all([first, second])
+    expect(ended).toEqual(['right 4000', 'right 8000'])
+    expect(asked).toHaveLength(9)
+    expect(asked.indexOf('miner-0', 1)).toBe(8)
+  })
+
+  test('a miner that has yet to see the block is asked again after a second, and no other peer twice', async () => {
+    const { ask, ended, wait, requests, node } = slowly(0)
+    const others = Array.from({ length: 20 }, (_, i) => `other-${i}`)
+    node.peersFor = () => ({ miners: ['miner-0'], others })
+    const answer = node.network.request
+    const asked: string[] = []
+    node.network.request = async (peer, ...request) => {
+      asked.push(peer)
+      if (peer !== 'miner-0' || asked.length === 1) throw new NetworkError('CLOSED_WITHOUT_ANSWER', 'no')
+      return answer.call(node.network, peer, ...request)
+    }
+    const all = ask()
+    await wait(5_000)
+    await all
+    expect(ended).toEqual(['right 1000'])
+    expect(requests).toHaveLength(1)
+    expect(asked.filter((peer) => peer === 'miner-0')).toHaveLength(2)
+    expect(new Set(asked).size).toBe(asked.length - 1)
   })
 })
 
