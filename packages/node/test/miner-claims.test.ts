@@ -1,5 +1,5 @@
 /** NET-6: a peer runs a miner only if the miner's key says so, of this peer and on this chain. */
-import { keyPairFromSeed } from '@nacre/protocol'
+import { keyPairFromSeed, taggedHash, verifyHash } from '@nacre/protocol'
 import { afterEach, expect, test } from 'vitest'
 import { pack } from '../src/bounded-msgpack.ts'
 import { type MinerClaim, signMinerClaim } from '../src/miner-claims.ts'
@@ -12,7 +12,7 @@ const otherChain = chainId.map((byte) => byte ^ 1)
 const keys = keyPairFromSeed(new Uint8Array(32).fill(1))
 const own = keyPairFromSeed(new Uint8Array(32).fill(2))
 
-let net: NodeNet
+let net = new NodeNet(forge)
 afterEach(() => net.stop())
 
 /** A node, the miner, and a peer `liar` that answers every request for its status with what `status` gives. */
@@ -95,4 +95,11 @@ test('what a peer has said last counts', async () => {
     seen.push(of())
   }
   expect(seen).toEqual(['first', 'first', 'second', 'none', 'first', 'none'])
+})
+
+test('what is signed is chain and name, under a tag of its own', () => {
+  const { minerKey, signature } = signMinerClaim(chainId, 'miner', keys)
+  expect(minerKey).toEqual(keys.publicKey)
+  const hash = taggedHash('minerClaim', Uint8Array.of(...chainId, ...new TextEncoder().encode('miner')))
+  expect(verifyHash(hash, signature, minerKey)).toBe(true)
 })

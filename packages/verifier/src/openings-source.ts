@@ -74,7 +74,7 @@ export class OpeningsSource {
 
   /**
    * Asks one peer after the other, the next one as soon as the last has failed or been silent for {@link SILENCE_MS}, until one settles it.
-   * Several units may be asked for at once. A peer that runs the unit's miner and refuses is asked again after as long: it may have yet to
+   * Several units may be asked for at once. A peer that runs the unit's miner and refuses at once is asked again after as long: it may have yet to
    * see the block that the unit is in. A bad opening counts against the peer that sent it and says nothing about the
    * unit, even if that peer runs its miner.
    * @param check of an opening of the step that was asked for. Throws FraudError if it holds under the trace root and its step is wrong,
@@ -86,6 +86,7 @@ export class OpeningsSource {
     check: (opening: StepOpening) => T,
     signal: AbortSignal,
   ): Promise<Asked<T>> {
+    const { clock } = this.#node
     const over = new AbortController()
     const end = AbortSignal.any([signal, over.signal])
     const reasons: string[] = []
@@ -94,8 +95,9 @@ export class OpeningsSource {
     const settled = new Promise<Asked<T>>((resolve) => {
       settle = resolve
     })
-    /** Whoever refuses may be asked once more. Never settles with anything but what went wrong in this program. */
+    /** Whoever refuses at once may be asked once more. Never settles with anything but what went wrong in this program. */
     const attempt = async (peer: PeerName, mayRepeat: boolean): Promise<void> => {
+      const startMs = clock.nowMs()
       try {
         const value = await this.#inTurn(peer, end, () => this.#askPeer(peer, unit.id, steps, check, end))
         if (value === GAVE_NOTHING) reasons.push('it brought nothing of what it was asked for before')
@@ -108,8 +110,8 @@ export class OpeningsSource {
         if (!(error instanceof ProtocolError || error instanceof NetworkError)) throw error
         const code = error instanceof NetworkError ? error.code : undefined
         if (code !== 'PROTOCOL_UNSUPPORTED') isUnserved = false
-        if (code === 'CLOSED_WITHOUT_ANSWER' && mayRepeat) {
-          await sleep(this.#node.clock, SILENCE_MS, end)
+        if (code === 'CLOSED_WITHOUT_ANSWER' && mayRepeat && clock.nowMs() - startMs < SILENCE_MS) {
+          await sleep(clock, SILENCE_MS, end)
           return attempt(peer, false)
         }
         if (error instanceof ProtocolError) this.#node.network.penalise(peer, BAD_OPENING_POINTS, error.code)
@@ -126,7 +128,7 @@ export class OpeningsSource {
         const next = attempt(peer, peers.miners.includes(peer))
         next.catch(() => undefined)
         attempts.push(next)
-        const asked = await Promise.race([settled, next, sleep(this.#node.clock, SILENCE_MS, end)])
+        const asked = await Promise.race([settled, next, sleep(clock, SILENCE_MS, end)])
         if (asked !== undefined) return asked
       }
       const asked = await Promise.race([settled, Promise.all(attempts), aborted(end)])
