@@ -113,19 +113,24 @@ export class AccuseNet {
 
   /** A job with a wrong trace, delivered three blocks ago, so that no other block takes the place of the receipt's. */
   async forged(text: string): Promise<Uint8Array> {
-    const { plain, post, job, run } = this.net
-    const promptTokens = [...text].map((letter) => letter.charCodeAt(0))
     this.isForging = true
     try {
-      for (let tries = 0; tries < 5; tries++) {
-        const jobId = await post(job({ promptTokens }))
-        const height = heightOf(plain)
-        await run(() => this.depthOf(jobId) > 2 || heightOf(plain) > height + 20)
-        // Those that it is assigned to may all be late.
-        if (this.depthOf(jobId) > 2) return jobId
-      }
+      return await this.delivered(text)
     } finally {
       this.isForging = false
+    }
+  }
+
+  /** A job of this prompt that has been delivered. */
+  async delivered(text: string): Promise<Uint8Array> {
+    const { plain, post, job, run } = this.net
+    const promptTokens = [...text].map((letter) => letter.charCodeAt(0))
+    for (let tries = 0; tries < 5; tries++) {
+      const jobId = await post(job({ promptTokens }))
+      const height = heightOf(plain)
+      await run(() => this.depthOf(jobId) > 2 || heightOf(plain) > height + 20)
+      // Those that it is assigned to may all be late.
+      if (this.depthOf(jobId) > 2) return jobId
     }
     throw new Error('no miner delivered')
   }

@@ -147,8 +147,7 @@ test('an interruption ends the wait, and the kept proof goes on; where no block 
   expect(nodes.sentBy(wallet.keys)).toEqual(['accusation', 'accusation', 'fraudProof'])
 
   // A right step is no proof: nothing checks it before it is sent here, and the network takes the deposit.
-  const honest = await nodes.net.post(nodes.net.job())
-  await nodes.net.run(() => stateOf(nodes.net.plain, honest) !== undefined)
+  const honest = await nodes.delivered('and what of this?')
   const step = { kind: 'input', layer: 0, group: 0, position: 0 } as const
   const brought = await nodes.during(
     rpcAnswerSource(nodes.rpc.url).openings(honest, [step], AbortSignal.timeout(30_000)),

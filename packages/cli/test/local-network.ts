@@ -180,7 +180,7 @@ export class LocalNetwork {
     const store = options.store ?? createSqliteStore(':memory:')
     const random = options.random ?? seededRandom(`${name}/${this.#random.below(2 ** 31)}`)
     const keys = options.keys ?? keyPairFromSeed(random.bytes(32))
-    const minerKey = role === 'miner' ? { minerKey: keys.publicKey } : {}
+    const minerKeys = role === 'miner' ? { minerKeys: keys } : {}
     const network = this.hub.join(name)
     const engine = this.#engine ?? inlineEngine(context, clock, this.#openMacsPerMs)
     const { workers } = engine
@@ -194,7 +194,7 @@ export class LocalNetwork {
       clock,
       random,
       log: options.log ?? silentLogger,
-      ...minerKey,
+      ...minerKeys,
     })
     const shelf = new TraceShelf()
     const { dutyCycle = 1, unitsInFlight = 1 } = options

@@ -5,6 +5,7 @@
 import { STEP_KINDS, type StepRef } from '@nacre/protocol'
 import { malformed, pack, unpackList } from './bounded-msgpack.ts'
 import { MAX_BLOCKS_PER_REQUEST, MAX_LOCATOR_IDS, MAX_STEPS_PER_REQUEST } from './limits-chain.ts'
+import type { MinerClaim } from './miner-claims.ts'
 
 /** Request protocols by name. */
 export const REQUEST = { status: 'status', headers: 'headers', blocks: 'blocks', openings: 'openings' } as const
@@ -29,16 +30,18 @@ export interface StatusMessage {
   readonly tip: Uint8Array
   /** Accumulated work claimed; proved only by headers. */
   readonly totalWork: bigint
-  /** Key of the miner at this node, if any: who to ask for openings of its units. */
-  readonly minerKey: Uint8Array | undefined
+  /** Of the miner at this node, if any: who to ask for openings of its units. Proved only by its signature. */
+  readonly minerClaim: MinerClaim | undefined
 }
 
 export function encodeStatus(status: StatusMessage): Uint8Array {
-  return pack([1, status.chainId, status.height, status.tip, status.totalWork.toString(16), status.minerKey ?? null])
+  const { chainId, height, tip, totalWork, minerClaim } = status
+  const claim = minerClaim === undefined ? null : [minerClaim.minerKey, minerClaim.signature]
+  return pack([1, chainId, height, tip, totalWork.toString(16), claim])
 }
 
 export function decodeStatus(bytes: Uint8Array): StatusMessage {
-  const [version, chainId, height, tip, work, minerKey, ...rest] = unpackList(bytes, 1024, 'status')
+  const [version, chainId, height, tip, work, claim, ...rest] = unpackList(bytes, 1024, 'status')
   if (version !== 1 || rest.length > 0 || typeof work !== 'string' || !/^[0-9a-f]{1,72}$/.test(work))
     throw malformed('status')
   return {
@@ -46,8 +49,13 @@ export function decodeStatus(bytes: Uint8Array): StatusMessage {
     height: asInteger(height, 0xffffffff, 'status'),
     tip: asBytes(tip, 'status', 32),
     totalWork: BigInt(`0x${work as string}`),
-    minerKey: minerKey === null ? undefined : asBytes(minerKey, 'status', 32),
+    minerClaim: claim === null ? undefined : asMinerClaim(claim),
   }
+}
+
+function asMinerClaim(value: unknown): MinerClaim {
+  const [minerKey, signature] = asList(value, 2, 'status')
+  return { minerKey: asBytes(minerKey, 'status', 32), signature: asBytes(signature, 'status', 64) }
 }
 
 /** Asks for headers after the newest locator id on the answerer's best chain. */

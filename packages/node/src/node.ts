@@ -7,6 +7,7 @@ import {
   bytesToHex,
   type ConsensusContext,
   equalBytes,
+  type KeyPair,
   ProtocolError,
 } from '@nacre/protocol'
 import { Announcer } from './announcer.ts'
@@ -27,6 +28,7 @@ import {
   REQUEST,
   type StatusMessage,
 } from './messages.ts'
+import { type MinerClaim, MinerClaims, signMinerClaim } from './miner-claims.ts'
 import { WorkWatch } from './monitor/work-watch.ts'
 import type { Clock } from './ports/clock.ts'
 import type { Logger } from './ports/log.ts'
@@ -38,7 +40,7 @@ import { OrphanPool } from './sync/orphans.ts'
 import { blocksById, headersAfter } from './sync/serve.ts'
 import { Sync } from './sync/sync.ts'
 
-/** Score lost by a peer whose status is malformed, or whose orphan turned out to be provably bad. */
+/** Score lost by a peer whose status is malformed or claims a miner that it is not, or whose orphan turned out to be provably bad. */
 const BAD_DATA_POINTS = 50
 
 export interface NodeOptions {
@@ -49,8 +51,15 @@ export interface NodeOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Public key of the miner that runs on this node, told to peers so that they know whom to ask for openings. */
-  readonly minerKey?: Uint8Array
+  /** Of the miner that runs on this node: they sign what tells peers whom to ask for openings, and are not kept. */
+  readonly minerKeys?: KeyPair
+}
+
+/** Connected peers, by whether they run a miner. */
+export interface PeersFor {
+  /** Those that have proven it (NET-6). */
+  readonly miners: readonly PeerName[]
+  readonly others: readonly PeerName[]
 }
 
 /**
@@ -70,13 +79,13 @@ export class FullNode {
   readonly random: Random
   readonly log: Logger
   readonly store: ChainStore
-  readonly #minerKey: Uint8Array | undefined
+  readonly #minerClaim: MinerClaim | undefined
   readonly #orphans = new OrphanPool()
   readonly #siblings: SiblingWatch
   readonly #sync: Sync
   /** Peers with a block that waits for re-execution and whose miner has nothing at stake (BLK-4): one each. */
   readonly #pendingOthers = new Set<PeerName>()
-  readonly #statuses = new Map<PeerName, StatusMessage>()
+  readonly #claims: MinerClaims
   readonly #stops: (() => void)[] = []
   #stopped = false
   #next: { readonly tip: TreeNode; readonly context: ApplyContext } | undefined
@@ -88,7 +97,10 @@ export class FullNode {
     this.random = options.random
     this.log = options.log
     this.store = options.store
-    this.#minerKey = options.minerKey
+    const { chainId } = options.context.genesis
+    const { minerKeys, network } = options
+    this.#minerClaim = minerKeys && signMinerClaim(chainId, network.self, minerKeys)
+    this.#claims = new MinerClaims(chainId)
     this.chain = new Chain(options)
     this.mempool = new Mempool(options.context)
     this.#announcer = new Announcer({ network: options.network, mempool: this.mempool, clock: options.clock })
@@ -119,7 +131,7 @@ export class FullNode {
     this.#stops.push(
       network.onPeer((peer, event) => {
         if (event === 'connect') void this.#greet(peer)
-        else this.#statuses.delete(peer)
+        else this.#claims.forget(peer)
       }),
     )
     for (const peer of network.peers()) void this.#greet(peer)
@@ -133,18 +145,15 @@ export class FullNode {
       height: tip.header.height,
       tip: tip.id,
       totalWork: tip.totalWork,
-      minerKey: this.#minerKey,
+      minerClaim: this.#minerClaim,
     }
   }
 
-  /** Peers that say they run the miner with this key; then all others. */
-  peersFor(minerKey: Uint8Array): PeerName[] {
+  /** Whom to ask about the miner with this key. */
+  peersFor(minerKey: Uint8Array): PeersFor {
     const peers = this.network.peers()
-    const isMiner = (peer: PeerName): boolean => {
-      const key = this.#statuses.get(peer)?.minerKey
-      return key !== undefined && equalBytes(key, minerKey)
-    }
-    return [...peers.filter(isMiner), ...peers.filter((peer) => !isMiner(peer))]
+    const isMiner = (peer: PeerName): boolean => this.#claims.isMiner(peer, minerKey)
+    return { miners: peers.filter(isMiner), others: peers.filter((peer) => !isMiner(peer)) }
   }
 
   /** True while fetched blocks that re-execute move the tip. */
@@ -335,7 +344,8 @@ export class FullNode {
         this.log.warn({ event: 'peer_on_other_chain', peer, chainId: bytesToHex(status.chainId) })
         return
       }
-      this.#statuses.set(peer, status)
+      // It may have gone since it answered; what it claimed must not stay.
+      if (this.network.peers().includes(peer)) this.#claims.take(peer, status.minerClaim)
       if (status.totalWork > this.chain.tip.totalWork) this.#sync.request(peer)
     } catch (error) {
       this.log.debug({ event: 'greeting_failed', peer, error: error instanceof Error ? error.message : String(error) })

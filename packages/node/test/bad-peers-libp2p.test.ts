@@ -1,6 +1,6 @@
 /** The same faults over real connections: a node between a liar and an honest peer goes on (NET-1, P8). */
-import { bytesToHex } from '@nacre/protocol'
-import { afterEach, expect, test } from 'vitest'
+import { bytesToHex, type KeyPair } from '@nacre/protocol'
+import { afterEach, expect, test, vi } from 'vitest'
 import { systemClock } from '../src/adapters/clock.ts'
 import { createLibp2pNetwork } from '../src/adapters/libp2p-network.ts'
 import { systemRandom } from '../src/adapters/random.ts'
@@ -9,7 +9,7 @@ import { FullNode } from '../src/node.ts'
 import { silentLogger } from '../src/ports/log.ts'
 import type { Network } from '../src/ports/network.ts'
 import { createSqliteStore } from '../src/store/sqlite-store.ts'
-import { Forge } from './support/forge.ts'
+import { Forge, keysOf } from './support/forge.ts'
 
 const forge = new Forge()
 const timing = { maintainMs: 50, exchangeMs: 200, dialGraceMs: 400, redialMs: 100 }
@@ -30,7 +30,7 @@ function network(bootstrap: readonly string[]): Promise<Network> {
   })
 }
 
-async function startNode(bootstrap: readonly string[] = []): Promise<FullNode> {
+async function startNode(bootstrap: readonly string[] = [], minerKeys?: KeyPair): Promise<FullNode> {
   const node = new FullNode({
     context: forge.context,
     network: await network(bootstrap),
@@ -39,6 +39,7 @@ async function startNode(bootstrap: readonly string[] = []): Promise<FullNode> {
     clock: systemClock,
     random: systemRandom,
     log: silentLogger,
+    ...(minerKeys && { minerKeys }),
   })
   await node.start()
   stops.push(() => node.stop())
@@ -75,7 +76,7 @@ test('a liar is disconnected, blocks still arrive by gossip and by sync', async 
     height: 9,
     tip: new Uint8Array(32),
     totalWork: 1n << 99n,
-    minerKey: undefined,
+    minerClaim: undefined,
   }
   const limits = { maxRequestBytes: 65_536 }
   liar.handle(REQUEST.status, async () => encodeStatus(status), limits)
@@ -99,4 +100,19 @@ test('a liar is disconnected, blocks still arrive by gossip and by sync', async 
   const late = await startNode([address])
   await atHeight(late, 5)
   expect(forge.labelOf(late.chain.tip.id)).toBe('a5')
+})
+
+test('a node knows the miner among its peers, and not the one that repeats its claim (NET-6)', async () => {
+  const keys = keysOf('miner')
+  const node = await startNode()
+  const address = node.network.addresses()[0]!
+  const penalise = vi.spyOn(node.network, 'penalise')
+  const miner = await startNode([address], keys)
+  const liar = await network([address])
+  stops.push(() => liar.stop())
+  liar.handle(REQUEST.status, async () => encodeStatus(miner.status()), { maxRequestBytes: 1024 })
+  await vi.waitFor(() => {
+    expect(penalise).toHaveBeenCalledWith(liar.self, 50, 'SIGNATURE_INVALID')
+    expect(node.peersFor(keys.publicKey).miners).toEqual([miner.network.self])
+  }, 20_000)
 })

@@ -37,7 +37,10 @@ const block = forge.block('a1')
 const trace = forge.get('a1').trace!
 const opening = openStep(trace, commitTrace(trace), { kind: 'attend', layer: 0, group: 0, position: 5 })
 const id = (byte: number): Uint8Array => new Uint8Array(32).fill(byte)
-const status: StatusMessage = { chainId: id(1), height: 7, tip: id(2), totalWork: 1n << 200n, minerKey: id(3) }
+const minerClaim = { minerKey: id(3), signature: new Uint8Array(64).fill(4) }
+const status: StatusMessage = { chainId: id(1), height: 7, tip: id(2), totalWork: 1n << 200n, minerClaim }
+/** A status whose claim is this. */
+const statusWith = (claim: unknown): Uint8Array => pack([1, id(1), 7, id(2), 'ff', claim])
 const openings = {
   id: id(4),
   steps: STEP_KINDS.map((kind, i) => ({ kind, layer: i, group: 0, position: 70_000 })),
@@ -91,8 +94,8 @@ describe.each(DECODERS)('%s', (_name, decode, honest) => {
 describe('round trips', () => {
   test('status', () => {
     expect(decodeStatus(encodeStatus(status))).toEqual(status)
-    const { minerKey: _, ...bare } = status
-    expect(decodeStatus(encodeStatus({ ...bare, minerKey: undefined }))).toEqual({ ...bare, minerKey: undefined })
+    const plain = { ...status, minerClaim: undefined }
+    expect(decodeStatus(encodeStatus(plain))).toEqual(plain)
   })
   test('requests and lists', () => {
     expect(decodeHeadersRequest(encodeHeadersRequest([id(1), id(2)]))).toEqual([id(1), id(2)])
@@ -126,6 +129,10 @@ describe('bounds', () => {
     ['bytes', () => decodeByteList(encodeByteList(many(3)), 3, 50, 'list'), 'CODEC_TOO_LARGE'],
     ['status bytes', () => decodeStatus(new Uint8Array(1025)), 'CODEC_TOO_LARGE'],
     ['work of 289 bits', () => decodeStatus(encodeStatus({ ...status, totalWork: 1n << 288n })), 'CODEC_MALFORMED'],
+    ['claim without a signature', () => decodeStatus(statusWith([id(3)])), 'CODEC_MALFORMED'],
+    ['claim with more', () => decodeStatus(statusWith([id(3), minerClaim.signature, 0])), 'CODEC_MALFORMED'],
+    ['claim that is a key', () => decodeStatus(statusWith(id(3))), 'CODEC_MALFORMED'],
+    ['signature of 65 bytes', () => decodeStatus(statusWith([id(3), new Uint8Array(65)])), 'CODEC_MALFORMED'],
     ['id of 31 bytes', () => decodeBlocksRequest(encodeBlocksRequest([new Uint8Array(31)])), 'CODEC_MALFORMED'],
   ])('%s', (_name, run, code) => {
     expect(codeOf(run)).toBe(code)

@@ -38,6 +38,7 @@ export const HASH_TAGS = {
   plantSecret: 'nacre/1/plant-secret',
   plantDraw: 'nacre/1/plant-draw',
   freivalds: 'nacre/1/freivalds',
+  minerClaim: 'nacre/1/miner-claim',
 } as const
 
 export type HashTag = keyof typeof HASH_TAGS

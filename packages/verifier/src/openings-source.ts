@@ -7,6 +7,8 @@ import {
   MAX_STEPS_PER_REQUEST,
   NetworkError,
   type PeerName,
+  type PeersFor,
+  type Random,
   REQUEST,
   REQUEST_TIMEOUT_MS,
   sleep,
@@ -15,6 +17,8 @@ import { isSameStep, ProtocolError, type StepOpening, type StepRef, stepOpeningC
 
 /** Peers asked for one unit's openings. */
 const MAX_PEERS_ASKED = 8
+/** Of them such as run the unit's miner, while there are others. */
+const MAX_MINER_PEERS_ASKED = 2
 /** After so many requests in a row without good openings, a peer is asked only when nobody else is left. */
 const MAX_FAILURES = 3
 /** After so much silence the next peer is asked as well: the silent one can hold up nobody for longer, and may still answer. */
@@ -70,8 +74,9 @@ export class OpeningsSource {
 
   /**
    * Asks one peer after the other, the next one as soon as the last has failed or been silent for {@link SILENCE_MS}, until one settles it.
-   * Several units may be asked for at once. A bad opening counts against the peer that sent it and no one else: anyone can claim a
-   * miner's key in its `status`.
+   * Several units may be asked for at once. A peer that runs the unit's miner and refuses at once is asked again after as long: it may have yet to
+   * see the block that the unit is in. A bad opening counts against the peer that sent it and says nothing about the
+   * unit, even if that peer runs its miner.
    * @param check of an opening of the step that was asked for. Throws FraudError if it holds under the trace root and its step is wrong,
    * ProtocolError if the opening is bad.
    */
@@ -81,6 +86,7 @@ export class OpeningsSource {
     check: (opening: StepOpening) => T,
     signal: AbortSignal,
   ): Promise<Asked<T>> {
+    const { clock } = this.#node
     const over = new AbortController()
     const end = AbortSignal.any([signal, over.signal])
     const reasons: string[] = []
@@ -89,8 +95,9 @@ export class OpeningsSource {
     const settled = new Promise<Asked<T>>((resolve) => {
       settle = resolve
     })
-    /** Never settles with anything but what went wrong in this program. */
-    const attempt = async (peer: PeerName): Promise<void> => {
+    /** Whoever refuses at once may be asked once more. Never settles with anything but what went wrong in this program. */
+    const attempt = async (peer: PeerName, mayRepeat: boolean): Promise<void> => {
+      const startMs = clock.nowMs()
       try {
         const value = await this.#inTurn(peer, end, () => this.#askPeer(peer, unit.id, steps, check, end))
         if (value === GAVE_NOTHING) reasons.push('it brought nothing of what it was asked for before')
@@ -101,7 +108,12 @@ export class OpeningsSource {
         // Whoever brought it told the truth about the root.
         if (error instanceof FraudError) return settle({ outcome: 'fraud', fraud: error })
         if (!(error instanceof ProtocolError || error instanceof NetworkError)) throw error
-        if (!(error instanceof NetworkError && error.code === 'PROTOCOL_UNSUPPORTED')) isUnserved = false
+        const code = error instanceof NetworkError ? error.code : undefined
+        if (code !== 'PROTOCOL_UNSUPPORTED') isUnserved = false
+        if (code === 'CLOSED_WITHOUT_ANSWER' && mayRepeat && clock.nowMs() - startMs < SILENCE_MS) {
+          await sleep(clock, SILENCE_MS, end)
+          return attempt(peer, false)
+        }
         if (error instanceof ProtocolError) this.#node.network.penalise(peer, BAD_OPENING_POINTS, error.code)
         this.#failures.set(peer, (this.#failures.get(peer) ?? 0) + 1)
         this.#node.log.debug({ event: 'openings_unusable', peer, error: error.message })
@@ -110,12 +122,13 @@ export class OpeningsSource {
     }
     try {
       const attempts: Promise<void>[] = []
-      for (const peer of this.#peersToAsk(unit.minerKey)) {
+      const peers = this.#node.peersFor(unit.minerKey)
+      for (const peer of this.#peersToAsk(peers)) {
         if (signal.aborted) break
-        const next = attempt(peer)
+        const next = attempt(peer, peers.miners.includes(peer))
         next.catch(() => undefined)
         attempts.push(next)
-        const asked = await Promise.race([settled, next, sleep(this.#node.clock, SILENCE_MS, end)])
+        const asked = await Promise.race([settled, next, sleep(clock, SILENCE_MS, end)])
         if (asked !== undefined) return asked
       }
       const asked = await Promise.race([settled, Promise.all(attempts), aborted(end)])
@@ -201,28 +214,30 @@ export class OpeningsSource {
   }
 
   /**
-   * In turns the next peer that claims to be the unit's miner and any other at random: claims cost nothing, so those who make
-   * them must not fill all places. The peers without a claim can answer too, by re-execution (UNT-1). Last come those that have failed
+   * A few of the peers that run the unit's miner and any others, each at random: a miner that opens nothing must not fill all places with
+   * peers of its own, and others can answer too, by re-execution (UNT-1). First come those of the miner, last those that have failed
    * or are silent at this moment.
    */
-  #peersToAsk(minerKey: Uint8Array): PeerName[] {
-    // Those with a claim first.
-    const peers = this.#node.peersFor(minerKey)
-    for (const peer of this.#failures.keys()) if (!peers.includes(peer)) this.#failures.delete(peer)
-    const nowMs = this.#node.clock.nowMs()
+  #peersToAsk({ miners, others }: PeersFor): PeerName[] {
+    const { clock, random } = this.#node
+    const isGone = (peer: PeerName): boolean => !miners.includes(peer) && !others.includes(peer)
+    for (const peer of this.#failures.keys()) if (isGone(peer)) this.#failures.delete(peer)
+    const nowMs = clock.nowMs()
     const isSilent = (peer: PeerName): boolean => nowMs - (this.#askedMs.get(peer) ?? nowMs) >= SILENCE_MS
     const isUseless = (peer: PeerName): boolean => (this.#failures.get(peer) ?? 0) >= MAX_FAILURES || isSilent(peer)
-    const useful = peers.filter((peer) => !isUseless(peer))
-    const useless = peers.filter(isUseless)
-    const chosen: PeerName[] = []
-    while (chosen.length < MAX_PEERS_ASKED) {
-      const rest = useful.length > 0 ? useful : useless
-      if (rest.length === 0) break
-      const index = chosen.length % 2 === 0 ? 0 : this.#node.random.below(rest.length)
-      chosen.push(...rest.splice(index, 1))
-    }
-    return chosen
+    const usefulFirst = (peers: readonly PeerName[]): PeerName[] => [
+      ...peers.filter((peer) => !isUseless(peer)),
+      ...peers.filter(isUseless),
+    ]
+    const [ofMiner, rest] = [usefulFirst(shuffled(miners, random)), usefulFirst(shuffled(others, random))]
+    const inOrder = [...ofMiner.slice(0, MAX_MINER_PEERS_ASKED), ...rest, ...ofMiner.slice(MAX_MINER_PEERS_ASKED)]
+    return usefulFirst(inOrder.slice(0, MAX_PEERS_ASKED))
   }
+}
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const left = [...items]
+  return items.map(() => left.splice(random.below(left.length), 1)[0]!)
 }
 
 /** Resolves once the signal aborts. */

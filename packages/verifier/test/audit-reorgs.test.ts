@@ -112,6 +112,8 @@ async function loseBranch(
   const [one] = few as [LocalMember]
   network.hub.partition(names(few), names(others))
   await run(said)
+  // Units take as long as blocks here, so that more miners are hardly faster: whoever has the first block may stay ahead.
+  for (const { miner } of few) void miner?.stop()
   await run(() => many.node.chain.tip.totalWork > one.node.chain.tip.totalWork)
   const lost = one.node.chain.tip
   network.hub.heal()

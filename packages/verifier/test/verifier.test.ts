@@ -9,18 +9,23 @@ import {
   encodeStatus,
   type FullNode,
   type Logger,
+  type MinerClaim,
   NetworkError,
   type NodeEvents,
+  type PeersFor,
   REQUEST,
+  signMinerClaim,
   silentLogger,
   sleep,
   type TreeNode,
 } from '@nacre/node'
 import {
   assignedTask,
+  bytesToHex,
   checkStep,
   commitTrace,
   executeUnit,
+  keyPairFromSeed,
   openStep,
   type StepOpening,
   type StepRef,
@@ -153,19 +158,25 @@ describe('a miner that lies', () => {
   })
 })
 
-describe('claims of a key cost nothing', () => {
-  /** Peers that say in `status` that they are the miner, and are connected before it. */
-  const sybils = (
+describe('peers that are of no use', () => {
+  /** What the status of the `i`th such peer says of the miner. */
+  type Claim = (i: number, peer: string, miner: LocalMember) => MinerClaim | undefined
+  /** As a miner's own processes can. */
+  const proven: Claim = (_, peer, { node, keys }) => signMinerClaim(node.context.genesis.chainId, peer, keys)
+  /** Peers that are connected to a verifier before the miner is. */
+  const surround = (
     count: number,
+    claim: Claim,
     openings: () => Promise<Uint8Array>,
-  ): { verifier: LocalMember; penalised: string[] } => {
+  ): { verifier: LocalMember; penalised: string[]; asked: string[] } => {
     network = new LocalNetwork({ seed: 'sybils', miners: 1, verifiers: 1 })
     const [miner, verifier] = network.members as [LocalMember, LocalMember]
     const { chainId, id: tip } = network.context.genesis
     network.hub.disconnect(miner.name, verifier.name)
     for (let i = 0; i < count; i++) {
       const sybil = network.hub.join(`sybil-${i}`)
-      const status = encodeStatus({ chainId, height: 0, tip, totalWork: 0n, minerKey: miner.keys.publicKey })
+      const minerClaim = claim(i, sybil.self, miner)
+      const status = encodeStatus({ chainId, height: 0, tip, totalWork: 0n, minerClaim })
       sybil.handle(REQUEST.status, async () => status, { maxRequestBytes: 1024 })
       sybil.handle(REQUEST.openings, openings, { maxRequestBytes: 1024 })
       network.hub.connect(sybil.self, verifier.name)
@@ -174,39 +185,61 @@ describe('claims of a key cost nothing', () => {
     const penalised: string[] = []
     const penalise = verifier.node.network.penalise.bind(verifier.node.network)
     verifier.node.network.penalise = (peer, points, reason) => {
-      penalised.push(peer)
+      penalised.push(`${peer} ${points} ${reason}`)
       penalise(peer, points, reason)
     }
-    return { verifier, penalised }
+    const asked: string[] = []
+    const request = verifier.node.network.request.bind(verifier.node.network)
+    verifier.node.network.request = (peer, protocol, ...rest) => {
+      if (protocol === REQUEST.openings) asked.push(peer)
+      return request(peer, protocol, ...rest)
+    }
+    return { verifier, penalised, asked }
   }
   const garbage = async (): Promise<Uint8Array> => encodeByteList([new Uint8Array(3)])
   const refusal = (): Promise<Uint8Array> => Promise.reject(new Error('no'))
+  const silence = (): Promise<Uint8Array> => new Promise(() => undefined)
+
+  test.each<[string, Claim]>([
+    ['claim nothing', () => undefined],
+    ['replay its claim', (_, _peer, miner) => miner.node.status().minerClaim],
+    [
+      'sign its key with their own',
+      (i, peer, { node, keys }) => {
+        const own = keyPairFromSeed(new Uint8Array(32).fill(i))
+        return { ...signMinerClaim(node.context.genesis.chainId, peer, own), minerKey: keys.publicKey }
+      },
+    ],
+  ])('forty that do not hold the key and %s: only the miner is asked', async (what, claim) => {
+    const { verifier, penalised, asked } = surround(40, claim, silence)
+    const verdicts: Verdict[] = []
+    verifier.node.events.on('verdict', (verdict) => verdicts.push(verdict))
+    await network.start()
+    await network.clock.runUntil(() => verdicts.length >= 8)
+    expect(verdicts.every(({ outcome }) => outcome === 'right')).toBe(true)
+    expect(new Set(asked)).toEqual(new Set(['miner-0']))
+    const isRefused = what !== 'claim nothing'
+    expect(penalised.length >= 40).toBe(isRefused)
+    expect(penalised.every((each) => /^sybil-\d+ 50 SIGNATURE_INVALID$/.test(each))).toBe(true)
+  })
 
   test.each([
     ['lie', garbage],
     ['refuse', refusal],
-  ])('eight peers that claim it and %s never make a unit of the miner bad', async (what, openings) => {
-    const { verifier, penalised } = sybils(8, openings)
+  ])('eight that hold the key and %s never make a unit of the miner bad', async (what, openings) => {
+    const { verifier, penalised } = surround(8, proven, openings)
     const { outcomes } = watchOutcomes(verifier)
     await network.start()
     await network.clock.runUntil(() => outcomes.length >= 12)
     expect(new Set(outcomes).has('fraud')).toBe(false)
     // After three useless answers a peer is behind all others, or it is banned.
     expect(outcomes.slice(-4)).toEqual(Array(4).fill('right'))
-    expect(penalised.includes('miner-0')).toBe(false)
+    expect(penalised.some((each) => each.startsWith('miner-0'))).toBe(false)
     if (what === 'refuse') expect(penalised).toEqual([])
   })
 
-  test('with three that claim it, the very first unit is right', async () => {
-    const { verifier } = sybils(3, garbage)
-    const { outcomes } = watchOutcomes(verifier)
-    await network.start()
-    await network.clock.runUntil(() => outcomes.length >= 4)
-    expect(outcomes).toEqual(Array(outcomes.length).fill('right'))
-  })
-
-  test('eight peers that claim it and never answer hold up a unit for a second each, and after a while none at all', async () => {
-    const { verifier } = sybils(8, () => new Promise(() => undefined))
+  test('eight that hold the key and never answer hold up a unit for a second each, and after a while none at all', async () => {
+    const { verifier } = surround(8, proven, silence)
     const { verdicts, penalties } = watch(verifier)
     await network.start()
     await network.clock.runUntil(() => verdicts.length >= 12)
@@ -226,7 +259,12 @@ describe('claims of a key cost nothing', () => {
     const answer = encodeByteList([stepOpeningCodec.encode(openStep(trace, commitTrace(trace), step))])
     const open = new Map<string, number>()
     const asked: string[] = []
-    node.peersFor = (key) => ({ 1: ['one'], 2: ['two'], 3: ['deaf', 'two'] })[key[0]!]!
+    const miners = new Map([
+      [1, 'one'],
+      [2, 'two'],
+      [3, 'deaf'],
+    ])
+    node.peersFor = (key) => ({ miners: [miners.get(key[0]!)!], others: key[0] === 3 ? ['two'] : [] })
     node.network.request = async (peer) => {
       asked.push(peer)
       open.set(peer, (open.get(peer) ?? 0) + 1)
@@ -264,7 +302,7 @@ describe('claims of a key cost nothing', () => {
     const step: StepRef = { kind: 'shape', layer: 0, group: 0, position: 0 }
     const opening = stepOpeningCodec.encode(openStep(trace, commitTrace(trace), step))
     const requests: number[] = []
-    node.peersFor = () => ['miner-0']
+    node.peersFor = () => ({ miners: ['miner-0'], others: [] })
     node.network.request = async (_peer, _protocol, bytes) => {
       requests.push(network.clock.nowMs())
       await sleep(network.clock, Math.min(answerMs, 10_000))
@@ -280,7 +318,7 @@ describe('claims of a key cost nothing', () => {
       ended.push(`${outcome} ${network.clock.nowMs() - startMs}`)
     }
     const wait = (ms: number) => network.clock.runUntil(startMs + ms)
-    return { ask, ended, wait, requests, step }
+    return { ask, ended, wait, requests, step, node }
   }
 
   test('a miner that takes its time for each of four units is waited for', async () => {
@@ -319,25 +357,68 @@ describe('claims of a key cost nothing', () => {
     return { outcomes }
   }
 
-  test('at most eight peers are asked, and never only those with a claim', async () => {
+  test('at most eight peers are asked, first of all two that run the miner, then others', async () => {
     network = new LocalNetwork({ seed: 'interleave', miners: 1, verifiers: 1 })
     const verifier = network.members[1]!
-    const claimants = Array.from({ length: 20 }, (_, i) => `claimant-${i}`)
+    const miners = Array.from({ length: 20 }, (_, i) => `miner-${i}`)
     const others = Array.from({ length: 20 }, (_, i) => `other-${i}`)
-    const asked: string[] = []
-    verifier.node.peersFor = () => [...claimants, ...others]
-    verifier.node.network.request = (peer, protocol) => {
-      if (protocol === REQUEST.openings) asked.push(peer)
+    const asked: [id: string, peer: string][] = []
+    verifier.node.peersFor = () => ({ miners, others })
+    verifier.node.network.request = (peer, protocol, bytes) => {
+      if (protocol === REQUEST.openings) asked.push([bytesToHex(decodeOpeningsRequest(bytes).id), peer])
       return Promise.reject(new NetworkError('CLOSED_WITHOUT_ANSWER', 'no'))
     }
     const { verdicts } = watch(verifier)
     await network.start()
     await network.clock.runUntil(() => verdicts.length > 0)
-    expect(asked).toHaveLength(8)
-    expect(new Set(asked).size).toBe(8)
-    expect(asked[0]).toBe('claimant-0')
-    expect(asked.some((peer) => peer.startsWith('other-'))).toBe(true)
+    const peers = asked.filter(([id]) => id === verdicts[0]!.blockId).map(([, peer]) => peer)
+    expect(new Set(peers).size).toBe(8)
+    expect(peers[0]).toMatch(/^miner-/)
+    const times = (name: string): number => peers.filter((peer) => peer.startsWith(name)).length
+    // Those of the miner twice.
+    expect([times('miner-'), times('other-')]).toEqual([4, 6])
     expect(verdicts[0]).toMatchObject({ outcome: 'unanswered', reason: 'CLOSED_WITHOUT_ANSWER: no (8 peers)' })
+  })
+
+  test('a miner that takes its time for one unit keeps a place among those asked for the next, the last', async () => {
+    const { ask, ended, wait, node } = slowly(4_000)
+    const answer = node.network.request
+    const asked: string[] = []
+    node.network.request = async (peer, ...request) => {
+      asked.push(peer)
+      if (peer !== 'miner-0') throw new NetworkError('CLOSED_WITHOUT_ANSWER', 'no')
+      return answer.call(node.network, peer, ...request)
+    }
+    const first = ask()
+    await wait(1_500)
+    const others = Array.from({ length: 20 }, (_, i) => `other-${i}`)
+    node.peersFor = () => ({ miners: ['miner-0'], others })
+    const second = ask()
+    await wait(10_000)
+    await Promise.all([first, second])
+    expect(ended).toEqual(['right 4000', 'right 8000'])
+    expect(asked).toHaveLength(9)
+    expect(asked.indexOf('miner-0', 1)).toBe(8)
+  })
+
+  test('a miner that has yet to see the block is asked again after a second, and no other peer twice', async () => {
+    const { ask, ended, wait, requests, node } = slowly(0)
+    const others = Array.from({ length: 20 }, (_, i) => `other-${i}`)
+    node.peersFor = () => ({ miners: ['miner-0'], others })
+    const answer = node.network.request
+    const asked: string[] = []
+    node.network.request = async (peer, ...request) => {
+      asked.push(peer)
+      if (peer !== 'miner-0' || asked.length === 1) throw new NetworkError('CLOSED_WITHOUT_ANSWER', 'no')
+      return answer.call(node.network, peer, ...request)
+    }
+    const all = ask()
+    await wait(5_000)
+    await all
+    expect(ended).toEqual(['right 1000'])
+    expect(requests).toHaveLength(1)
+    expect(asked.filter((peer) => peer === 'miner-0')).toHaveLength(2)
+    expect(new Set(asked).size).toBe(asked.length - 1)
   })
 })
 
@@ -372,7 +453,7 @@ test('an authentic opening of a wrong step is fraud: reported with what contradi
       return { ...block, header: { ...block.header, traceRoot } }
     },
   }
-  const peersFor = (key: Uint8Array): string[] => node.peersFor(key)
+  const peersFor = (key: Uint8Array): PeersFor => node.peersFor(key)
   const { clock, random, events, network: peers } = node
   const view = { clock, random, events, network: peers, context, log, peersFor, chain: forgedChain }
   const verifier = new Verifier({ node: view as unknown as FullNode, stepsPerUnit: 16 })

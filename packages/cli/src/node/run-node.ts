@@ -137,7 +137,7 @@ export async function runNode(options: RunNodeOptions): Promise<void> {
     clock: systemClock,
     random: systemRandom,
     log,
-    ...(role === 'miner' && keys !== undefined ? { minerKey: keys.publicKey } : {}),
+    ...(role === 'miner' && keys !== undefined ? { minerKeys: keys } : {}),
   })
   await node.start()
 

@@ -1,5 +1,5 @@
 /** Full nodes on the in-memory hub and a virtual clock, and bare peers beside them that say whatever a test tells them to. */
-import { blockCodec, headerCodec } from '@nacre/protocol'
+import { blockCodec, headerCodec, type KeyPair } from '@nacre/protocol'
 import { MemoryHub } from '../../src/adapters/memory-network.ts'
 import { seededRandom } from '../../src/adapters/random.ts'
 import { VirtualClock } from '../../src/adapters/virtual-clock.ts'
@@ -50,6 +50,7 @@ export class NodeNet {
     name: string,
     to: readonly string[] = [],
     workers: BlockWorkers = this.forge.workers(),
+    minerKeys?: KeyPair,
   ): Promise<TestNode> {
     const { clock, forge } = this
     const lines: LogLine[] = []
@@ -72,6 +73,7 @@ export class NodeNet {
       clock,
       random,
       log,
+      ...(minerKeys && { minerKeys }),
     })
     await node.start()
     this.#nodes.push(node)
@@ -98,7 +100,7 @@ export class NodeNet {
     const { genesis } = this.forge.context
     const { height } = tip.header
     const totalWork = BigInt(height) * 16n
-    return encodeStatus({ chainId: genesis.chainId, height, tip: tip.id, totalWork, minerKey: undefined, ...lie })
+    return encodeStatus({ chainId: genesis.chainId, height, tip: tip.id, totalWork, minerClaim: undefined, ...lie })
   }
 
   headers(labels: string): Uint8Array {

@@ -27,7 +27,7 @@ import { MODEL } from '../../../../packages/protocol/test/ledger-fixture.ts'
 import { CLIENT, jobBody, OTHER_CLIENT, VERIFIER } from '../../../../packages/protocol/test/market-fixture.ts'
 import type { Attack } from '../../attack.ts'
 import { refusal } from '../../fixtures/ledger.ts'
-import { drawsChallenges } from '../../fixtures/market-net.ts'
+import { surrounded } from '../../fixtures/market-net.ts'
 
 const { maxChallengesPerBlock, maxChallengesPerUnit, maxProofsPerBlock, accusationDepositGrains } = AUDIT_PARAMS.audits
 const BOND = 50_000_000n
@@ -73,11 +73,33 @@ export const crowding: readonly Attack[] = [
     actor: 'coalition',
     targets: 'P1',
     story:
-      'Honest miners surround a verifier with peers that say they are the miners, say nothing, and come back under new names: it gets no openings, challenges on the chain, and each answer earns the miner the bond, at least the fee of the job.',
+      'Surrounds a verifier with peers that say they are the honest miners, by claims replayed or signed with another key, or that claim nothing; they say nothing else, and come back under new names: so that it gets no openings, challenges on the chain, and loses a bond for each answer.',
+    on: 'nodes',
+    rule: 'NET-6',
+    code: 'SIGNATURE_INVALID',
+    check: {
+      file: 'packages/node/src/miner-claims.ts',
+      from: "check(isProven, 'SIGNATURE_INVALID', 'the miner key has not signed this claim for this peer')",
+      to: '',
+    },
+    run: async () => {
+      const { verdicts, responses, penalties } = await surrounded(32, 'strangers')
+      return {
+        attack: responses > 0 ? undefined : [...penalties].join(),
+        honest: verdicts > 0 ? undefined : 'NO_VERDICT',
+      }
+    },
+  },
+  {
+    id: 'availability/deaf-peers-with-the-key',
+    actor: 'miner',
+    targets: 'P1',
+    story:
+      'Miners with right answers surround a verifier with peers of their own that have proven whose they are, say nothing, and come back under new names: it gets no openings, challenges on the chain, and each answer earns the miner the bond, at least the fee of the job.',
     on: 'nodes',
     because:
-      'a claim of a miner key in `status` is not signed, so a verifier cannot tell whom to ask, and what it cannot see it has to ask for on the chain. It takes more connections to the verifier than it asks peers, made before the miner connects; a bond is lost for each unit and step, four at most, and the unit is still shown to be right.',
-    run: () => drawsChallenges(32),
+      'nobody can be made to open anything but by a challenge. Two of the eight peers that are asked are such as hold the key, so the miner needs to be most of the other peers of the verifier too, or the only one that serves openings: any other that executes the unit again opens it. A bond is lost for each unit and step, four at most, and the unit is still shown to be right.',
+    run: async () => (await surrounded(32, 'miners')).responses > 0,
   },
   {
     id: 'availability/crowds-out-challenges',
