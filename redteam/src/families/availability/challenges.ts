@@ -60,7 +60,7 @@ export const challenges: readonly Attack[] = [
     actor: 'coalition',
     targets: 'P1',
     story:
-      'Garbles and opens nothing, and surrounds the verifier with peers of its own that hold its key and let every request run into its deadline, three more for each that is asked, so that the time to challenge is over before it has asked them all.',
+      'Garbles and opens nothing, and surrounds the verifier with peers of its own, some that hold its key and many strangers, that let every request run into its deadline, three more for each that is asked, so that the time to challenge is over before it has asked them all.',
     on: 'nodes',
     rule: 'AUD-3',
     code: 'ASK_MINER',
