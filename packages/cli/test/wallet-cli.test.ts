@@ -197,7 +197,8 @@ describe.skipIf(!hasPty)('at a terminal', () => {
       [/once more/, 'my pässX\x7fphrase\r'],
     ])
     expect(status, output).toBe(0)
-    expect(output).not.toMatch(/my|pässX/)
+    // An address may hold "my".
+    expect(output).not.toMatch(/my p|päss/)
     const exported = await atTerminal(`export --wallet ${file}`, [[/passphrase of/, 'my pässphrase\r']])
     expect(exported.output).toMatch(/\n[0-9a-f]{64}\r\n/)
   })
