@@ -74,9 +74,9 @@ export class OpeningsSource {
 
   /**
    * Asks one peer after the other, the next one as soon as the last has failed or been silent for {@link SILENCE_MS}, until one settles it.
-   * Several units may be asked for at once. A peer that runs the unit's miner and refuses at once is asked again after as long: it may have yet to
-   * see the block that the unit is in. A bad opening counts against the peer that sent it and says nothing about the
-   * unit, even if that peer runs its miner.
+   * Several units may be asked for at once. A peer that runs the unit's miner and refuses at once is asked again after as long: it may have
+   * yet to see the block that the unit is in. A bad opening counts against the peer that sent it and says nothing about the unit, even if
+   * that peer runs its miner.
    * @param check of an opening of the step that was asked for. Throws FraudError if it holds under the trace root and its step is wrong,
    * ProtocolError if the opening is bad.
    */

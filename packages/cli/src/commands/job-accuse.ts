@@ -10,7 +10,6 @@ import {
   bountyOf,
   type OpenDeposit,
   PROOF_DEPTH,
-  type SigningJournal,
 } from '@nacre/gateway'
 import { readAccount } from '@nacre/node/rpc-client'
 import {
@@ -24,6 +23,7 @@ import {
 import { CliError } from '../errors.ts'
 import { shortId } from '../jobs/describe.ts'
 import { type ProofOwner, proofPathOf, readProofFile, writeProofFile } from '../jobs/proof-file.ts'
+import { signingJournal } from '../jobs/signing-journal.ts'
 import { formatNcr } from '../wallet/amount.ts'
 import { decryptKeys, type KeyFile, readKeyFile } from '../wallet/key-file.ts'
 import { readOwnNetwork } from '../wallet/network.ts'
@@ -114,7 +114,11 @@ export async function accuseMiner(
   const end = await accuse({
     ...{ rpcUrl: rpc, params, keys, proof, signal },
     keep: (next) => writeProofFile(proofPath, ownerOf(file), next),
-    journal: journalOf(record, proof, call.options.replace === true),
+    journal: signingJournal(
+      record,
+      `an accusation about job ${bytesToHex(proof.jobId)}`,
+      call.options.replace === true,
+    ),
     onProgress: (progress) => say(progressText(progress)),
   })
   return accusedOf(end, params)
@@ -135,19 +139,6 @@ const answerOf = ({ minerKey, unit }: AnswerClaim): AnswerProof['answer'] => ({
   traceRoot: bytesToHex(unit.traceRoot),
   answerHash: bytesToHex(unit.answerHash),
 })
-
-/** Both transactions stand in the wallet's record like its payments; sent again, they say the same. */
-function journalOf(record: NonceRecord, { jobId }: AnswerProof, replace: boolean): SigningJournal {
-  const what = `an accusation about job ${bytesToHex(jobId)}`
-  return {
-    signing: async ({ nonce, id }) => {
-      const signed = { nonce, id, what }
-      record.check(signed, { replace, again: true })
-      await record.add(signed)
-    },
-    answered: (id, isTaken) => record.mark(id, isTaken ? 'taken' : 'refused').catch(() => undefined),
-  }
-}
 
 const NAMES = { accusation: 'commitment', fraudProof: 'proof' } as const
 

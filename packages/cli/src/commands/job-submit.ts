@@ -9,13 +9,13 @@ import {
   type JobRequest,
   nameMiner,
   planJob,
-  type SigningJournal,
 } from '@nacre/gateway'
 import { readAccount, readMarket } from '@nacre/node/rpc-client'
 import type { MarketRules, Params } from '@nacre/protocol'
 import { CliError } from '../errors.ts'
 import { macsText, shortId, shownText, statusLine } from '../jobs/describe.ts'
 import { type Bid, bidOf, requestOf, verifyFlag } from '../jobs/request.ts'
+import { signingJournal } from '../jobs/signing-journal.ts'
 import { inlineModelWorkers, loadTextModel, type TextModel } from '../network-model.ts'
 import { integerFlag } from '../options.ts'
 import { interruptible } from '../signals.ts'
@@ -57,7 +57,7 @@ export async function submitCommand(call: JobCall): Promise<void> {
   const client = await createJobClient({
     ...{ rpcUrl: call.rpc, keys, market },
     ...(workers === undefined ? {} : { workers }),
-    journal: journalOf(record, options.replace === true),
+    journal: signingJournal(record, JOB_TEXT, options.replace === true),
   })
   const screen = new Screen(call, model)
   try {
@@ -72,18 +72,6 @@ export async function submitCommand(call: JobCall): Promise<void> {
   } finally {
     await client.stop()
     await workers?.stop()
-  }
-}
-
-/** Jobs stand in the wallet's record like its payments. */
-function journalOf(record: NonceRecord, replace: boolean): SigningJournal {
-  return {
-    signing: async ({ nonce, id }) => {
-      const signed = { nonce, id, what: JOB_TEXT }
-      record.check(signed, { replace, again: true })
-      await record.add(signed)
-    },
-    answered: (id, isTaken) => record.mark(id, isTaken ? 'taken' : 'refused').catch(() => undefined),
   }
 }
 

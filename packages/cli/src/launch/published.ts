@@ -8,8 +8,9 @@ export interface PublishedAudit {
   /** The same from the blocks; absent unless every block up to the tip is read. */
   readonly computedUsefulSharePpm: bigint | undefined
   /**
-   * Part of all MACs that settled jobs had, as the node states it; and from the blocks that are not paid and its own count of settled MACs, which
-   * no block shows. */
+   * Part of all MACs that settled jobs had, as the node states it; and from the blocks that are not paid and its own count of settled
+   * MACs, which no block shows.
+   */
   readonly paidMacsPpm: bigint
   readonly computedPaidMacsPpm: bigint | undefined
   readonly burnedGrains: bigint

@@ -1,6 +1,6 @@
 /** AUD-4 for whoever runs no node: commits to a proof, waits, and shows it, over the RPC of any node. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { readAccount } from '@nacre/node/rpc-client'
+import { FEE_PATIENCE_BLOCKS, raisedFee, readAccount } from '@nacre/node/rpc-client'
 import {
   accusationCommitment,
   chainIdOf,
@@ -54,11 +54,6 @@ export interface AccuseOptions {
 const DEFAULT_SILENCE_MS = 60_000
 /** Questions in a row that must find nothing before a transaction is sent again: a reorganisation puts it back by itself. */
 const MAX_MISSES = 2
-/** As a node does for its own transactions: the fee rises by more than the tenth that a mempool asks of a replacement. */
-const PATIENCE_BLOCKS = 2
-const FEE_RISE_DIVISOR = 8n
-const MOST_FEE_MULTIPLE = 16n
-const raised = (fee: bigint): bigint => fee + fee / FEE_RISE_DIVISOR + 1n
 /** Signatures for one proof that are remembered. */
 const MAX_SIGNED = 32
 /** Blocks for which an end by somebody else must stand, once something was sent: the branch may lose. */
@@ -199,10 +194,11 @@ class Accusing {
     const { kind, id } = last
     const waiting = this.#waiting.get(kind)
     if (waiting?.id !== id) this.#waiting.set(kind, { id, sinceHeight: height })
-    else if (height - waiting.sinceHeight >= PATIENCE_BLOCKS) {
-      if (!(await this.#canRaise(last))) return
+    else if (height - waiting.sinceHeight >= FEE_PATIENCE_BLOCKS) {
+      const feeGrains = await this.#raisedFee(last)
+      if (feeGrains === undefined) return
       await this.#unlessPassing(kind, async () => {
-        const sent = await this.#replace(this.#bodyOf(kind), last, height)
+        const sent = await this.#replace(this.#bodyOf(kind), last.nonce, { feeGrains, sinceHeight: height })
         // Or else a block has taken it meanwhile.
         if (sent !== undefined) this.#sent(kind, sent)
       })
@@ -227,10 +223,7 @@ class Accusing {
     // With the proof the bonds are gone.
     this.#bountyGrains = await this.#ask(() => bountyOf(rpcUrl, params, this.#proof.answer.minerKey, signal))
     const body = this.#bodyOf(kind)
-    this.#sent(
-      kind,
-      (lost && (await this.#replace(body, lost, sinceHeight))) ?? (await this.#append(body, sinceHeight)),
-    )
+    this.#sent(kind, (lost && (await this.#again(body, lost, sinceHeight))) ?? (await this.#append(body, sinceHeight)))
   }
 
   #sent(kind: ProofKind, { id }: Sent): void {
@@ -254,28 +247,36 @@ class Accusing {
     return sent
   }
 
-  /** A raised fee must leave the one of the proof that follows a commitment. */
-  async #canRaise({ kind, feeGrains }: SignedForProof): Promise<boolean> {
+  /** The fee that something goes out with again, if the balance has it; it must leave that of the proof which follows a commitment. */
+  async #raisedFee({ kind, feeGrains }: SignedForProof): Promise<bigint | undefined> {
     const { rpcUrl, params, signal } = this.#options
-    const { balance } = await this.#ask(() => readAccount(rpcUrl, this.#outbox.address, undefined, signal))
     const { minTransactionGrains } = params.fees
+    const raised = raisedFee(feeGrains, minTransactionGrains)
+    if (raised === undefined) return undefined
+    const { balance } = await this.#ask(() => readAccount(rpcUrl, this.#outbox.address, undefined, signal))
     const rest = kind === 'accusation' ? params.audits.accusationDepositGrains + minTransactionGrains : 0n
-    return balance >= raised(feeGrains) + rest && raised(feeGrains) <= MOST_FEE_MULTIPLE * minTransactionGrains
+    return balance >= raised + rest ? raised : undefined
   }
 
-  /** Undefined where another transaction has used its nonce up. */
-  async #replace(
+  /** In the place of what is lost, with the same bytes where the fee cannot rise. Undefined where another transaction has that place. */
+  async #again(
     body: TransactionBody & { kind: ProofKind },
-    last: SignedForProof,
+    lost: SignedForProof,
     sinceHeight: number,
   ): Promise<Sent | undefined> {
-    const { nonce } = last
-    const canRaise = await this.#canRaise(last)
-    // Or else the same bytes as before.
-    const next = canRaise ? { feeGrains: raised(last.feeGrains), sinceHeight } : last
-    this.#signing = { kind: body.kind, feeGrains: next.feeGrains, sinceHeight: next.sinceHeight }
+    const feeGrains = await this.#raisedFee(lost)
+    return this.#replace(body, lost.nonce, feeGrains === undefined ? lost : { feeGrains, sinceHeight })
+  }
+
+  /** Undefined where another transaction has used the nonce up. */
+  async #replace(
+    body: TransactionBody & { kind: ProofKind },
+    nonce: bigint,
+    { feeGrains, sinceHeight }: Pick<SignedForProof, 'feeGrains' | 'sinceHeight'>,
+  ): Promise<Sent | undefined> {
+    this.#signing = { kind: body.kind, feeGrains, sinceHeight }
     try {
-      return await this.#outbox.replace(body, { ...next, nonce }, this.#options.signal)
+      return await this.#outbox.replace(body, { nonce, feeGrains, sinceHeight }, this.#options.signal)
     } catch (error) {
       if (error instanceof JobError && error.code === 'TX_NONCE_LOW') return undefined
       throw error

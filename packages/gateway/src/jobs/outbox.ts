@@ -66,19 +66,11 @@ export class Outbox {
    * Throws JobError: the protocol's code where the node refuses it, NO_NODE, DEADLINE, STOPPED.
    */
   send(body: TransactionBody, sinceHeight: number, signal: AbortSignal): Promise<Sent> {
-    const { journal } = this.#options
     return this.#alone(signal, async () => {
       for (let tries = 1; ; tries++) {
         const nonce = this.#next ?? (await this.#recover(signal))
         const sent = this.#sign(body, nonce, sinceHeight)
-        await journal?.signing(sent)
-        // Whoever gives up now does not know whether the node has it: the next one asks for the nonce.
-        this.#next = undefined
-        const answer = await this.#post(sent, signal).catch((error: unknown) => {
-          // The node may have it all the same.
-          throw error instanceof JobError ? error.of(sent.id) : error
-        })
-        await journal?.answered(sent.id, !('error' in answer))
+        const answer = await this.#handOver(sent, signal)
         if ('error' in answer) {
           const { code, message } = answer.error
           const isNonce = code === 'TX_NONCE_LOW' || code === 'TX_NONCE_GAP'
@@ -105,13 +97,9 @@ export class Outbox {
     }: { readonly nonce: bigint; readonly feeGrains: bigint; readonly sinceHeight: number },
     signal: AbortSignal,
   ): Promise<Sent> {
-    const { journal } = this.#options
     return this.#alone(signal, async () => {
       const sent = this.#sign(body, nonce, sinceHeight, feeGrains)
-      await journal?.signing(sent)
-      this.#next = undefined
-      const answer = await this.#post(sent, signal)
-      await journal?.answered(sent.id, !('error' in answer))
+      const answer = await this.#handOver(sent, signal)
       if ('error' in answer) throw refusal(answer.error.code, answer.error.message)
       return sent
     })
@@ -165,6 +153,20 @@ export class Outbox {
     if (lost.length === 0) return account.nextNonce
     for (const sent of lost) await this.#post(sent, signal)
     return (await this.#ask(signal, () => readAccount(rpc, this.address, undefined, signal))).nextNonce
+  }
+
+  /** For the first time: the journal hears of it before anybody else. */
+  async #handOver(sent: Sent, signal: AbortSignal): Promise<PostAnswer> {
+    const { journal } = this.#options
+    await journal?.signing(sent)
+    // Whoever gives up now does not know whether the node has it: the next one asks for the nonce.
+    this.#next = undefined
+    const answer = await this.#post(sent, signal).catch((error: unknown) => {
+      // The node may have it all the same.
+      throw error instanceof JobError ? error.of(sent.id) : error
+    })
+    await journal?.answered(sent.id, !('error' in answer))
+    return answer
   }
 
   /** Refused as used up, it may be this very transaction that a block holds already. */

@@ -97,9 +97,10 @@ export async function reconcile(parts: ReconcileParts, signal: AbortSignal, afte
       }
       if (cost === undefined) continue
       const counts = cost.grains < reservedGrains ? cost.grains : reservedGrains
-      if (cost.isFinal) settled++
-      if (cost.isFinal) ledger.settle(id, counts)
-      else if (counts !== grains) ledger.revise(id, counts)
+      if (cost.isFinal) {
+        ledger.settle(id, counts)
+        settled++
+      } else if (counts !== grains) ledger.revise(id, counts)
     }
   }
   return { settled, after: 0, failure }

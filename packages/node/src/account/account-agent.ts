@@ -21,6 +21,7 @@ import { MAX_WANTED_TRANSACTIONS } from '../limits-chain.ts'
 import type { WaitingTransaction } from '../mempool.ts'
 import type { FullNode } from '../node.ts'
 import { NetworkError } from '../ports/network.ts'
+import { FEE_PATIENCE_BLOCKS, raisedFee } from './fee-rise.ts'
 
 /** A transaction that the owner of a key wants on the chain, until the state says that it is there or of no use any more. */
 export interface Want {
@@ -52,12 +53,6 @@ interface Sent {
   /** Height of the tip when it was sent. */
   readonly height: number
 }
-
-/** A transaction that waits for so many blocks is sent once more with a higher fee: not every miner may have it. */
-const PATIENCE_BLOCKS = 2
-/** The fee rises by an eighth, more than the tenth that a mempool asks of a replacement, and up to this multiple of the least. */
-const FEE_RISE_DIVISOR = 8n
-const MOST_FEE_MULTIPLE = 16n
 
 /**
  * Sends the transactions of one key, which nobody else uses meanwhile. It keeps wishes, not transactions: after each change of the tip
@@ -199,10 +194,9 @@ export class AccountAgent {
       const sent = isThere ? last : this.#sentAlready(wanted.want, waiting)
       wanted.sent = sent
       if (sent !== undefined) {
-        const fee = sent.fee + sent.fee / FEE_RISE_DIVISOR + 1n
-        const isImpatient = chain.tip.header.height - sent.height >= PATIENCE_BLOCKS
-        if (isImpatient && fee <= MOST_FEE_MULTIPLE * this.#leastFee)
-          await this.#send(wanted, this.#sign(wanted.want.body, sent.nonce, fee))
+        const fee = raisedFee(sent.fee, this.#leastFee)
+        const isImpatient = chain.tip.header.height - sent.height >= FEE_PATIENCE_BLOCKS
+        if (isImpatient && fee !== undefined) await this.#send(wanted, this.#sign(wanted.want.body, sent.nonce, fee))
         continue
       }
       let { nonce } = readAccount(chain.reader, this.account)

@@ -1,5 +1,6 @@
 /** A typed client of the RPC. Importing it loads nothing of the network; answers are bounded, and checked for shape before use. */
 
+export * from '../account/fee-rise.ts'
 export * from '../rpc/local-host.ts'
 export * from './accounts.ts'
 export * from './errors.ts'

@@ -27,8 +27,8 @@ import { deliveryId, stepAccumulators, stepDigest } from './transcript.ts'
 
 /**
  * Checks a verdict; the function it returns writes and cannot fail. Whether its secret chose the unit shows when it is revealed.
- * Throws AUDIT_OFF, AUDIT_UNIT, VERDICT_DELIVERY (it judges another receipt, or the same one in another block), VERDICT_VERIFIER (the sender has no secret of the epoch of the receipt, or is the miner),
- * EPOCH_WINDOW (reveals have begun), VERDICT_DOUBLE, VERDICT_SIZE.
+ * Throws AUDIT_OFF, AUDIT_UNIT, VERDICT_DELIVERY (it judges another receipt, or the same one in another block), VERDICT_VERIFIER (the
+ * sender has no secret of the epoch of the receipt, or is the miner), EPOCH_WINDOW (reveals have begun), VERDICT_DOUBLE, VERDICT_SIZE.
  */
 export function prepareVerdict(context: ApplyContext, sender: Uint8Array, verdict: UnitVerdict): () => void {
   const { params, draft, height } = context

@@ -102,24 +102,14 @@ export class SpendingLedger {
 
   /** Counts another amount for a charge, in the window of its reservation. It stays open. */
   revise(chargeId: number, grains: bigint): void {
-    this.#transaction(() => {
-      const row = this.#db.prepare('select key_id, window_ms, grains from charge where id = ?')
-      row.setReadBigInts(true)
-      const charge = row.get(chargeId)
-      if (charge === undefined) return
-      this.#add(String(charge.key_id), Number(charge.window_ms), grains - (charge.grains as bigint))
-      this.#db.prepare('update charge set grains = ? where id = ?').run(grains, chargeId)
-    })
+    this.#transaction(() => this.#count(chargeId, grains))
   }
 
   /** Replaces what a charge counts by what the job cost, for good. Does nothing the second time. */
   settle(chargeId: number, costGrains: bigint): void {
     this.#transaction(() => {
-      const row = this.#db.prepare('delete from charge where id = ? returning key_id, window_ms, grains')
-      row.setReadBigInts(true)
-      const charge = row.get(chargeId)
-      if (charge === undefined) return
-      this.#add(String(charge.key_id), Number(charge.window_ms), costGrains - (charge.grains as bigint))
+      this.#count(chargeId, costGrains)
+      this.#db.prepare('delete from charge where id = ?').run(chargeId)
     })
   }
 
@@ -162,6 +152,16 @@ export class SpendingLedger {
 
   close(): void {
     this.#db.close()
+  }
+
+  /** Does nothing where there is no such charge. */
+  #count(chargeId: number, grains: bigint): void {
+    const row = this.#db.prepare('select key_id, window_ms, grains from charge where id = ?')
+    row.setReadBigInts(true)
+    const charge = row.get(chargeId)
+    if (charge === undefined) return
+    this.#add(String(charge.key_id), Number(charge.window_ms), grains - (charge.grains as bigint))
+    this.#db.prepare('update charge set grains = ? where id = ?').run(grains, chargeId)
   }
 
   #windowOf({ windowHours }: BudgetedKey): number {
