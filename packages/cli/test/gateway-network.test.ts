@@ -95,25 +95,35 @@ function jobsOf(response: unknown): readonly JobEntry[] {
   return jobs
 }
 
-/** Until the answer is in a block, where its fee is settled on. */
-async function delivered(id: string): Promise<JobView> {
+/** Once the answer is in a block, where its fee is settled on; undefined where none took it in time, as after a reorganisation. */
+async function delivered(id: string): Promise<JobView | undefined> {
   for (;;) {
     const view = await readJob(network.rpc, id)
     if (view.fee !== undefined && view.receipt?.height !== undefined) return view
+    if (view.status === 'returned') return undefined
     await delay(300)
   }
 }
 
 it('a chat request becomes a job that a registered miner answers, verified and on the chain as the receipt says', async () => {
-  const { data, response } = await openai.chat.completions
-    .create({ model: 'small', messages: [{ role: 'user', content: '1+2=' }], max_completion_tokens: 5, temperature: 0 })
-    .withResponse()
-  const [job] = jobsOf(data) as [JobEntry]
+  const ask = async () => {
+    const { data, response } = await openai.chat.completions
+      .create({
+        ...{ model: 'small', messages: [{ role: 'user', content: '1+2=' }] },
+        ...{ max_completion_tokens: 5, temperature: 0 },
+      })
+      .withResponse()
+    const [job] = jobsOf(data) as [JobEntry]
+    return { data, response, job, view: await delivered(job.job_id) }
+  }
+  let asked = await ask()
+  for (let tries = 1; asked.view === undefined && tries < 5; tries++) asked = await ask()
+  const { data, response, job } = asked
   expect(job.verification).toBe('verified')
   expect(JSON.parse(response.headers.get('x-nacre-receipt')!)).toMatchObject([{ job_id: job.job_id, audited: false }])
   const miners = network.members.map(({ minerKey }) => minerKey)
   expect(miners).toContain(job.miner_key)
-  const view = await delivered(job.job_id)
+  const view = asked.view!
   expect(view.receipt).toMatchObject({ minerKey: job.miner_key, traceRoot: job.trace_root, isAudited: false })
   expect(view.client).toBe(gateway.address)
   expect(BigInt(view.fee!.inputGrains) + BigInt(view.fee!.outputGrains)).toBe(BigInt(job.fee_grains))
@@ -168,7 +178,6 @@ it('has charged the key exactly what the chain took, and refuses what would exce
     if (openCharges === 0 && jobs.underWay === 0) break
     await delay(300)
   }
-  const views = await Promise.all(paid.map(({ job_id }) => delivered(job_id)))
   await gateway.stop()
   const ledger = new SpendingLedger(`${keysPath}.sqlite`)
   expect(ledger.open(100)).toEqual([])
@@ -178,7 +187,7 @@ it('has charged the key exactly what the chain took, and refuses what would exce
   const address = addressOfKey(network.params, keyPairFromSeed(hexToBytes('42'.repeat(32))).publicKey)
   const { entries } = await readHistory(network.rpc, address, undefined, 200)
   const posted = entries.flatMap(({ kind, id }) => (kind === 'job' && id !== undefined ? [id] : []))
-  expect(views.filter(({ id }) => !posted.includes(id))).toEqual([])
+  expect(paid.filter(({ job_id }) => !posted.includes(job_id))).toEqual([])
   const costOf = ({ fee, receipt, promptBurnGrains }: JobView): bigint =>
     receipt?.height === undefined ? BigInt(promptBurnGrains ?? 0) : BigInt(fee!.inputGrains) + BigInt(fee!.outputGrains)
   const bill = (await Promise.all(posted.map((id) => readJob(network.rpc, id)))).reduce(
